@@ -1,0 +1,74 @@
+"""The catalogue in memory: entries by id, by code and text, by check, and by words."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from .search import Index
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .model import Entry
+
+
+class Catalogue:
+    """All entries, with the ways to find one.
+
+    Attributes:
+        entries: Every entry, in the order of the files.
+    """
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.entries: tuple[Entry, ...] = tuple(entries)
+        self._by_id = {entry.id: entry for entry in self.entries}
+        self._by_check = {check: entry for entry in self.entries for check in entry.check_ids}
+        self._by_code: dict[int, Entry] = {}
+        self._by_text: dict[int, list[Entry]] = {}
+        for entry in self.entries:
+            for code in entry.codes:
+                if entry.text:
+                    self._by_text.setdefault(code, []).append(entry)
+                else:
+                    self._by_code[code] = entry
+
+    @property
+    def codes(self) -> tuple[int, ...]:
+        """Every notice code that has a page, in ascending order."""
+        return tuple(sorted(self._by_code))
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """Every diagnostic check that has a page, in alphabetical order."""
+        return tuple(sorted(self._by_check))
+
+    def by_id(self, entry_id: str) -> Entry | None:
+        """Return the entry of this id, or None."""
+        return self._by_id.get(entry_id)
+
+    def by_code(self, code: int, text: str = "") -> Entry | None:
+        """Return the entry of a notice, or None when its code is not known.
+
+        Of the entries that share a code, the first one whose patterns the text matches is taken;
+        a text that none knows, as one in another language, leads to the entry of the code as such.
+        """
+        if text:
+            spoken = " ".join(text.split())
+            for entry in self._by_text.get(code, ()):
+                if any(re.search(pattern, spoken, re.IGNORECASE) for pattern in entry.text):
+                    return entry
+        return self._by_code.get(code)
+
+    def by_check(self, check_id: str) -> Entry | None:
+        """Return the entry that a diagnostic check (``api.version``) belongs to, or None."""
+        return self._by_check.get(check_id)
+
+    def search(self, words: str) -> tuple[Entry, ...]:
+        """Return the entries that these words speak of, best first; empty when none does."""
+        return self._index.rank(words)
+
+    @cached_property
+    def _index(self) -> Index:
+        return Index(self.entries)

@@ -1,0 +1,190 @@
+"""From what a user has at hand, a code, an id or words, to the entry that explains it."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+from .index import Catalogue
+from .loader import load
+from .model import Entry, Explanation, Severity
+from .pasted import notice_in
+from .ranges import range_of
+
+LONGEST_NUMBER = 20
+"""Digits up to which a number is repeated in full; no gateway's code has more than five."""
+
+PORTS = range(1024, 65536)
+"""Numbers that are looked up in the texts too: a port, or a socket error of Windows."""
+
+LONGEST_WORDS = 60
+"""Characters of a query that are repeated in a message."""
+
+ID_LIKENESS = 0.8
+"""How alike a mistyped id and an id must be, as `difflib` measures it, from 0 to 1."""
+
+MOST_COMPLETIONS = 100
+"""Words that are offered for one prefix; a longer list is read by nobody."""
+
+_NUMBER = re.compile(r"[+-]?\d+")
+
+
+class UnknownQueryError(LookupError):
+    """Words were looked up that no entry knows; the message says what to try instead."""
+
+
+@cache
+def catalogue() -> Catalogue:
+    """Return the catalogue that ships with ibnb; it is read once, at the first call."""
+    # importlib.resources would take a third of the time that the whole look-up has.
+    return Catalogue(load(Path(__file__).with_name("catalogue")))
+
+
+def explain(query: str | int, *, text: str = "") -> Explanation:
+    """Return what an error means and what to do about it.
+
+    Args:
+        query: A notice code (``326``), an entry's id (``client-id-in-use``), a diagnostic check
+            (``api.version``), or words: an exception's name, a log line, what one would say
+            (``connection refused``).
+        text: The notice as received, when there is one. Where a code means several things, it
+            tells which. It becomes a fact of the explanation, or part of the summary where only
+            the code's range is known. It is foreign text that may hold an account number: whoever
+            shows it masks and escapes it.
+
+    Raises:
+        UnknownQueryError: The words match nothing. Numbers never raise.
+    """
+    if isinstance(query, int):
+        return _explain_number(query, text)
+    words = query.strip()
+    if _NUMBER.fullmatch(words):
+        # Python refuses to convert thousands of digits; a code that long means nothing anyway.
+        too_long = len(words.lstrip("+-")) > LONGEST_NUMBER
+        return _unknown_number(None, text) if too_long else _explain_number(int(words), text)
+    entry = catalogue().by_id(words.lower()) or catalogue().by_check(words.lower())
+    if entry is not None:
+        return _explanation(entry, text)
+    pasted = notice_in(words)
+    if pasted is not None and _is_code(pasted.code):
+        return _explain_number(pasted.code, text, pasted.text)
+    found = _of_mistyped_id(words) or catalogue().search(words)
+    if not found:
+        raise UnknownQueryError(_advice(words))
+    return _explanation(found[0], text)
+
+
+def severity_of(code: int, text: str = "") -> Severity:
+    """Return how bad a notice is: ``info`` for one that is no error, ``warning`` or ``error``.
+
+    Args:
+        code: The notice's code. One that nobody knows is graded by its range, and outside of every
+            range it is a ``warning``.
+        text: The notice as received: some codes are an error with one text and none with another.
+    """
+    return _explain_number(code, text).entry.severity
+
+
+def completions(prefix: str) -> tuple[str, ...]:
+    """Return what `explain` knows that begins with these letters: ids, checks, then codes.
+
+    At most `MOST_COMPLETIONS`, so that an empty prefix does not list the whole catalogue.
+    """
+    known = catalogue()
+    begun = prefix.strip().lower()
+    ids = sorted(entry.id for entry in known.entries if entry.family is None)
+    words = (*ids, *known.checks, *map(str, known.codes))
+    return tuple(word for word in words if word.startswith(begun))[:MOST_COMPLETIONS]
+
+
+def _is_code(number: int) -> bool:
+    return catalogue().by_code(number) is not None or range_of(number) is not None
+
+
+def _explanation(entry: Entry, text: str) -> Explanation:
+    return Explanation(entry, facts=(f"The gateway said: {text}",) if text else ())
+
+
+def _explain_number(number: int, text: str, pasted: str = "") -> Explanation:
+    """Explain a code; `text` came from the gateway, `pasted` is what a user typed beside it."""
+    entry = catalogue().by_code(number, text or pasted)
+    if entry is None and not text:
+        entry = _entry_of_other_number(number)
+    if entry is not None:
+        return _explanation(entry, text)
+    return _unknown_number(number if abs(number) < 10**LONGEST_NUMBER else None, text)
+
+
+def _entry_of_other_number(number: int) -> Entry | None:
+    """Return the entry for a number that is no code: a Windows socket error, or a port."""
+    if number not in PORTS:
+        return None
+    for entry in catalogue().entries:
+        if any(re.search(rf"\bWinError {number}\b", symptom) for symptom in entry.symptoms):
+            return entry
+    if range_of(number) is not None:
+        return None
+    found = catalogue().search(str(number))
+    return found[0] if found else None
+
+
+def _unknown_number(number: int | None, text: str) -> Explanation:
+    """Make the page of a code that no entry knows; None stands for a number beyond all sense."""
+    said = f'The gateway said: "{text}" ' if text else ""
+    known = None if number is None else range_of(number)
+    if known is not None:
+        entry = Entry(
+            id=f"code-{number}",
+            codes=() if number is None else (number,),
+            title=f"Code {number}: known by its range only",
+            category=known.category,
+            severity=known.severity,
+            summary=f"{said}The catalogue has no page of its own for this code. {known.meaning}",
+            resolution=known.advice,
+        )
+    else:
+        entry = Entry(
+            id="code-too-long" if number is None else f"code-{number}",
+            codes=() if number is None or number < 0 else (number,),
+            title="A number that is no known code" if number is None else f"Code {number}: unknown",
+            category="notices",
+            severity="warning",
+            summary=f"{said}{_no_range(number)}",
+            resolution=(
+                "Read the gateway's own text, and check the number: is it a reqId or a port?",
+                "Run %ibdiag to see whether the connection works.",
+            ),
+        )
+    return Explanation(entry)
+
+
+def _no_range(number: int | None) -> str:
+    if number is not None and number < 0:
+        return (
+            "Codes are never negative. A reqId of -1 beside a notice means that it belongs to no "
+            "request."
+        )
+    return (
+        "No TWS or Gateway is known to send this code: the known ones lie in 100-599, 1100-1300, "
+        "2100-2199 and 10000-10999."
+    )
+
+
+def _of_mistyped_id(words: str) -> tuple[Entry, ...]:
+    """Return the entry whose id this nearly is; only words joined by dashes can be an id."""
+    from difflib import get_close_matches
+
+    if "-" not in words or " " in words or len(words) > LONGEST_WORDS:
+        return ()
+    ids = {entry.id: entry for entry in catalogue().entries if entry.family is None}
+    near = get_close_matches(words.lower(), ids, n=1, cutoff=ID_LIKENESS)
+    return tuple(ids[one] for one in near)
+
+
+def _advice(words: str) -> str:
+    shown = words if len(words) <= LONGEST_WORDS else f"{words[:LONGEST_WORDS]}..."
+    return (
+        f"Nothing in the catalogue matches {shown!r}. "
+        "Try the number of the error (326), or a word of its message (refused, timeout)."
+    )

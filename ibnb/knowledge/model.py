@@ -1,0 +1,106 @@
+"""Entries and explanations: what the catalogue holds, and what a user is shown of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Severity = Literal["info", "warning", "error"]
+
+
+@dataclass(frozen=True)
+class EntryCheck:
+    """One thing to look at. `check` is the id of the diagnostic check that does it, if any."""
+
+    text: str
+    check: str | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One page of the catalogue; the texts are whole sentences for the user.
+
+    `text` are the patterns by which the page is told from others of the same code, none on the
+    page that explains the code as such. `check_ids` are the diagnostic checks whose page it is.
+    `family` is the id of the family of near-identical codes that it was written in, if any.
+    """
+
+    id: str
+    codes: tuple[int, ...]
+    title: str
+    category: str
+    severity: Severity
+    summary: str
+    symptoms: tuple[str, ...] = ()
+    causes: tuple[str, ...] = ()
+    checks: tuple[EntryCheck, ...] = ()
+    resolution: tuple[str, ...] = ()
+    related: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
+    check_ids: tuple[str, ...] = ()
+    family: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entry in the JSON format of ``ibnb explain --json``."""
+        return {
+            "id": self.id,
+            "codes": list(self.codes),
+            "title": self.title,
+            "category": self.category,
+            "severity": self.severity,
+            "summary": self.summary,
+            "symptoms": list(self.symptoms),
+            "causes": list(self.causes),
+            "checks": [check.text for check in self.checks],
+            "resolution": list(self.resolution),
+            "related": list(self.related),
+        }
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a diagnostic check answered, shown beside the entry's check that names it."""
+
+    check: str
+    status: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a request as it was sent; `problem` says what is wrong with it, if known."""
+
+    name: str
+    value: str
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The request that a notice speaks of, and a call of that kind that is known to work.
+
+    `example` is code to start from; empty where none is known.
+    """
+
+    method: str
+    parameters: tuple[Parameter, ...] = ()
+    example: str = ""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """An entry plus the live evidence for it.
+
+    `facts` are sentences on what happened here and now (the notice as received, how long the
+    opening waited, what closed it); `answers` are what the checks named by the entry found;
+    `asked` is the request that it is about, where it is known.
+    """
+
+    entry: Entry
+    facts: tuple[str, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    asked: Asked | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entry in the JSON format; the live evidence is not part of that format."""
+        return self.entry.to_dict()

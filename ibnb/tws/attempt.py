@@ -1,0 +1,143 @@
+"""Attempts: what one opening of a connection came to, and the one cause that explains it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from .accounts import is_paper
+from .handshake import Handshake, Stage
+from .notices import Code, Notice
+
+if TYPE_CHECKING:
+    from .target import Target
+
+Ending = Literal[
+    "ready", "answered", "closed", "timeout", "refused", "unreachable", "unresolved", "foreign"
+]
+"""How an opening ended.
+
+``ready``: an order ID and accounts came. ``answered``: the gateway said all that was needed to know
+that it never becomes ready (a version too old, an empty account list, a refusal), and the opening
+was ended from this side. ``closed``: the gateway closed or reset it. ``timeout``: TCP opened, and
+then the time ran out. ``refused``, ``unreachable`` and ``unresolved``: TCP never opened.
+``foreign``: bytes came that no gateway sends.
+"""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One opening as seen from outside.
+
+    `stage` is the last stage that was reached, `ending` how it ended. `seconds` maps each stage
+    that was reached to its time since the beginning; `total` is the whole opening, in seconds.
+    """
+
+    target: Target
+    client_id: int
+    stage: Stage
+    ending: Ending
+    min_version: int
+    max_version: int
+    server_version: int | None = None
+    server_time: str = ""
+    next_valid_id: int | None = None
+    accounts: tuple[str, ...] | None = None
+    notices: tuple[Notice, ...] = ()
+    foreign: bytes = b""
+    detail: str = ""
+    gateway_time: int | None = None
+    gateway_time_at: float | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    total: float = 0.0
+
+    @classmethod
+    def seen(
+        cls,
+        handshake: Handshake,
+        *,
+        target: Target,
+        client_id: int,
+        stage: Stage,
+        ending: Ending,
+        versions: tuple[int, int],
+        seconds: dict[str, float],
+        total: float,
+        detail: str = "",
+    ) -> Attempt:
+        """Return what a handshake saw; `versions`: the lowest and highest that were offered."""
+        return cls(
+            target=target,
+            client_id=client_id,
+            stage=stage,
+            ending=ending,
+            min_version=versions[0],
+            max_version=versions[1],
+            server_version=handshake.server_version,
+            server_time=handshake.server_time,
+            next_valid_id=handshake.next_valid_id,
+            accounts=handshake.accounts,
+            notices=tuple(handshake.notices),
+            foreign=handshake.foreign,
+            detail=detail,
+            gateway_time=handshake.gateway_time,
+            gateway_time_at=handshake.gateway_time_at,
+            seconds=dict(seconds),
+            total=total,
+        )
+
+    @property
+    def last_notice(self) -> Notice | None:
+        """The notice that came last, or None."""
+        return self.notices[-1] if self.notices else None
+
+    @property
+    def clock_offset(self) -> float | None:
+        """Seconds by which the gateway's clock is ahead of this machine's; None where unknown.
+
+        The gateway tells whole seconds, so up to one second of it is rounding.
+        """
+        if self.gateway_time is None or self.gateway_time_at is None:
+            return None
+        return self.gateway_time - self.gateway_time_at
+
+
+def cause(attempt: Attempt) -> str | None:
+    """Return the catalogue id of what kept an opening from being usable, or None when it is.
+
+    The rules are those of the verdict table: a code beats everything, then how far it got.
+    """
+    if attempt.ending == "refused":
+        return "connection-refused"
+    if attempt.ending in {"unreachable", "unresolved"} or attempt.stage < Stage.TCP:
+        return "host-unreachable"
+    if attempt.ending == "foreign":
+        return "not-a-gateway"
+    if attempt.server_version is None:
+        return "closed-before-version" if attempt.ending == "closed" else "handshake-silent"
+    if attempt.server_version < attempt.min_version:
+        return "version-too-old"
+    return _cause_after_version(attempt)
+
+
+def _cause_after_version(attempt: Attempt) -> str | None:
+    codes = {notice.code for notice in attempt.notices}
+    if attempt.ending != "ready":
+        if Code.CLIENT_ID_IN_USE in codes:
+            return "client-id-in-use"
+        if Code.PAPER_DISCLAIMER in codes:
+            return "paper-disclaimer"
+    if attempt.accounts == ():
+        return "no-accounts"
+    if attempt.ending in {"closed", "timeout"}:
+        return "closed-after-start" if attempt.ending == "closed" else "not-ready"
+    if wrong_environment(attempt.target, attempt.accounts):
+        return "wrong-environment"
+    return None
+
+
+def wrong_environment(target: Target, accounts: tuple[str, ...] | None) -> bool:
+    """Say whether the accounts are of the other kind than the target expects."""
+    if target.expects is None or not accounts:
+        return False
+    return is_paper(accounts) != (target.expects == "paper")

@@ -1,0 +1,326 @@
+"""Taking out of a text what tells of a person, a machine or a login, so that others may read it.
+
+What was there is named in its place, as in ``<address>``: whoever helps can still follow the text.
+Patterns decide, so what has no shape of its own (another machine's name, say) has to be handed in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import ipaddress
+import os
+import re
+from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
+
+from .accounts import mask_in
+
+_KINDS = ("address", "email", "host", "mac", "name", "secret", "token", "user")
+_DONE = rf"(?P<done><(?:{'|'.join(_KINDS)})>|[A-Z][A-Z0-9]•••[A-Z0-9]{{3}})"
+"""What an earlier rule left: no rule may look for anything inside it."""
+
+_LOGIN_VARIABLES = ("LOGNAME", "USER", "LNAME", "USERNAME", "SUDO_USER", "JUPYTERHUB_USER")
+_SHORTEST_NAME = 2
+_NOBODY = frozenset(
+    {
+        *("admin", "administrator", "daemon", "debian", "default", "demo", "dev", "docker"),
+        *("ec2-user", "gateway", "guest", "home", "host", "ib", "ibgateway", "ibkr", "jovyan"),
+        *("jupyter", "live", "localhost", "me", "nobody", "notebook", "paper", "pi", "public"),
+        *("python", "root", "runner", "runneradmin", "shared", "system", "test", "trader"),
+        *("trading", "tws", "ubuntu", "user", "users", "vagrant", "vm"),
+    }
+)
+"""Logins and host names that are the same on thousands of machines, or words of this field."""
+
+_SENSITIVE_KEY = (
+    r"(?:passwo?r?d|passwd|passphrase|passcode|pwd|secret|token|api[-_ ]?key|access[-_ ]?key"
+    r"|private[-_ ]?key|authori[sz]ation|cookie|session[-_ ]?id|credential|(?<![a-z])sid"
+    r"|(?<![a-z])otp|(?<![a-z])jwt)s?\d*"
+)
+_LOGIN_KEY = r"(?:user[-_]?(?:name|id)|login[-_]?name|logname)"
+_SEPARATOR = r"\\?[\"']?\s?(?:[=:]|:=|=>|%3D)[ \t]*(?:\r?\n[ \t]+)?"
+_QUOTED = r"[bru]?(?:\\\"(?:(?!\\\")[^\n])*(?:\\\")?|\"(?:[^\"\\\n]|\\.)*\"?|'(?:[^'\\\n]|\\.)*'?)"
+_HEADER = r"(?:[^\r\n\"']|\"[^\"\r\n]*\")+"
+_NOTHING = frozenset({"", "none", "null"})
+
+_HEX = r"[0-9A-Fa-f]"
+_OCTET = r"(?:25[0-5]|2[0-4]\d|[01]?\d?\d)"
+_SLASH = r"(?:[/\\]+|%2F|%5C)"
+_LONG = 24
+_CHANGES = 4
+"""A random run changes between letter cases and digits at least once in so many characters."""
+_FOUR_DIGITS = 0x10000
+
+
+def redact(
+    text: str, names: Collection[str] = (), *, addresses: bool = True, accounts: bool = True
+) -> str:
+    """Return a text without what is nobody else's business.
+
+    Replaced are account numbers (``DU•••567``), IP addresses except loopback and unspecified ones,
+    MAC addresses, session ids and hashes, values of keys such as ``password``, logins in URLs and
+    paths, e-mail addresses, the login name of this process, and `names`, matched as whole words in
+    any case. Names that say nothing, as ``root`` and ``localhost``, stay. A version of four numbers
+    cannot be told from an address and goes too.
+
+    Args:
+        text: any text; what was redacted before stays as it is.
+        names: more words to take out, such as the name of the machine.
+        addresses: False where the reader needs to see IP addresses.
+        accounts: False where account numbers may be shown.
+    """
+    own = _word_rule(tuple(_telling(_own_names())))
+    given = _word_rule(tuple(_telling(names)))
+    # What one rule takes out can lay bare to another rule what stood beside it. Each round that
+    # changes anything leaves fewer characters that are not done yet, so this ends.
+    while (again := _once(text, own, given, addresses=addresses, accounts=accounts)) != text:
+        text = again
+    return text
+
+
+def redact_value(
+    value: Any, names: Collection[str] = (), *, addresses: bool = True, accounts: bool = True
+) -> Any:
+    """Return a plain value (as JSON can carry) with every text in it redacted, keys too.
+
+    Numbers, booleans and None stay, except a number under a key such as ``password``. Keys that
+    become the same are numbered, so that nothing is lost. What is no plain value becomes the
+    redacted text of its ``repr``.
+    """
+
+    def text(found: str) -> str:
+        return redact(found, names, addresses=addresses, accounts=accounts)
+
+    return _walk(value, text)
+
+
+def _walk(value: Any, text: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return text(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        found: dict[Any, Any] = {}
+        for key, item in value.items():
+            found[_free(found, _key(key, text))] = _below(key, item, text)
+        return found
+    if isinstance(value, list):
+        return [_walk(item, text) for item in value]
+    if isinstance(value, tuple):
+        return tuple(_walk(item, text) for item in value)
+    return text(repr(value))
+
+
+def _key(key: Any, text: Callable[[str], str]) -> Any:
+    if key is None or isinstance(key, bool | int | float):
+        return key
+    return text(key if isinstance(key, str) else repr(key))
+
+
+def _free(taken: Mapping[Any, Any], key: Any) -> Any:
+    free, number = key, 1
+    while free in taken:
+        number += 1
+        free = f"{key} ({number})"
+    return free
+
+
+def _below(key: Any, item: Any, text: Callable[[str], str]) -> Any:
+    if item is None or isinstance(item, bool) or item == "":
+        return item
+    if isinstance(key, str) and re.search(_SENSITIVE_KEY + r"\W*$", key, re.IGNORECASE):
+        return "<secret>"
+    if isinstance(key, str) and re.search(_LOGIN_KEY + r"\W*$", key, re.IGNORECASE):
+        return "<user>"
+    return _walk(item, text)
+
+
+def _rule(pattern: str, flags: int = 0) -> re.Pattern[str]:
+    return re.compile(f"{_DONE}|(?:{pattern})", flags)
+
+
+_LOGIN_IN_URL = _rule(r"(?<=://)(?P<user>[^\s/:@\"'<>]*)(?P<password>:[^\s/\"'<>]*)?@")
+_IN_QUERY = _rule(
+    rf"(?P<key>[?&;][\w.-]{{0,40}}?{_SENSITIVE_KEY}=)(?P<value>[^\s&#\"']+)", re.IGNORECASE
+)
+_IN_HEADER = _rule(
+    rf"(?P<key>(?:cookie|authori[sz]ation){_SEPARATOR})(?P<value>{_QUOTED}|{_HEADER})",
+    re.IGNORECASE,
+)
+_AFTER_KEY = _rule(
+    rf"(?P<key>{_SENSITIVE_KEY}{_SEPARATOR}|(?<![\w-])--[\w-]{{0,40}}?{_SENSITIVE_KEY}\s+)"
+    rf"(?P<value>(?!<secret>(?:[^A-Za-z0-9]|$))(?:{_QUOTED}|\S+))",
+    re.IGNORECASE,
+)
+_AFTER_LOGIN_KEY = _rule(
+    rf"(?P<key>{_LOGIN_KEY}{_SEPARATOR}|(?<![^\W_])(?:user|login)=)(?P<value>{_QUOTED}|[^\s,;&)]+)",
+    re.IGNORECASE,
+)
+_BEARER = _rule(
+    r"(?P<key>\bbearer\s+)(?P<value>(?=[^\s\d]*\d|\S{20})[\w.~+/=-]{6,})", re.IGNORECASE
+)
+_JWT = _rule(r"(?<![A-Za-z0-9])eyJ[\w-]{8,}(?:\.[\w-]+)+")
+_EMAIL = _rule(r"(?<![\w.+%-])[\w.+%-]++@(?:[\w-]+\.)+[^\W\d_]{2,}(?![^\W_])")
+_USER_AT_ADDRESS = _rule(rf"(?<![\w.+%-])[\w.+%-]++(?=@\[?(?:{_OCTET}\.){{3}}|@\[?{_HEX}*:)")
+_HOME = _rule(
+    rf"(?P<key>{_SLASH}(?:home|Users|Documents and Settings){_SLASH})"
+    rf"(?P<value>[^\\/:*?\"<>|\r\n]+?(?=\\)|(?:(?!%2F|%5C)[^\s\\/:*?\"'<>|,;)\]}}])+)",
+    re.IGNORECASE,
+)
+_WIRE_ADDRESS = _rule(
+    rf"(?P<mac>(?<![0-9A-Za-z]){_HEX}{{2}}(?P<by>[:-]){_HEX}{{2}}(?:(?P=by){_HEX}{{2}}){{4,}}"
+    rf"(?![0-9A-Za-z])|(?<![0-9A-Za-z])(?:{_HEX}{{4}}\.){{2}}{_HEX}{{4}}(?![0-9A-Za-z]))"
+    rf"|(?P<ipv6>(?<![0-9A-Za-z_])(?=[0-9A-Fa-f:]{{0,40}}?::|(?:{_HEX}{{1,4}}:){{7}}{_HEX})"
+    rf"(?:{_HEX}{{1,4}})?(?::{_HEX}{{0,4}}){{2,9}}(?:(?<=\d)(?:\.\d{{1,3}}){{3}})?(?:%\w+(?:[.-]\w+)*)?"
+    r"(?![0-9A-Za-z_]))"
+)
+_IPV4 = _rule(rf"(?<!\d)(?<!\d\.)(?:{_OCTET}\.){{3}}{_OCTET}(?!\d)(?!\.\d)")
+_UUID = _rule(rf"(?<![0-9A-Za-z]){_HEX}{{8}}-?(?:{_HEX}{{4}}-?){{3}}{_HEX}{{12}}(?![0-9A-Za-z])")
+_HEX_RUN = _rule(rf"(?<![0-9A-Za-z])(?:0[xX])?{_HEX}{{16,}}+(?![0-9A-Za-z])")
+_PLAIN_RUN = _rule(rf"(?<![0-9A-Za-z])[0-9A-Za-z]{{{_LONG},}}+={{0,2}}")
+_MIXED_RUN = _rule(rf"(?<![0-9A-Za-z+_-])[0-9A-Za-z][0-9A-Za-z+/_-]{{{_LONG - 1},}}+={{0,2}}")
+
+
+def _once(
+    text: str,
+    own: re.Pattern[str] | None,
+    given: re.Pattern[str] | None,
+    *,
+    addresses: bool,
+    accounts: bool,
+) -> str:
+    """Apply every rule: those that know from the words around it what a thing is come first."""
+    text = _apply(_LOGIN_IN_URL, _login_in_url, text)
+    for rule in (_IN_QUERY, _IN_HEADER, _AFTER_KEY, _BEARER):
+        text = _apply(rule, _value_as("<secret>"), text)
+    for rule in (_AFTER_LOGIN_KEY, _HOME):
+        text = _apply(rule, _value_as("<user>"), text)
+    text = _apply(_JWT, _as("<token>"), text)
+    text = _apply(_EMAIL, _as("<email>"), text)
+    text = _apply(_USER_AT_ADDRESS, _as("<user>"), text)
+    text = _apply(_WIRE_ADDRESS, _wire_address if addresses else _only_mac, text)
+    for rule in (_UUID, _HEX_RUN, _PLAIN_RUN, _MIXED_RUN):
+        text = _apply(rule, _run, text)
+    if addresses:
+        text = _apply(_IPV4, _ipv4, text)
+    if accounts:
+        text = mask_in(text)
+    if own is not None:
+        text = _apply(own, _as("<user>"), text)
+    return text if given is None else _apply(given, _as("<name>"), text)
+
+
+def _apply(rule: re.Pattern[str], put: Callable[[re.Match[str]], str], text: str) -> str:
+    return rule.sub(lambda match: match.group() if match["done"] else put(match), text)
+
+
+def _as(word: str) -> Callable[[re.Match[str]], str]:
+    return lambda _match: word
+
+
+def _value_as(word: str) -> Callable[[re.Match[str]], str]:
+    def put(match: re.Match[str]) -> str:
+        value = match["value"]
+        begin = re.match(r"[bru]?(?:\\?\"|')", value)
+        if begin is None:
+            shown = value if value.strip(",;.)]}").lower() in _NOTHING else word
+            return match["key"] + shown
+        quote = begin.group().lstrip("bru")
+        inside = value[begin.end() :]
+        end = quote if inside.endswith(quote) else ""
+        inside = inside.removesuffix(quote)
+        return match["key"] + begin.group() + (word if inside else "") + end
+
+    return put
+
+
+def _login_in_url(match: re.Match[str]) -> str:
+    return ("<user>" if match["user"] else "") + (":<secret>" if match["password"] else "") + "@"
+
+
+def _only_mac(match: re.Match[str]) -> str:
+    return "<mac>" if match["mac"] else match.group()
+
+
+def _wire_address(match: re.Match[str]) -> str:
+    if match["mac"]:
+        return "<mac>"
+    found = match["ipv6"]
+    # A colon at either end belongs to the sentence: "fe80::1: refused".
+    head = ":" if found.startswith(":") and not found.startswith("::") else ""
+    tail = ":" if found.endswith(":") and not found.endswith("::") else ""
+    bare = found.removeprefix(head).removesuffix(tail) if len(found) > 1 else found
+    return found if _says_nothing(bare) else f"{head}<address>{tail}"
+
+
+def _says_nothing(address: str) -> bool:
+    if not address.strip(":"):
+        return True
+    with contextlib.suppress(ValueError):
+        known = ipaddress.IPv6Address(address)
+        inner = known.ipv4_mapped
+        if inner is not None:
+            return inner.is_loopback or inner.is_unspecified
+        # Loopback, unspecified, and what is a step of a Python slice rather than an address.
+        return int(known) < _FOUR_DIGITS
+    return False
+
+
+def _ipv4(match: re.Match[str]) -> str:
+    numbers = [int(part) for part in match.group().split(".")]
+    harmless = numbers[0] == 127 or not any(numbers)  # noqa: PLR2004 - the loopback network
+    return match.group() if harmless else "<address>"
+
+
+def _run(match: re.Match[str]) -> str:
+    run = match.group()
+    if match.re in (_UUID, _HEX_RUN):
+        before = match.string[max(match.start() - 2, 0) : match.start()]
+        fraction = re.fullmatch(r"\d\.", before) and re.fullmatch(r"\d+(?:[eE]\d+)?", run)
+        exponent = re.fullmatch(r"\d\.", before) and re.fullmatch(r"\d+[eE]", run)
+        return run if fraction or exponent else "<token>"
+    if not (re.search(r"\d", run) and re.search(r"[A-Za-z]", run)):
+        return run
+    if match.re is _PLAIN_RUN:
+        return "<token>"
+    classes = [_class_of(char) for char in run]
+    changes = sum(one != other and "" not in (one, other) for one, other in pairwise(classes))
+    return "<token>" if changes * _CHANGES >= len(run) else run
+
+
+def _class_of(char: str) -> str:
+    if char.isdigit():
+        return "digit"
+    return "" if not char.isalpha() else "upper" if char.isupper() else "lower"
+
+
+def _own_names() -> set[str]:
+    """Return the names under which this process's user is known here."""
+    found = {os.environ.get(name, "") for name in _LOGIN_VARIABLES}
+    # Where no variable is set and the system has no such user either, there is nothing to tell.
+    with contextlib.suppress(OSError, KeyError, ImportError):
+        found.add(getpass.getuser())
+    found.add(PurePosixPath(os.environ.get("HOME", "")).name)
+    found.add(PureWindowsPath(os.environ.get("USERPROFILE", "")).name)
+    return found
+
+
+def _telling(names: Collection[str]) -> list[str]:
+    kept = {name.strip() for name in names}
+    return sorted(
+        (name for name in kept if len(name) >= _SHORTEST_NAME and name.lower() not in _NOBODY),
+        key=lambda name: (-len(name), name),
+    )
+
+
+@lru_cache(maxsize=16)
+def _word_rule(names: tuple[str, ...]) -> re.Pattern[str] | None:
+    if not names:
+        return None
+    # A report is wrapped at blanks, also at those of a name.
+    words = (r"\s+".join(map(re.escape, name.split())) for name in names)
+    return _rule(rf"(?<![^\W_])(?:{'|'.join(words)})(?![^\W_])", re.IGNORECASE)

@@ -1,0 +1,229 @@
+"""Who listens on a port of this machine, and who is connected to it."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from .programs import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+UNSEEN = "a process that this user may not see"
+
+
+class SocketsUnreadableError(Exception):
+    """The system did not let this user see who uses a port, so nothing can be said of it."""
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A socket that accepts connections. `pid` and `name` are None where the owner is hidden."""
+
+    port: int
+    address: str
+    pid: int | None
+    name: str | None
+
+
+@dataclass(frozen=True)
+class SocketClient:
+    """A local process with connections to a port of this machine.
+
+    `started` is in seconds since the epoch; it and `pid` are None where the owner is hidden.
+    `label` says in a few words what the process is, and holds none of its arguments but the name
+    of the script or module that it runs. `connections` counts its open connections to the port.
+    """
+
+    pid: int | None
+    name: str
+    started: float | None
+    label: str
+    connections: int = 1
+
+
+@dataclass(frozen=True)
+class PortUse:
+    """The connections to a port of this machine.
+
+    Attributes:
+        port: The port.
+        established: Connections that whoever listens there has open, those of other machines too.
+        close_wait: Connections that the other side has closed and the listener has not. They pile
+            up in a gateway that is stuck.
+        clients: The local processes that are connected to it, oldest first.
+        complete: Whether all sockets could be looked at; otherwise the numbers are lower bounds.
+    """
+
+    port: int
+    established: int
+    close_wait: int
+    clients: tuple[SocketClient, ...]
+    complete: bool = True
+
+
+def listeners(ports: Iterable[int] | None = None) -> tuple[Listener, ...]:
+    """Return the listening TCP sockets of this machine, or those on the given ports.
+
+    Raises:
+        SocketsUnreadableError: none was found, but not every process could be looked at.
+    """
+    wanted = None if ports is None else frozenset(ports)
+    seen = _connections()
+    found = {
+        (connection.laddr.port, connection.laddr.ip, connection.pid)
+        for connection in seen.connections
+        if connection.status == "LISTEN" and (wanted is None or connection.laddr.port in wanted)
+    }
+    if not found:
+        seen.vouch_for_nothing()
+    return tuple(
+        Listener(port, address, pid, _name(pid))
+        for port, address, pid in sorted(found, key=lambda item: (item[0], item[1], item[2] or 0))
+    )
+
+
+def clients_of(port: int) -> tuple[SocketClient, ...]:
+    """Return the local processes with an open connection to a port of this machine, oldest first.
+
+    Raises:
+        SocketsUnreadableError: none was found, but not every process could be looked at.
+    """
+    seen = _connections()
+    clients = _clients(seen, port)
+    if not clients:
+        seen.vouch_for_nothing()
+    return clients
+
+
+def port_use(port: int) -> PortUse:
+    """Return how a port of this machine is used, from one look at the sockets.
+
+    Raises:
+        SocketsUnreadableError: nothing was found, but not every process could be looked at.
+    """
+    seen = _connections()
+    near = [one.status for one in seen.connections if one.laddr.port == port]
+    use = PortUse(
+        port,
+        near.count("ESTABLISHED"),
+        near.count("CLOSE_WAIT"),
+        _clients(seen, port),
+        seen.complete,
+    )
+    if not (use.established or use.close_wait or use.clients):
+        seen.vouch_for_nothing()
+    return use
+
+
+def _clients(seen: _Seen, port: int) -> tuple[SocketClient, ...]:
+    pids = [
+        connection.pid
+        for connection in seen.connections
+        if connection.status == "ESTABLISHED"
+        and connection.raddr.port == port
+        and _is_own(connection)
+    ]
+    clients = [_client(pid, pids.count(pid)) for pid in dict.fromkeys(pids)]
+    return tuple(sorted(clients, key=lambda client: client.started or 0.0))
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The TCP sockets of this machine; those of other users may be missing."""
+
+    connections: tuple[Any, ...]
+    complete: bool
+
+    def vouch_for_nothing(self) -> None:
+        if not self.complete:
+            raise SocketsUnreadableError(
+                "the sockets of some processes could not be looked at, because they belong to "
+                "another user; run the same from an administrator's account to see them"
+            )
+
+
+def _connections() -> _Seen:
+    import psutil
+
+    try:
+        found = psutil.net_connections(kind="tcp")
+    except psutil.AccessDenied:  # macOS, for anyone but root
+        return _connections_by_process()
+    return _Seen(tuple(one for one in found if one.laddr), complete=True)
+
+
+def _connections_by_process() -> _Seen:
+    import psutil
+
+    connections: list[Any] = []
+    complete = True
+    for process in psutil.process_iter():
+        try:
+            found = _of_process(process)
+        except psutil.AccessDenied:
+            complete = False
+        except psutil.Error:
+            continue
+        else:
+            connections += (
+                _Owned(one.laddr, one.raddr, one.status, process.pid) for one in found if one.laddr
+            )
+    return _Seen(tuple(connections), complete)
+
+
+@dataclass(frozen=True)
+class _Owned:
+    """A socket as the system-wide call would have told it."""
+
+    laddr: Any
+    raddr: Any
+    status: str
+    pid: int
+
+
+def _of_process(process: Any) -> list[Any]:
+    # The method's name until psutil 6 was `connections`.
+    method = getattr(process, "net_connections", None) or process.connections
+    return cast("list[Any]", method(kind="tcp"))  # of psutil's own named tuples
+
+
+def _is_own(connection: Any) -> bool:
+    """Whether the far end is on this machine: then it has our own address, or a loopback's."""
+    far, near = _address(connection.raddr.ip), _address(connection.laddr.ip)
+    return far.is_loopback or far == near
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    address = ipaddress.ip_address(text.partition("%")[0])
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _name(pid: int | None) -> str | None:
+    import psutil
+
+    if pid is None:
+        return None
+    try:
+        return psutil.Process(pid).name()
+    except psutil.Error:
+        return None
+
+
+def _client(pid: int | None, connections: int) -> SocketClient:
+    import psutil
+
+    if pid is None:
+        return SocketClient(None, UNSEEN, None, UNSEEN, connections)
+    try:
+        process = psutil.Process(pid)
+        name, started = process.name(), process.create_time()
+    except psutil.Error:
+        return SocketClient(pid, UNSEEN, None, UNSEEN, connections)
+    try:
+        label = describe(name, process.cmdline())
+    except psutil.Error:
+        label = name
+    return SocketClient(pid, name, started, label, connections)

@@ -1,0 +1,103 @@
+"""What happened in an attempt, told in plain sentences."""
+
+from __future__ import annotations
+
+from .accounts import mask, mask_in
+from .attempt import Attempt, cause
+from .handshake import Stage
+from .notices import Notice
+
+SHOWN = 40
+"""So many characters of what a peer of another kind sent are shown."""
+
+
+def span(seconds: float) -> str:
+    """Return a duration for people: milliseconds below one second."""
+    if seconds >= 1:
+        return f"{seconds:.1f} s"
+    milliseconds = round(seconds * 1000)
+    return f"{milliseconds} ms" if milliseconds else "under 1 ms"
+
+
+# One sentence for each cause, side by side: that is long, and easier to read than a table.
+def tell(attempt: Attempt) -> str:  # noqa: C901, PLR0911
+    """Return one sentence on what the opening came to; accounts in it are masked."""
+    where = str(attempt.target)
+    took = span(attempt.total)
+    match cause(attempt):
+        case None:
+            return (
+                f"{where} is ready for client ID {attempt.client_id}: server version "
+                f"{attempt.server_version}, after {span(attempt.seconds.get(str(Stage.READY), 0))}."
+            )
+        case "connection-refused":
+            return f"{where} refused the connection: nothing listens on that port."
+        case "host-unreachable":
+            return f"{where} could not be reached: {attempt.detail or 'no answer'}."
+        case "handshake-silent":
+            return f"{where} accepted the connection and then sent not one byte in {took}."
+        case "closed-before-version":
+            return f"{where} accepted the connection and closed it without a version reply."
+        case "not-a-gateway":
+            shown = tell_foreign(attempt.foreign)
+            return f"{where} answered with bytes that no TWS or Gateway sends: {shown!r}."
+        case "version-too-old":
+            return (
+                f"{where} speaks server version {attempt.server_version}; the API library needs "
+                f"{attempt.min_version} or later."
+            )
+        case "client-id-in-use" | "paper-disclaimer":
+            return f"{where} refused client ID {attempt.client_id}: {_last_words(attempt)}"
+        case "closed-after-start":
+            return (
+                f"{where} closed the connection right after the session start, and no notice said "
+                f"why.{_heard(attempt)}"
+            )
+        case "not-ready":
+            missing = " and no ".join(_missing(attempt)) or "end of the start"
+            return (
+                f"{where} answered with server version {attempt.server_version}, but no {missing} "
+                f"came in {took}.{_heard(attempt)}"
+            )
+        case "no-accounts":
+            return f"{where} started the session, but its list of accounts is empty."
+        case _:
+            accounts = ", ".join(mask(name) for name in attempt.accounts or ())
+            found = "live" if attempt.target.expects == "paper" else "paper"
+            return (
+                f"{where} holds {accounts}, which is {found}; "
+                f"{attempt.target.expects} was expected."
+            )
+
+
+def tell_lost(notice: Notice) -> str:
+    """Return one sentence on the notice that reported the loss of the gateway's link to IBKR."""
+    return (
+        f"The gateway has lost its link to IBKR: notice {notice.code}, "
+        f"{mask_in(notice.text)!r}, and nothing since ends it."
+    )
+
+
+def tell_foreign(data: bytes) -> str:
+    """Return the beginning of what a peer of another kind sent, as it may be shown."""
+    return mask_in(data.decode("ascii", errors="backslashreplace"))[:SHOWN]
+
+
+def _missing(attempt: Attempt) -> list[str]:
+    missing = []
+    if attempt.next_valid_id is None:
+        missing.append("order ID (nextValidId)")
+    if attempt.accounts is None:
+        missing.append("list of accounts (managedAccounts)")
+    return missing
+
+
+def _last_words(attempt: Attempt) -> str:
+    notice = attempt.last_notice
+    if notice is None:
+        return "it gave no reason."
+    return f"notice {notice.code}, “{mask_in(notice.text).rstrip('.')}”."
+
+
+def _heard(attempt: Attempt) -> str:
+    return f" The last notice was {_last_words(attempt)}" if attempt.notices else ""

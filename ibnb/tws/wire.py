@@ -1,0 +1,168 @@
+r"""Frames and fields of the TWS API socket, as bytes, without any socket.
+
+Every message is a frame: a 4-byte big-endian length, then fields that each end in a NUL byte.
+The client's greeting alone is preceded by ``API\0``.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+
+GREETING = b"API\0"
+LENGTH_BYTES = 4
+MAX_FRAME = 0xFFFFFF
+"""No message of either side is longer, in bytes (16 MiB less one: the limit of IBKR's client)."""
+
+
+class IncomingId:
+    """Ids of the messages a gateway sends, where ibnb reads or writes them."""
+
+    TICK_PRICE = 1
+    TICK_SIZE = 2
+    ORDER_STATUS = 3
+    NOTICE = 4
+    OPEN_ORDER = 5
+    ACCOUNT_VALUE = 6
+    PORTFOLIO_VALUE = 7
+    ACCOUNT_UPDATE_TIME = 8
+    NEXT_VALID_ID = 9
+    CONTRACT_DETAILS = 10
+    EXECUTION = 11
+    MANAGED_ACCOUNTS = 15
+    HISTORICAL_DATA = 17
+    CURRENT_TIME = 49
+    CONTRACT_DETAILS_END = 52
+    OPEN_ORDER_END = 53
+    ACCOUNT_DOWNLOAD_END = 54
+    EXECUTION_END = 55
+    TICK_SNAPSHOT_END = 57
+    MARKET_DATA_TYPE = 58
+    COMMISSION_REPORT = 59
+    POSITION = 61
+    POSITION_END = 62
+    ACCOUNT_SUMMARY = 63
+    ACCOUNT_SUMMARY_END = 64
+    ACCOUNT_UPDATE_MULTI = 73
+    ACCOUNT_UPDATE_MULTI_END = 74
+    TICK_REQUEST_PARAMETERS = 81
+    HISTORICAL_DATA_UPDATE = 90
+    COMPLETED_ORDER = 101
+    COMPLETED_ORDERS_END = 102
+
+
+class OutgoingId:
+    """Ids of the messages a client sends, where ibnb reads or writes them."""
+
+    MARKET_DATA = 1
+    CANCEL_MARKET_DATA = 2
+    PLACE_ORDER = 3
+    CANCEL_ORDER = 4
+    OPEN_ORDERS = 5
+    ACCOUNT_UPDATES = 6
+    EXECUTIONS = 7
+    IDS = 8
+    CONTRACT_DETAILS = 9
+    AUTO_OPEN_ORDERS = 15
+    ALL_OPEN_ORDERS = 16
+    MANAGED_ACCOUNTS = 17
+    HISTORICAL_DATA = 20
+    EXERCISE_OPTIONS = 21
+    CANCEL_HISTORICAL_DATA = 25
+    CURRENT_TIME = 49
+    GLOBAL_CANCEL = 58
+    MARKET_DATA_TYPE = 59
+    POSITIONS = 61
+    ACCOUNT_SUMMARY = 62
+    CANCEL_ACCOUNT_SUMMARY = 63
+    CANCEL_POSITIONS = 64
+    START_API = 71
+    ACCOUNT_UPDATES_MULTI = 76
+    CANCEL_ACCOUNT_UPDATES_MULTI = 77
+    COMPLETED_ORDERS = 99
+
+
+class ImpossibleFrameError(ValueError):
+    """The bytes announce a frame that no TWS or Gateway sends: the peer speaks something else.
+
+    `payloads` are those that were complete before it.
+    """
+
+    def __init__(self, length: int, payloads: tuple[bytes, ...] = ()) -> None:
+        super().__init__(f"a frame of {length} bytes was announced")
+        self.payloads = payloads
+
+
+def frame(payload: bytes) -> bytes:
+    """Put the length in front of a payload."""
+    return struct.pack(">I", len(payload)) + payload
+
+
+def message(*fields: object) -> bytes:
+    """Build one frame from fields; booleans become 1 and 0, None becomes empty, text is UTF-8."""
+    parts = []
+    for value in fields:
+        if value is None:
+            text = ""
+        elif isinstance(value, bool):
+            text = "1" if value else "0"
+        else:
+            text = str(value)
+        parts.append(text.encode() + b"\0")
+    return frame(b"".join(parts))
+
+
+def split_fields(payload: bytes) -> tuple[str, ...]:
+    """Return the fields of a payload; bytes that are no UTF-8 are escaped, never lost."""
+    fields = payload.decode(errors="backslashreplace").split("\0")
+    if fields and not fields[-1]:
+        fields.pop()
+    return tuple(fields)
+
+
+def greeting(min_version: int, max_version: int) -> bytes:
+    """Return what a client sends first: the server versions that it speaks."""
+    return GREETING + frame(b"v%d..%d" % (min_version, max_version))
+
+
+def start_api(client_id: int) -> bytes:
+    """Return the session start that follows the version reply."""
+    return message(OutgoingId.START_API, 2, client_id, "")
+
+
+@dataclass
+class FrameReader:
+    """Cuts a stream of bytes into payloads, however the bytes were split on the way."""
+
+    max_frame: int = MAX_FRAME
+    _buffer: bytearray = field(default_factory=bytearray)
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take received bytes and return the payloads that are complete now.
+
+        Raises:
+            ImpossibleFrameError: a length above `max_frame` was announced, or the part of a length
+                that has come cannot become one below it.
+        """
+        self._buffer += data
+        payloads: list[bytes] = []
+        while self._buffer:
+            length = self.announced
+            if length > self.max_frame:
+                raise ImpossibleFrameError(length, tuple(payloads))
+            end = LENGTH_BYTES + length
+            if len(self._buffer) < end:
+                break
+            payloads.append(bytes(self._buffer[LENGTH_BYTES:end]))
+            del self._buffer[:end]
+        return payloads
+
+    @property
+    def announced(self) -> int:
+        """Length of the frame that is under way, in bytes; the least it can be while incomplete."""
+        return int.from_bytes(self._buffer[:LENGTH_BYTES].ljust(LENGTH_BYTES, b"\0"), "big")
+
+    @property
+    def pending(self) -> bytes:
+        """Bytes that wait for the rest of their frame."""
+        return bytes(self._buffer)
