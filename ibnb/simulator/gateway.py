@@ -1,0 +1,270 @@
+"""A simulated gateway: its server, its thread, and what a test may ask or do while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Self, TypeVar
+
+from ibnb.tws.notices import NO_REQUEST
+from ibnb.tws.target import HIGHEST_PORT, LOOPBACK
+
+from .book import OrderRecord
+from .door import listen
+from .faults import parse_faults
+from .serving import Serving
+from .state import State
+
+_T = TypeVar("_T")
+
+
+class SimulatedGateway:
+    """A gateway in a box, on a real port of this machine's loopback.
+
+    It serves in a thread of its own, so that it works in a script, a test and a notebook alike,
+    whatever the caller's event loop does. Use it as a context manager, plain or ``async``, or call
+    `start` and `stop`. After `stop` it can be started again: on the same port, with the same
+    orders and positions.
+
+    Args:
+        port: where to listen; 0 for any free port.
+        faults: how it is broken, each ``NAME`` or ``NAME:SECONDS``; see `FAULTS`.
+        accounts: the accounts of every session; one paper account by default.
+        release_after: seconds for which a client ID stays held once its connection is closed.
+
+    Raises:
+        UnknownFaultError: there is no such fault, or its seconds make no sense.
+        ValueError: the port or `release_after` is out of range.
+    """
+
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        faults: Iterable[str] = (),
+        accounts: Sequence[str] | None = None,
+        release_after: float = 0.0,
+    ) -> None:
+        if not 0 <= port <= HIGHEST_PORT:
+            raise ValueError(f"port {port} is out of range: give one from 0 to {HIGHEST_PORT}")
+        if not release_after >= 0:
+            raise ValueError(f"release_after is {release_after}: give 0 or more seconds")
+        self._port = port
+        self._fault_texts = tuple(faults)
+        self._state = State(
+            parse_faults(self._fault_texts, time.monotonic()), accounts, release_after
+        )
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._serving: Serving | None = None
+
+    @property
+    def host(self) -> str:
+        """The loopback address; a simulated gateway never listens on another."""
+        return LOOPBACK
+
+    @property
+    def port(self) -> int:
+        """Where it listens; 0 before its first start where any free port was asked for."""
+        return self._port
+
+    @property
+    def address(self) -> str:
+        """``HOST:PORT``."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether it accepts connections now: not before `start`, nor while it restarts."""
+        return self._serving is not None and self._serving.is_listening
+
+    @property
+    def connections_accepted(self) -> int:
+        """How many TCP connections there have been, without those that ``max-clients`` makes."""
+        return self._state.counters.accepted
+
+    @property
+    def handshakes_completed(self) -> int:
+        """How many sessions have been told an order ID and accounts, even none."""
+        return self._state.counters.completed
+
+    @property
+    def handshakes_unfinished(self) -> int:
+        """How many connections their client closed before it had started a session."""
+        return self._state.counters.unfinished
+
+    @property
+    def refused_326(self) -> int:
+        """How many sessions were refused because of their client ID."""
+        return self._state.counters.refused
+
+    @property
+    def open_clients(self) -> tuple[int, ...]:
+        """The client IDs that are connected now, in ascending order."""
+        return self._state.clients.held
+
+    @property
+    def max_open_clients(self) -> int:
+        """The most clients that were ever connected at once."""
+        return self._state.counters.max_open
+
+    @property
+    def messages(self) -> list[tuple[int | None, tuple[str, ...]]]:
+        """What clients have sent, oldest first: client ID (None before its session), fields.
+
+        Only the newest 20,000 are kept.
+        """
+        return self._on_loop(lambda: list(self._state.received))
+
+    @property
+    def orders(self) -> tuple[OrderRecord, ...]:
+        """Every order ever placed, as it stands now, oldest first."""
+        return self._on_loop(lambda: self._state.book.orders)
+
+    def start(self) -> Self:
+        """Listen, and return when connections are accepted.
+
+        Raises:
+            PortTakenError: another program has the port.
+            OSError: the port cannot be used for another reason.
+            RuntimeError: it is running already.
+        """
+        if self._thread is not None:
+            raise RuntimeError("this simulated gateway is running already: stop it first")
+        listener = listen(self._port)
+        self._port = listener.getsockname()[1]
+        self._state.faults = parse_faults(self._fault_texts, time.monotonic())
+        started: Future[None] = Future()
+        self._thread = threading.Thread(
+            target=self._run, args=(listener, started), name=f"ibnb-sim-{self._port}", daemon=True
+        )
+        self._thread.start()
+        started.result()
+        return self
+
+    def stop(self) -> None:
+        """Close every connection and the port; return when the thread has ended."""
+        thread, loop = self._thread, self._loop
+        if thread is None or loop is None:
+            return
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        self._thread = None
+
+    def set_faults(self, faults: Iterable[str]) -> None:
+        """Replace the faults, for connections that come and, where it can be told, for those open.
+
+        Clients that are connected are told of the link's and the farms' loss and return by
+        notices, as a real gateway tells them. An ``id-held:SECONDS`` counts from now; those of
+        ``drop-after`` and ``half-open`` count from when each session became ready, so that older
+        ones are closed or fall silent at once. ``restart`` happens now, and again whenever it is
+        set again; a list without it ends a restart that is under way. ``max-clients`` takes the
+        places that are free, and whoever is connected stays. All of it has been done on return.
+
+        Raises:
+            UnknownFaultError: there is no such fault, or its seconds make no sense; nothing
+                changes then.
+        """
+        given = tuple(faults)
+        now = parse_faults(given, time.monotonic())
+        self._fault_texts = given
+        serving, loop = self._serving, self._loop
+        if serving is None or loop is None:
+            self._state.faults = now
+        else:
+            asyncio.run_coroutine_threadsafe(serving.change_faults(now), loop).result()
+
+    def send_notice(
+        self, code: int, text: str, req_id: int = NO_REQUEST, client_id: int | None = None
+    ) -> None:
+        """Send a notice to every client, or only to the one with `client_id` if it is connected."""
+
+        def send() -> None:
+            for client in self._state.clients:
+                if client_id in (None, client.client_id):
+                    client.notify((code, text), req_id)
+
+        self._on_loop(send)
+
+    def drop_clients(self) -> None:
+        """Close every connection, as a gateway does that restarts; the port stays open."""
+        serving = self._serving
+        if serving is not None:
+            self._on_loop(serving.drop_clients)
+
+    def wait_for(self, predicate: Callable[[], bool], timeout: float = 10.0) -> bool:
+        """Wait until something holds that a client brings about; return whether it does.
+
+        The predicate is asked again whenever a connection comes or goes or a message arrives.
+
+        Args:
+            predicate: what to wait for.
+            timeout: for how long, in seconds.
+        """
+        return self._state.wait_for(predicate, timeout)
+
+    def __enter__(self) -> Self:
+        """Start."""
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        """Start, without holding up the caller's loop."""
+        return await asyncio.to_thread(self.start)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop, without holding up the caller's loop."""
+        await asyncio.to_thread(self.stop)
+
+    def _run(self, listener: socket.socket, started: Future[None]) -> None:
+        """Serve until the loop is stopped; the body of the gateway's thread."""
+        loop = asyncio.new_event_loop()
+        self._loop = loop
+        serving = Serving(self._state, listener)
+        try:
+            loop.run_until_complete(serving.begin())
+        except BaseException as error:  # noqa: BLE001 - whatever it is, `start` raises it
+            loop.run_until_complete(serving.end())
+            loop.close()
+            started.set_exception(error)
+            return
+        self._serving = serving
+        loop.call_soon(started.set_result, None)
+        loop.run_forever()
+        self._serving = None
+        loop.run_until_complete(serving.end())
+        loop.close()
+
+    def _on_loop(self, work: Callable[[], _T]) -> _T:
+        """Do something on the gateway's thread, where nothing else changes meanwhile."""
+        thread, loop = self._thread, self._loop
+        if thread is None or loop is None or thread is threading.current_thread():
+            return work()
+        done: Future[_T] = Future()
+
+        def run() -> None:
+            try:
+                done.set_result(work())
+            except BaseException as error:  # noqa: BLE001 - whatever it is, the caller gets it
+                done.set_exception(error)
+
+        loop.call_soon_threadsafe(run)
+        return done.result()

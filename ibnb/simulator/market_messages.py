@@ -1,0 +1,190 @@
+"""The messages about contracts and the market that a simulated gateway sends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ibnb.tws import wire
+from ibnb.tws.wire import IncomingId
+
+from .history import Bar, BarRequest, bar_date, clock_text
+from .instruments import ContractSpec, Instrument
+from .market import Quote, utc
+from .messages import ZONED_TIMES_SINCE, plain
+
+STOCK_TYPE_SINCE = 152
+FRACTIONAL_SIZES_SINCE = 163
+SIZE_RULES_SINCE = 164
+"""Server versions from which on contract details differ."""
+
+_LIVE_DATA = 1
+_BID, _ASK, _LAST, _HIGH, _LOW, _VOLUME, _CLOSE, _OPEN = 1, 2, 4, 6, 7, 8, 9, 14
+_SIZE_OF = {_BID: 0, _ASK: 3, _LAST: 5}
+_SNAPSHOT_PERMISSIONS = 3
+
+
+def contract_details(
+    req_id: int, instrument: Instrument, spec: ContractSpec, version: int, time: float
+) -> bytes:
+    """Return what is known of an instrument, on the exchange that was asked for."""
+    last_trade = instrument.expiry
+    if last_trade:
+        last_trade += "-08:30:00-UTC" if version >= ZONED_TIMES_SINCE else " 08:30 UTC"
+    fields: list[object] = [IncomingId.CONTRACT_DETAILS]
+    if version < SIZE_RULES_SINCE:
+        fields.append(8)
+    fields += [
+        req_id,
+        instrument.symbol,
+        instrument.sec_type,
+        last_trade,
+        "0",
+        "",
+        spec.exchange or instrument.exchange,
+        instrument.currency,
+        instrument.local_symbol,
+        instrument.market_name,
+        instrument.trading_class,
+        instrument.con_id,
+        f"{instrument.min_tick:.{instrument.decimals}f}",
+    ]
+    if version < SIZE_RULES_SINCE:
+        fields.append(100 if instrument.sec_type == "STK" else 1)
+    exchanges = instrument.exchanges
+    hours = _hours(time)
+    fields += [
+        instrument.multiplier,
+        "ACTIVETIM,ADJUST,ALERT,ALGO,COND,DAY,GTC,GTD,IOC,LIT,LMT,MIT,MKT,STP,STPLMT,TRAIL",
+        exchanges,
+        1,
+        instrument.under_con_id,
+        plain(instrument.long_name, version),
+        instrument.primary_exchange,
+        instrument.expiry[:6],
+        instrument.industry,
+        instrument.category,
+        instrument.subcategory,
+        "UTC",
+        hours,
+        hours,
+        "",
+        0,
+    ]
+    fields += [1, "ISIN", instrument.isin] if instrument.isin else [0]
+    fields += [
+        1,
+        instrument.under_symbol,
+        instrument.under_sec_type,
+        ",".join("26" for _ in exchanges.split(",")),
+        instrument.expiry,
+    ]
+    if version >= STOCK_TYPE_SINCE:
+        fields.append(instrument.stock_type)
+    if version >= SIZE_RULES_SINCE:
+        fields += [instrument.min_size, instrument.size_increment, instrument.suggested_size]
+    elif version >= FRACTIONAL_SIZES_SINCE:
+        fields.append(instrument.size_increment)
+    return wire.message(*fields)
+
+
+def contract_details_end(req_id: int) -> bytes:
+    """Return the mark that every match was sent."""
+    return wire.message(IncomingId.CONTRACT_DETAILS_END, 1, req_id)
+
+
+def market_data_start(req_id: int, instrument: Instrument) -> bytes:
+    """Return what precedes the first ticks of a subscription."""
+    return wire.message(
+        IncomingId.TICK_REQUEST_PARAMETERS,
+        req_id,
+        f"{instrument.min_tick:.{instrument.decimals}f}",
+        "9c0001",
+        _SNAPSHOT_PERMISSIONS,
+    ) + wire.message(IncomingId.MARKET_DATA_TYPE, 1, req_id, _LIVE_DATA)
+
+
+def ticks(req_id: int, instrument: Instrument, now: Quote, before: Quote | None) -> bytes:
+    """Return the ticks that lead from one quote to the next; without `before`, all of them."""
+    trades = instrument.sec_type != "CASH"
+    prices = [(_BID, now.bid, now.bid_size), (_ASK, now.ask, now.ask_size)]
+    if trades:
+        prices.append((_LAST, now.last, now.last_size))
+    prices += [(_HIGH, now.high, 0), (_LOW, now.low, 0), (_CLOSE, now.close, 0)]
+    prices.append((_OPEN, now.open, 0))
+    known = set() if before is None else set(_known_prices(before))
+    sent = b""
+    for kind, price, amount in prices:
+        if (kind, price, amount) in known:
+            continue
+        sent += wire.message(IncomingId.TICK_PRICE, 6, req_id, kind, price, amount, 1)
+        if kind in _SIZE_OF:
+            sent += wire.message(IncomingId.TICK_SIZE, 6, req_id, _SIZE_OF[kind], amount)
+    if trades and (before is None or before.volume != now.volume):
+        sent += wire.message(IncomingId.TICK_SIZE, 6, req_id, _VOLUME, now.volume)
+    return sent
+
+
+def snapshot_end(req_id: int) -> bytes:
+    """Return the mark that a snapshot's ticks were all sent."""
+    return wire.message(IncomingId.TICK_SNAPSHOT_END, 1, req_id)
+
+
+def historical_data(
+    req_id: int, bars: Sequence[Bar], request: BarRequest, version: int, now: float
+) -> bytes:
+    """Return the bars of a request, in one message."""
+    zoned = version >= ZONED_TIMES_SINCE
+    end = request.end_time(now)
+    fields: list[object] = [
+        IncomingId.HISTORICAL_DATA,
+        req_id,
+        clock_text(end - request.duration_seconds, zoned=zoned),
+        clock_text(end, zoned=zoned),
+        len(bars),
+    ]
+    for bar in bars:
+        fields += [
+            bar_date(bar, request, zoned=zoned),
+            bar.open,
+            bar.high,
+            bar.low,
+            bar.close,
+            bar.volume,
+            bar.average,
+            bar.count,
+        ]
+    return wire.message(*fields)
+
+
+def historical_update(req_id: int, bar: Bar, request: BarRequest, version: int) -> bytes:
+    """Return the newest bar of a request that is kept up to date."""
+    return wire.message(
+        IncomingId.HISTORICAL_DATA_UPDATE,
+        req_id,
+        bar.count,
+        bar_date(bar, request, zoned=version >= ZONED_TIMES_SINCE),
+        bar.open,
+        bar.close,
+        bar.high,
+        bar.low,
+        bar.average,
+        bar.volume,
+    )
+
+
+def _known_prices(quote: Quote) -> list[tuple[int, float, int]]:
+    return [
+        (_BID, quote.bid, quote.bid_size),
+        (_ASK, quote.ask, quote.ask_size),
+        (_LAST, quote.last, quote.last_size),
+        (_HIGH, quote.high, 0),
+        (_LOW, quote.low, 0),
+        (_CLOSE, quote.close, 0),
+        (_OPEN, quote.open, 0),
+    ]
+
+
+def _hours(time: float) -> str:
+    """Trading hours of the day and the next, which are round the clock."""
+    days = (f"{utc(time):%Y%m%d}", f"{utc(time + 86_400):%Y%m%d}")
+    return ";".join(f"{day}:0000-{day}:2359" for day in days)

@@ -1,0 +1,254 @@
+"""The messages about sessions, accounts and fills that a simulated gateway sends.
+
+Where a message's layout depends on the server version, it is the version agreed on with the
+client that counts. The layouts are those that ib_insync, ib_async and the official ibapi read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ibnb.tws import wire
+from ibnb.tws.handshake import JSON_SINCE
+from ibnb.tws.notices import NO_REQUEST
+from ibnb.tws.wire import IncomingId
+
+from .account import AccountValue, market_value, unrealized
+from .book import Execution, OrderRecord, Position
+from .history import clock_text
+from .instruments import Instrument
+from .market import price_at, utc
+from .texts import Text
+
+ASCII_SINCE = 153
+ZONED_TIMES_SINCE = 174
+PRICE_REVISION_SINCE = 178
+"""Server versions from which on a layout differs."""
+
+UNSET = "1.7976931348623157E308"
+"""How a gateway writes a number that is not set."""
+
+
+def version_reply(version: int, time: float) -> bytes:
+    """Return the answer to a greeting: the agreed version, and the gateway's time and zone."""
+    return wire.message(version, f"{utc(time):%Y%m%d %H:%M:%S} UTC")
+
+
+def next_valid_id(order_id: int) -> bytes:
+    """Return the order ID that the client may use next."""
+    return wire.message(IncomingId.NEXT_VALID_ID, 1, order_id)
+
+
+def managed_accounts(accounts: Sequence[str]) -> bytes:
+    """Return the accounts of the session."""
+    return wire.message(IncomingId.MANAGED_ACCOUNTS, 1, ",".join(accounts))
+
+
+def notice(text: Text, version: int, req_id: int = NO_REQUEST) -> bytes:
+    """Return a message of the error channel."""
+    code, words = text
+    fields: list[object] = [IncomingId.NOTICE, 2, req_id, code, plain(words, version)]
+    if version >= JSON_SINCE:
+        fields.append("")
+    return wire.message(*fields)
+
+
+def current_time(time: float) -> bytes:
+    """Return the gateway's clock."""
+    return wire.message(IncomingId.CURRENT_TIME, 1, int(time))
+
+
+def position(held: Position) -> bytes:
+    """Return what an account holds of one instrument."""
+    return wire.message(
+        IncomingId.POSITION,
+        3,
+        held.account,
+        *_contract(held.instrument, held.instrument.listed_on),
+        size(held.size),
+        held.average_cost,
+    )
+
+
+def position_end() -> bytes:
+    """Return the mark that every position was sent."""
+    return wire.message(IncomingId.POSITION_END, 1)
+
+
+def account_value(value: AccountValue, account: str) -> bytes:
+    """Return one value of a subscribed account."""
+    return wire.message(
+        IncomingId.ACCOUNT_VALUE, 2, value.tag, value.value, value.currency, account
+    )
+
+
+def portfolio_value(held: Position, time: float) -> bytes:
+    """Return what a position is worth at a time."""
+    instrument = held.instrument
+    return wire.message(
+        IncomingId.PORTFOLIO_VALUE,
+        8,
+        instrument.con_id,
+        instrument.symbol,
+        instrument.sec_type,
+        instrument.expiry,
+        "0.0",
+        "0",
+        instrument.multiplier,
+        instrument.listed_on,
+        instrument.currency,
+        instrument.local_symbol,
+        instrument.trading_class,
+        size(held.size),
+        price_at(instrument, time),
+        round(market_value(held, time), 2),
+        held.average_cost,
+        round(unrealized(held, time), 2),
+        round(held.realized, 2),
+        held.account,
+    )
+
+
+def account_time(time: float) -> bytes:
+    """Return when the account's values were taken."""
+    return wire.message(IncomingId.ACCOUNT_UPDATE_TIME, 1, f"{utc(time):%H:%M}")
+
+
+def account_download_end(account: str) -> bytes:
+    """Return the mark that an account's values were all sent."""
+    return wire.message(IncomingId.ACCOUNT_DOWNLOAD_END, 1, account)
+
+
+def account_update_multi(req_id: int, account: str, model: str, value: AccountValue) -> bytes:
+    """Return one value of an account, asked for by request."""
+    return wire.message(
+        IncomingId.ACCOUNT_UPDATE_MULTI,
+        1,
+        req_id,
+        account,
+        model,
+        value.tag,
+        value.value,
+        value.currency,
+    )
+
+
+def account_update_multi_end(req_id: int) -> bytes:
+    """Return the mark that such a request's values were all sent."""
+    return wire.message(IncomingId.ACCOUNT_UPDATE_MULTI_END, 1, req_id)
+
+
+def account_summary(req_id: int, account: str, value: AccountValue) -> bytes:
+    """Return one value of an account summary."""
+    return wire.message(
+        IncomingId.ACCOUNT_SUMMARY, 1, req_id, account, value.tag, value.value, value.currency
+    )
+
+
+def account_summary_end(req_id: int) -> bytes:
+    """Return the mark that a summary was all sent."""
+    return wire.message(IncomingId.ACCOUNT_SUMMARY_END, 1, req_id)
+
+
+def order_status(order: OrderRecord) -> bytes:
+    """Return how far an order is."""
+    return wire.message(
+        IncomingId.ORDER_STATUS,
+        order.order_id,
+        order.status,
+        size(order.filled),
+        size(0.0 if order.status == "Cancelled" else order.remaining),
+        order.average_price,
+        order.perm_id,
+        order.ticket.parent_id,
+        order.average_price,
+        order.client_id,
+        order.why_held,
+        "0.0",
+    )
+
+
+def execution(fill: Execution, version: int, req_id: int = NO_REQUEST) -> bytes:
+    """Return a fill; without `req_id`, as it happens."""
+    order = fill.order
+    exchange = order.instrument.listed_on
+    fields: list[object] = [
+        IncomingId.EXECUTION,
+        req_id,
+        order.order_id,
+        *_contract(order.instrument, exchange),
+        fill.exec_id,
+        clock_text(fill.time, zoned=version >= ZONED_TIMES_SINCE),
+        order.account,
+        exchange,
+        "BOT" if order.ticket.action == "BUY" else "SLD",
+        size(fill.shares),
+        fill.price,
+        order.perm_id,
+        order.client_id,
+        0,
+        size(order.filled),
+        order.average_price,
+        order.ticket.text("orderRef"),
+        "",
+        "",
+        order.ticket.text("modelCode"),
+        2,
+    ]
+    if version >= PRICE_REVISION_SINCE:
+        fields.append(0)
+    return wire.message(*fields)
+
+
+def execution_end(req_id: int) -> bytes:
+    """Return the mark that every fill was sent."""
+    return wire.message(IncomingId.EXECUTION_END, 1, req_id)
+
+
+def commission_report(fill: Execution) -> bytes:
+    """Return what a fill cost and what it realized."""
+    realized = UNSET if fill.realized is None else round(fill.realized, 4)
+    return wire.message(
+        IncomingId.COMMISSION_REPORT, 1, fill.exec_id, fill.commission, "USD", realized, UNSET, ""
+    )
+
+
+def open_order_end() -> bytes:
+    """Return the mark that every open order was sent."""
+    return wire.message(IncomingId.OPEN_ORDER_END, 1)
+
+
+def completed_orders_end() -> bytes:
+    """Return the mark that every completed order was sent."""
+    return wire.message(IncomingId.COMPLETED_ORDERS_END)
+
+
+def size(amount: float) -> str:
+    """Return a size as gateways write it: whole where it is whole."""
+    return str(int(amount)) if amount == int(amount) else repr(amount)
+
+
+def _contract(instrument: Instrument, exchange: str) -> tuple[object, ...]:
+    """The eleven fields of a contract, as positions and executions have them."""
+    return (
+        instrument.con_id,
+        instrument.symbol,
+        instrument.sec_type,
+        instrument.expiry,
+        "0.0",
+        "",
+        instrument.multiplier,
+        exchange,
+        instrument.currency,
+        instrument.local_symbol,
+        instrument.trading_class,
+    )
+
+
+def plain(text: str, version: int) -> str:
+    """Return a text as it is sent: since version 153 in ASCII, with escapes as in Java sources."""
+    if version < ASCII_SINCE or text.isascii():
+        return text
+    units = text.encode("utf-16-be")
+    codes = [int.from_bytes(units[at : at + 2], "big") for at in range(0, len(units), 2)]
+    return "".join(chr(code) if code < 128 else f"\\u{code:04x}" for code in codes)  # noqa: PLR2004 - the end of ASCII

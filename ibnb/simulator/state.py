@@ -1,0 +1,135 @@
+"""What the connections of one simulated gateway share."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from .book import Book
+from .faults import Faults
+from .instruments import Instrument, instruments_on
+from .places import Places
+
+if TYPE_CHECKING:
+    from .client import Client
+
+PAPER_ACCOUNT = "DU1234567"
+LIVE_ACCOUNT = "U1234567"
+KEPT_MESSAGES = 20_000
+"""Of the messages received, only the newest are kept."""
+
+
+@dataclass
+class Counters:
+    """How many connections a gateway saw since it was made, and what became of them."""
+
+    accepted: int = 0
+    completed: int = 0
+    unfinished: int = 0
+    refused: int = 0
+    max_open: int = 0
+
+
+class ClientIds:
+    """Who holds which client ID. One client per ID; whoever holds one is never evicted."""
+
+    def __init__(self, release_after: float) -> None:
+        self._release_after = release_after
+        self._holders: dict[int, Client] = {}
+        self._free_at: dict[int, float] = {}
+
+    def __iter__(self) -> Iterator[Client]:
+        """Go through the clients that are connected, as they are at the beginning."""
+        return iter(list(self._holders.values()))
+
+    def __len__(self) -> int:
+        """Return how many clients are connected."""
+        return len(self._holders)
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        """The IDs of the clients that are connected, in ascending order."""
+        return tuple(sorted(self._holders))
+
+    def holder(self, client_id: int) -> Client | None:
+        """Return the client with an ID, or None."""
+        return self._holders.get(client_id)
+
+    def claim(self, client_id: int, client: Client) -> bool:
+        """Give an ID to a client; False when another one has it, or had it until just now."""
+        if client_id in self._holders or time.monotonic() < self._free_at.get(client_id, 0.0):
+            return False
+        self._holders[client_id] = client
+        return True
+
+    def release(self, client_id: int, client: Client) -> None:
+        """Take an ID back from a client whose connection is gone."""
+        if self._holders.get(client_id) is client:
+            del self._holders[client_id]
+            self._free_at[client_id] = time.monotonic() + self._release_after
+
+    def forget(self) -> None:
+        """Free every ID at once: a gateway that restarts remembers none."""
+        self._holders.clear()
+        self._free_at.clear()
+
+
+class State:
+    """The gateway's faults, clients, order book and market, and the log of what it received."""
+
+    def __init__(
+        self, faults: Faults, accounts: Sequence[str] | None, release_after: float
+    ) -> None:
+        self.faults = faults
+        self.counters = Counters()
+        self.clients = ClientIds(release_after)
+        self.places = Places()
+        self.instruments: tuple[Instrument, ...] = instruments_on(dt.datetime.now(dt.UTC).date())
+        self.book = Book(self.instruments)
+        self.received: deque[tuple[int | None, tuple[str, ...]]] = deque(maxlen=KEPT_MESSAGES)
+        self._accounts = tuple(accounts) if accounts is not None else (PAPER_ACCOUNT,)
+        self._changes = 0
+        self._changed = threading.Condition()
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The accounts of every session, as the faults in force have them."""
+        if "no-accounts" in self.faults:
+            return ()
+        return (LIVE_ACCOUNT,) if "live-account" in self.faults else self._accounts
+
+    @property
+    def clock(self) -> float:
+        """The gateway's clock, in seconds since the epoch; wrong if its fault says so."""
+        return time.time() + self.faults.clock_skew
+
+    def changed(self) -> None:
+        """Wake whoever waits for something to happen here."""
+        with self._changed:
+            self._changes += 1
+            self._changed.notify_all()
+
+    def wait_for(self, predicate: Callable[[], bool], timeout: float) -> bool:
+        """Wait, in any thread but the gateway's, until a predicate holds; say whether it does.
+
+        `timeout` is in seconds. The predicate is asked without any lock held.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            with self._changed:
+                seen = self._changes
+            if predicate():
+                return True
+            with self._changed:
+                changed = partial(self._has_changed_since, seen)
+                if not self._changed.wait_for(changed, deadline - time.monotonic()):
+                    return False
+
+    def _has_changed_since(self, seen: int) -> bool:
+        return self._changes != seen

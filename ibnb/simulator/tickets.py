@@ -1,0 +1,222 @@
+"""Orders as clients send them: the fields of placeOrder, read by server version.
+
+The sequence of the fields, and since which version each is sent, is what ib_insync, ib_async and
+the official ibapi send.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from .instruments import CONTRACT_FIELDS, ContractSpec
+from .words import words
+
+DURATION_SINCE = 158
+POST_TO_ATS_SINCE = 160
+AUTO_CANCEL_PARENT_SINCE = 162
+ERROR_OVERRIDE_SINCE = 166
+MANUAL_TIME_SINCE = 169
+PEG_OFFSETS_SINCE = 170
+NO_FA_PROFILE_SINCE = 177
+"""Server versions from which on a field of an order is sent, or in the last case is not."""
+
+BENCHMARK_TYPES = frozenset({"PEG BENCH", "PEGBENCH"})
+CONDITION_FIELDS = {1: 6, 3: 3, 4: 3, 5: 4, 6: 5, 7: 5}
+"""How many fields follow the type of an order condition: price, time, margin, execution, volume,
+percent change."""
+
+DELTA_NEUTRAL = words(
+    "deltaNeutralConId deltaNeutralSettlingFirm deltaNeutralClearingAccount "
+    "deltaNeutralClearingIntent deltaNeutralOpenClose deltaNeutralShortSale "
+    "deltaNeutralShortSaleSlot deltaNeutralDesignatedLocation"
+)
+SCALE = words(
+    "scalePriceAdjustValue scalePriceAdjustInterval scaleProfitOffset scaleAutoReset "
+    "scaleInitPosition scaleInitFillQty scaleRandomPercent"
+)
+BENCHMARK = words(
+    "referenceContractId isPeggedChangeAmountDecrease peggedChangeAmount referenceChangeAmount "
+    "referenceExchangeId"
+)
+
+_MAIN = words(
+    "action totalQuantity orderType lmtPrice auxPrice tif ocaGroup account openClose origin "
+    "orderRef transmit parentId blockOrder sweepToFill displaySize triggerMethod outsideRth hidden"
+)
+_COMBO_LEG_FIELDS = 8
+_EXTENDED = words(
+    "sharesAllocation discretionaryAmt goodAfterTime goodTillDate faGroup faMethod faPercentage"
+)
+_INSTITUTIONAL = words(
+    "modelCode shortSaleSlot designatedLocation exemptCode ocaType rule80A settlingFirm allOrNone "
+    "minQty percentOffset eTradeOnly firmQuoteOnly nbboPriceCap auctionStrategy startingPrice "
+    "stockRefPrice delta stockRangeLower stockRangeUpper overridePercentageConstraints volatility "
+    "volatilityType deltaNeutralOrderType deltaNeutralAuxPrice"
+)
+_TRAIL = words(
+    "continuousUpdate referencePriceType trailStopPrice trailingPercent scaleInitLevelSize "
+    "scaleSubsLevelSize scalePriceIncrement"
+)
+_TABLE = words("scaleTable activeStartTime activeStopTime hedgeType")
+_CLEARING = words("optOutSmartRouting clearingAccount clearingIntent notHeld")
+_FLAGS = words("algoId whatIf orderMiscOptions solicited randomizeSize randomizePrice")
+_CONDITION_RULES = words("conditionsIgnoreRth conditionsCancelOrder")
+_ADJUSTED = words(
+    "adjustedOrderType triggerPrice lmtPriceOffset adjustedStopPrice adjustedStopLimitPrice "
+    "adjustedTrailingAmount adjustableTrailingUnit extOperator softDollarTierName "
+    "softDollarTierValue cashQty mifid2DecisionMaker mifid2DecisionAlgo mifid2ExecutionTrader "
+    "mifid2ExecutionAlgo dontUseAutoPriceForHedge isOmsContainer discretionaryUpToLimitPrice "
+    "usePriceMgmtAlgo"
+)
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """An order as its client sent it.
+
+    `values` holds the order's fields as text, by the name that the API gives them. `algo` are its
+    algorithm's tags and values in turn; `conditions` its conditions, each with its type first.
+    """
+
+    order_id: int
+    contract: ContractSpec
+    values: Mapping[str, str]
+    algo: tuple[str, ...] = ()
+    conditions: tuple[tuple[str, ...], ...] = field(default=())
+
+    def text(self, name: str, default: str = "") -> str:
+        """Return a field, or `default` where it is empty or was never sent."""
+        return self.values.get(name) or default
+
+    def number(self, name: str) -> float | None:
+        """Return a field as a number, or None where it is unset."""
+        text = self.text(name)
+        return float(text) if text and float(text) < _UNSET else None
+
+    def flag(self, name: str) -> bool:
+        """Return a field as a yes or no; unset is no."""
+        return self.text(name) not in {"", "0"}
+
+    @property
+    def action(self) -> str:
+        """``BUY``, ``SELL`` or ``SSHORT``."""
+        return self.text("action")
+
+    @property
+    def order_type(self) -> str:
+        """As the client wrote it, such as ``LMT``."""
+        return self.text("orderType")
+
+    @property
+    def quantity(self) -> float:
+        """How much is ordered; 0 where nothing was said."""
+        return self.number("totalQuantity") or 0.0
+
+    @property
+    def parent_id(self) -> int:
+        """The order ID of the order that this one is attached to, or 0."""
+        return int(self.text("parentId", "0"))
+
+
+_UNSET = 1e300
+"""Clients send the largest double where they mean that a number is not set."""
+
+
+def read_ticket(fields: Sequence[str], version: int) -> Ticket:
+    """Read a placeOrder message, whose fields begin with the message id.
+
+    Raises:
+        ValueError: fields are missing, or a count or an id is no number.
+    """
+    return _TicketReader(fields, version).read()
+
+
+class _TicketReader:
+    def __init__(self, fields: Sequence[str], version: int) -> None:
+        self._fields: Iterator[str] = iter(fields[1:])
+        self._version = version
+        self._values: dict[str, str] = {}
+
+    def read(self) -> Ticket:
+        order_id = self._count()
+        contract = ContractSpec.read([self._next() for _ in range(CONTRACT_FIELDS)])
+        self._take(["secIdType", "secId", *_MAIN])
+        if contract.sec_type == "BAG":
+            self._skip_combination()
+        self._take(_EXTENDED)
+        if self._version < NO_FA_PROFILE_SINCE:
+            self._take(["faProfile"])
+        self._take(_INSTITUTIONAL)
+        if self._values["deltaNeutralOrderType"]:
+            self._take(DELTA_NEUTRAL)
+        self._take(_TRAIL)
+        if 0 < float(self._values["scalePriceIncrement"] or 0) < _UNSET:
+            self._take(SCALE)
+        self._take(_TABLE)
+        if self._values["hedgeType"]:
+            self._take(["hedgeParam"])
+        self._take(_CLEARING)
+        if self._count():
+            self._take(["deltaNeutralContractConId", "deltaNeutralDelta", "deltaNeutralPrice"])
+        self._take(["algoStrategy"])
+        algo: tuple[str, ...] = ()
+        if self._values["algoStrategy"]:
+            algo = tuple(self._next() for _ in range(2 * self._count()))
+        self._take(_FLAGS)
+        if self._values["orderType"] in BENCHMARK_TYPES:
+            self._take(BENCHMARK)
+        conditions = tuple(self._condition() for _ in range(self._count()))
+        if conditions:
+            self._take(_CONDITION_RULES)
+        self._take(_ADJUSTED)
+        self._take_late(contract)
+        return Ticket(order_id, contract, self._values, algo, conditions)
+
+    def _take_late(self, contract: ContractSpec) -> None:
+        late = (
+            (DURATION_SINCE, "duration"),
+            (POST_TO_ATS_SINCE, "postToAts"),
+            (AUTO_CANCEL_PARENT_SINCE, "autoCancelParent"),
+            (ERROR_OVERRIDE_SINCE, "advancedErrorOverride"),
+            (MANUAL_TIME_SINCE, "manualOrderTime"),
+        )
+        self._take([name for since, name in late if self._version >= since])
+        if self._version < PEG_OFFSETS_SINCE:
+            return
+        if contract.exchange == "IBKRATS":
+            self._take(["minTradeQty"])
+        offsets = ["midOffsetAtWhole", "midOffsetAtHalf"]
+        if self._values["orderType"] in {"PEG BEST", "PEGBEST"}:
+            self._take(["minCompeteSize", "competeAgainstBestOffset"])
+            if self._values["competeAgainstBestOffset"] == "Infinite":
+                self._take(offsets)
+        elif self._values["orderType"] in {"PEG MID", "PEGMID"}:
+            self._take(offsets)
+
+    def _skip_combination(self) -> None:
+        for _ in range(_COMBO_LEG_FIELDS * self._count()):
+            self._next()
+        for _ in range(self._count()):
+            self._next()
+        for _ in range(2 * self._count()):
+            self._next()
+
+    def _condition(self) -> tuple[str, ...]:
+        kind = self._next()
+        if int(kind) not in CONDITION_FIELDS:
+            raise ValueError(f"order condition {kind} is not known")
+        return (kind, *(self._next() for _ in range(CONDITION_FIELDS[int(kind)])))
+
+    def _take(self, names: Sequence[str]) -> None:
+        for name in names:
+            self._values[name] = self._next()
+
+    def _count(self) -> int:
+        return int(self._next() or 0)
+
+    def _next(self) -> str:
+        try:
+            return next(self._fields)
+        except StopIteration:
+            raise ValueError("the order is incomplete") from None
