@@ -1,0 +1,34 @@
+"""The notebook's one API connection: opening, closing, client ID, journal, health, order lock."""
+
+from .client_id import parse_client_id, stable_client_id
+from .connection import Connection, Plan
+from .errors import (
+    BadInputError,
+    BlockingInHandler,
+    ConnectFailed,
+    IbnbError,
+    NoLibraryError,
+    OrdersLocked,
+    StaleConnection,
+)
+from .health import Health
+from .patience import Waiting
+from .session import Opened, Session
+
+__all__ = [
+    "BadInputError",
+    "BlockingInHandler",
+    "ConnectFailed",
+    "Connection",
+    "Health",
+    "IbnbError",
+    "NoLibraryError",
+    "Opened",
+    "OrdersLocked",
+    "Plan",
+    "Session",
+    "StaleConnection",
+    "Waiting",
+    "parse_client_id",
+    "stable_client_id",
+]

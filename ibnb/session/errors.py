@@ -1,0 +1,75 @@
+"""What ibnb raises.
+
+Exception
+  IbnbError                    carries a verdict and an explanation
+    ConnectFailed              (also a ConnectionError and a TimeoutError) an opening failed
+    StaleConnection            (also a ConnectionError) the `ib` at hand was replaced
+    OrdersLocked               an order was about to be sent on a live account
+    BlockingInHandler          a blocking request inside an event handler, which would hang
+  NoLibraryError               neither API library is installed
+  BadInputError                an option says nothing that can be done
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ibnb.knowledge import Explanation
+
+
+class IbnbError(Exception):
+    """Met whenever ibnb itself refuses or fails; it knows its cause.
+
+    Attributes:
+        verdict: the catalogue id of the cause, as in ``client-id-in-use``.
+        explanation: the catalogue's entry with what was seen here and now.
+    """
+
+    def __init__(self, verdict: str, facts: tuple[str, ...] = ()) -> None:
+        from ibnb.knowledge import explain
+
+        self.verdict = verdict
+        self.explanation: Explanation = replace(explain(verdict), facts=facts)
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        entry = self.explanation.entry
+        happened = " ".join(self.explanation.facts) or entry.summary
+        first = f" First: {entry.resolution[0]}" if entry.resolution else ""
+        return f"{entry.title}. {happened}{first}"
+
+    def _render_traceback_(self) -> list[str]:
+        """Return the lines that IPython shows in place of a traceback."""
+        entry = self.explanation.entry
+        lines = [f"{type(self).__name__}: {entry.title} [{self.verdict}]"]
+        lines += [f"  {fact}" for fact in self.explanation.facts or (entry.summary,)]
+        lines += [f"  First: {step}" for step in entry.resolution[:1]]
+        lines.append(f"  More: %iberror {self.verdict}   Diagnose: %ibdiag")
+        return lines
+
+
+# The libraries raise a bare TimeoutError or ConnectionError: code written for either catches it.
+class ConnectFailed(IbnbError, ConnectionError, TimeoutError):  # noqa: N818 - what the user reads
+    """Met when `%ibconnect`, `ibnb.connect` or a guarded connect opens no usable connection."""
+
+
+class StaleConnection(IbnbError, ConnectionError):  # noqa: N818 - the documented name
+    """Met when code uses an `ib` whose connection a later run replaced."""
+
+
+class OrdersLocked(IbnbError):  # noqa: N818 - the documented name
+    """Met when an order would go to a live account from a session opened without ``--trade``."""
+
+
+class BlockingInHandler(IbnbError):  # noqa: N818 - what the user reads
+    """Met when an event handler makes a blocking request on its own connection."""
+
+
+class NoLibraryError(IbnbError):
+    """Met when the API library that was asked for, or any, is not installed."""
+
+
+class BadInputError(ValueError):
+    """Met when a target, option or setting makes no sense; the text is one line for the user."""

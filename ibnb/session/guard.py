@@ -1,0 +1,210 @@
+"""The guard: notebook code that makes its own connections can be rerun without a collision.
+
+It wraps `IB.connectAsync` (and `IB.connect`, for the stop button) of both libraries, whenever they
+are imported, and acts only when notebook code connects. It first closes what an earlier run of the
+same cell opened, and whatever in this kernel still has the same host, port and client ID.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager
+from types import ModuleType
+from typing import Any
+
+from ibnb.tws.accounts import is_paper
+from ibnb.tws.attempt import Attempt
+from ibnb.tws.target import Target
+
+from . import harness, libraries, loops
+from .errors import OrdersLocked, StaleConnection
+from .held import Address, Held, address_of
+from .imports import ImportHook
+from .opening import OpeningFailedError, watch_opening
+from .patience import OnWait, patiently
+from .runs import Run, current_run
+from .session import Session
+
+MODULES = tuple(f"{name}.ib" for name in libraries.NAMES)
+
+
+class Guard:
+    """Wraps the libraries' connecting for one session.
+
+    Args:
+        session: the session of this kernel.
+        enabled: is asked at every connect whether to act.
+        wait: is asked how many seconds to wait for a client ID that is still held.
+        waiting: makes what shows such a wait, for as long as its context lasts.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        enabled: Callable[[], bool],
+        wait: Callable[[Address], float],
+        waiting: Callable[[], AbstractContextManager[OnWait]],
+    ) -> None:
+        self._session = session
+        self._enabled = enabled
+        self._wait = wait
+        self._waiting = waiting
+        self._active = False
+        self._hook = ImportHook(MODULES, self._wrap)
+        self._wrapped: list[tuple[Any, str, Any, Any]] = []
+
+    def enter(self) -> None:
+        """Begin to guard: libraries that are imported already, and those that will be."""
+        self._active = True
+        self._session.holdings.ask_guard = self._enabled
+        self._hook.install()
+
+    def leave(self) -> None:
+        """Restore what was wrapped; where somebody wrapped it again, ours passes through."""
+        self._active = False
+        self._session.holdings.ask_guard = lambda: None
+        self._hook.remove()
+        for cls, name, original, ours in self._wrapped:
+            if vars(cls).get(name) is ours:
+                setattr(cls, name, original)
+        self._wrapped.clear()
+        for held in self._session.holdings.all():
+            held.unwatch()
+
+    async def abandon(self, run: Run) -> None:
+        """Cancel the openings under way that a run began, and wait until they are closed."""
+        for held in self._session.holdings.all():
+            if held.run == run and held.is_opening:
+                await held.close()
+
+    def _wrap(self, module: ModuleType) -> None:
+        for name, make in (("connectAsync", self._guarded), ("connect", self._interruptible)):
+            original = vars(module.IB)[name]
+            ours = make(original)
+            setattr(module.IB, name, ours)
+            self._wrapped.append((module.IB, name, original, ours))
+
+    def _guarded(self, original: Any) -> Any:
+        signature = inspect.signature(original)
+
+        @functools.wraps(original)
+        async def connect_guarded(ib: Any, *args: Any, **kwargs: Any) -> Any:
+            if not (self._active and self._enabled() and self._is_home()):
+                return await original(ib, *args, **kwargs)
+            bound = signature.bind(ib, *args, **kwargs)
+            bound.apply_defaults()
+            given = bound.arguments
+            address = address_of(str(given["host"]), int(given["port"]), int(given["clientId"]))
+            await self._connect(ib, address, lambda: original(ib, *args, **kwargs))
+            return ib
+
+        return connect_guarded
+
+    def _interruptible(self, original: Any) -> Any:
+        @functools.wraps(original)
+        def connect(ib: Any, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return original(ib, *args, **kwargs)
+            except BaseException:
+                held = self._session.holdings.of(ib)
+                if self._active and held is not None and held.is_opening:
+                    # The stop button leaves the library's opening running: it would connect later.
+                    loops.run(held.close(), self._session.home)
+                raise
+
+        return connect
+
+    def _is_home(self) -> bool:
+        """Whether this is the session's own loop: what connects on others is not looked after."""
+        running = asyncio.get_running_loop()
+        home = self._session.home
+        if home is None or home.is_closed():
+            self._session.home = home = running
+        return running is home
+
+    async def _connect(
+        self, ib: Any, address: Address, connect: Callable[[], Coroutine[Any, Any, Any]]
+    ) -> None:
+        session, run = self._session, current_run()
+        if run is not None and session.holdings.runs.is_over(run):
+            fact = f"This code belongs to an earlier run of {run.label}, which was run again since."
+            raise StaleConnection("stale-connection", (fact,))
+        async with session.turn():
+            session.holdings.look_back(session.journal)
+            await session.holdings.clear(address, run, ib)
+            before = session.holdings.of(ib)
+            locked = harness.orders_locked(ib)
+            if before is not None:
+                # An object that connects again itself is reopened in good order, not replaced.
+                await before.close()
+                before.unwatch()
+                session.let_go(before)
+            if locked:
+                # Whatever reconnects it, an `ib` that was opened locked does not come back open.
+                harness.lock_orders(ib, orders_locked_error)
+            held = Held(ib, address, run, session.journal)
+            held.ended = session.note_end
+            held.note_requests()
+            session.holdings.add(ib, held)
+            opening = asyncio.ensure_future(self._open(ib, held, connect))
+            held.opening = opening
+        await _outcome(held, opening)
+
+    async def _open(
+        self, ib: Any, held: Held, connect: Callable[[], Coroutine[Any, Any, Any]]
+    ) -> None:
+        try:
+            attempt = await self._opened(ib, held, connect)
+        except BaseException:
+            held.unwatch()
+            raise
+        if is_paper(attempt.accounts or ()):
+            harness.unlock_orders(ib)
+        held.watch(lambda: self._session.holdings.others_open(held.held_ib))
+        self._session.tenant.took(held.address)
+        held.add_notices(attempt.notices)
+
+    async def _opened(
+        self, ib: Any, held: Held, connect: Callable[[], Coroutine[Any, Any, Any]]
+    ) -> Attempt:
+        host, port, client_id = held.address
+        target = Target(host, port)
+        library = libraries.find_library(libraries.library_name(ib))
+        try:
+            with self._waiting() as on_wait:
+                return await patiently(
+                    lambda: watch_opening(ib, library, target, client_id, connect()),
+                    client_id,
+                    target,
+                    lambda: self._wait(held.address),
+                    on_wait,
+                )
+        except OpeningFailedError as failure:
+            self._session.failed = failure.attempt
+            raise await self._session.explained(failure) from None
+
+
+def orders_locked_error() -> OrdersLocked:
+    """Return what an order raises on a live account that was opened locked and reconnected."""
+    return OrdersLocked(
+        "orders-locked", ("This `ib` was opened without --trade, and was connected again since.",)
+    )
+
+
+async def _outcome(held: Held, opening: asyncio.Future[None]) -> None:
+    """Wait for an opening; whoever gives up waiting takes the opening with him."""
+    try:
+        await asyncio.wait({opening})
+    except asyncio.CancelledError:
+        opening.cancel()
+        await asyncio.wait({opening}, timeout=loops.CLEANING_SECONDS)
+        raise
+    if opening.cancelled():
+        if held.stale_because:
+            raise held.stale_error()
+        raise asyncio.CancelledError
+    opening.result()

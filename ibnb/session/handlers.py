@@ -1,0 +1,152 @@
+"""Blocking requests inside event handlers: refused with an explanation, instead of hanging.
+
+A handler runs while the socket's reader is at work, and until it returns nothing more is read from
+that socket. A blocking request that is made there waits for an answer that cannot come, for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import sys
+import weakref
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from types import FrameType, ModuleType
+from typing import Any
+
+from . import libraries
+from .errors import BlockingInHandler
+from .imports import ImportHook
+from .layers import Layer, put_on, take_off
+
+MODULES = tuple(f"{name}.ib" for name in libraries.NAMES)
+KIND = "handlers"
+READER = "data_received"
+"""What asyncio calls on a library's connection when bytes came; handlers run within it."""
+
+Refused = Callable[[BlockingInHandler], None]
+"""Is told of every refusal: a library only logs what a handler raises."""
+
+_asked: weakref.WeakKeyDictionary[asyncio.Future[Any], tuple[Any, Refused]]
+_asked = weakref.WeakKeyDictionary()
+"""The connection that each request's future waits for, and who is told of its refusal."""
+_held_up: ContextVar[tuple[Any, ...]] = ContextVar("ibnb_held_up", default=())
+"""The connections whose reader waits until the blocking call that this task belongs to is over."""
+
+
+class BlockingCalls:
+    """Wraps the libraries' blocking `run`, so that tasks know whose reader they hold up."""
+
+    def __init__(self) -> None:
+        self._hook = ImportHook(MODULES, self._wrap)
+        self._wrapped: list[tuple[Any, str, Any, Any]] = []
+
+    def enter(self) -> None:
+        """Begin: libraries that are imported already, and those that will be."""
+        self._hook.install()
+
+    def leave(self) -> None:
+        """Restore what was wrapped; where somebody wrapped it again, that stays."""
+        self._hook.remove()
+        for owner, name, original, ours in self._wrapped:
+            if vars(owner).get(name) is ours:
+                setattr(owner, name, original)
+        self._wrapped.clear()
+
+    def _wrap(self, module: ModuleType) -> None:
+        # The library's own blocking requests look `run` up in `util`; users call `IB.run`.
+        noted = _noting(module.util.run)
+        for owner, ours in ((module.util, noted), (module.IB, staticmethod(noted))):
+            self._wrapped.append((owner, "run", vars(owner)["run"], ours))
+            owner.run = ours
+
+
+def watch_handlers(ib: Any, refused: Refused = lambda _error: None) -> None:
+    """Refuse the blocking requests of an `IB` object while one of its own handlers runs.
+
+    Requests that are awaited are not refused, and neither are those of other connections.
+    """
+    connection = ib.client.conn
+
+    def start(layer: Layer) -> Any:
+        def start_request(*args: Any, **kwargs: Any) -> Any:
+            if any(held is connection for held in _held_up.get()):
+                raise _error(refused)
+            future = layer.inner(*args, **kwargs)
+            _asked[future] = connection, refused
+            return future
+
+        return start_request
+
+    def wait(layer: Layer) -> Any:
+        def wait_on_update(timeout: float = 0) -> Any:
+            if not timeout and any(held is connection for held in _being_read(_caller())):
+                raise _error(refused)
+            return layer.inner(timeout)
+
+        return wait_on_update
+
+    put_on(ib.wrapper, "startReq", KIND, start)
+    put_on(ib, "waitOnUpdate", KIND, wait)
+
+
+def unwatch_handlers(ib: Any) -> None:
+    """Undo `watch_handlers`."""
+    take_off(ib.wrapper, "startReq", KIND)
+    take_off(ib, "waitOnUpdate", KIND)
+
+
+def _noting(run: Any) -> Any:
+    @functools.wraps(run)
+    def run_noted(*awaitables: Any, **kwargs: Any) -> Any:
+        reading = tuple(_being_read(_caller()))
+        if not reading:
+            return run(*awaitables, **kwargs)
+        for awaitable in awaitables:
+            asked = _asked.get(awaitable) if isinstance(awaitable, asyncio.Future) else None
+            if asked is not None and asked[0] in reading:
+                awaitable.cancel()
+                raise _error(asked[1])
+        token = _held_up.set(reading)
+        try:
+            return run(*awaitables, **kwargs)
+        finally:
+            _held_up.reset(token)
+
+    return run_noted
+
+
+def _caller() -> FrameType | None:
+    return sys._getframe(1)  # noqa: SLF001 - the stack has no other way in that is as cheap
+
+
+def _being_read(frame: FrameType | None) -> Iterator[Any]:
+    """Yield the connections whose reader is at work beneath a frame, by looking at the stack."""
+    while frame is not None:
+        if frame.f_code.co_name == READER:
+            reader = frame.f_locals.get("self")
+            if isinstance(reader, asyncio.Protocol):
+                yield reader
+        frame = frame.f_back
+
+
+def _handler(frame: FrameType | None) -> str:
+    """Return the name of the handler beneath a frame, and its line; empty without one."""
+    while frame is not None and frame.f_back is not None:
+        if frame.f_back.f_globals.get("__name__") == libraries.EMITTER:
+            code = frame.f_code
+            return f"{code.co_name} (its line {frame.f_lineno - code.co_firstlineno + 1})"
+        frame = frame.f_back
+    return ""
+
+
+def _error(refused: Refused) -> BlockingInHandler:
+    handler = _handler(_caller())
+    fact = (
+        f"A blocking request was made inside an event handler{handler and f', {handler}'}. No "
+        "answer could have been read before the handler's end, so it would have hung for ever."
+    )
+    error = BlockingInHandler("blocking-in-handler", (fact,))
+    refused(error)
+    return error

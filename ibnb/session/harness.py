@@ -1,0 +1,193 @@
+"""What ibnb puts on one `IB` object of either library, and takes off again.
+
+Everything goes through public names, and onto the object alone, never onto a class.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+from . import libraries
+from .layers import Layer, has_layer, put_on, take_off
+
+SENDING = ("send", "sendMsg", "getReqId", "connect", "connectAsync")
+WAITING = ("connect", "connectAsync", "waitOnUpdate", "loopUntil")
+ORDERING = ("placeOrder", "exerciseOptions")
+LOCK = "order lock"
+
+Pending = dict[asyncio.Future[Any], tuple[Any, Any]]
+"""Futures of requests that wait for an answer: under which key each does, and what it fills."""
+
+
+def _events_of(owner: Any) -> Iterator[tuple[str, Any]]:
+    for name in getattr(owner, "events", ("updateEvent",)):
+        event = getattr(owner, name, None)
+        if event is not None:
+            yield name, event
+
+
+def _event_owners(ib: Any) -> Iterator[Any]:
+    yield ib
+    yield ib.client
+    yield from ib.tickers()
+    yield from ib.trades()
+    yield from ib.wrapper.reqId2Subscriber.values()
+
+
+@cache
+def own_handler_counts(kind: Callable[[], Any]) -> dict[str, int]:
+    """Return how many handlers the library itself puts on the events of a fresh `IB`."""
+    return handler_counts(kind())
+
+
+def handler_counts(ib: Any) -> dict[str, int]:
+    """Return how many handlers each event of an `IB` object and of its tickers and bars has."""
+    counts: dict[str, int] = {}
+    for owner in _event_owners(ib):
+        if owner is ib.client:
+            continue
+        for name, event in _events_of(owner):
+            if len(event):
+                label = name if owner is ib else f"{type(owner).__name__}.{name}"
+                counts[label] = counts.get(label, 0) + len(event)
+    return counts
+
+
+def subscriptions(ib: Any) -> tuple[str, ...]:
+    """Return what an `IB` object is subscribed to, in words: market data, bars and scanners."""
+    found = []
+    for kind, tickers in ib.wrapper.ticker2ReqId.items():
+        if kind != "snapshot":
+            found += [f"market data {_symbol(ticker.contract)}" for ticker in tickers]
+    for subscriber in ib.wrapper.reqId2Subscriber.values():
+        contract = getattr(subscriber, "contract", None)
+        label = f" {_symbol(contract)}" if contract is not None else ""
+        found.append(f"{type(subscriber).__name__}{label}")
+    return tuple(found)
+
+
+def _symbol(contract: Any) -> str:
+    return str(contract.localSymbol or contract.symbol or contract.conId)
+
+
+def silence(ib: Any) -> None:
+    """Take every handler off an `IB` object, its tickers, trades and subscriptions."""
+    for owner in list(_event_owners(ib)):
+        for _, event in _events_of(owner):
+            for inner in (event, event.done_event, event.error_event):
+                if inner is not None:
+                    inner.clear()
+    ib.setTimeout(0)
+
+
+def track_requests(ib: Any) -> Pending:
+    """Return an `IB` object's pending request futures, kept up to date from now on."""
+    pending: Pending = {}
+    start = ib.wrapper.startReq
+
+    def start_tracked(key: Any, contract: Any = None, container: Any = None) -> asyncio.Future[Any]:
+        future: asyncio.Future[Any] = start(key, contract, container)
+        pending[future] = key, [] if container is None else container
+        future.add_done_callback(lambda done: pending.pop(done, None))
+        return future
+
+    ib.wrapper.startReq = start_tracked
+    return pending
+
+
+def end_refused(ib: Any, pending: Pending, req_id: int, code: int, text: str) -> None:
+    """End the request that a gateway refused as invalid, where the library leaves it waiting.
+
+    ib_async takes notice 321 for a warning, and a request of its waits for ever after it; in
+    ib_insync it has ended already, in just this way.
+    """
+    for future, (key, container) in tuple(pending.items()):
+        if key != req_id or future.done():
+            continue
+        if ib.RaiseRequestErrors:
+            future.set_exception(libraries.request_error(ib, req_id, code, text))
+        else:
+            future.set_result(container)
+
+
+def contain_loss(
+    ib: Any,
+    pending: Pending,
+    others_open: Callable[[], bool],
+    lost: Callable[[], None],
+) -> None:
+    """Keep the loss of this object's socket from failing the calls of other connections.
+
+    The libraries tell a loss to every blocking call of the process. Where another connection is
+    open, only what waits on this one is failed: its own requests, and a wait for its next update.
+    `lost` is called first of all. A close that this side asked for is no loss to the libraries.
+    """
+    tell_everybody = ib.wrapper.connectionClosed
+
+    def closed() -> None:
+        lost()
+        if not others_open():
+            tell_everybody()
+            return
+        for future in tuple(pending):
+            if not future.done():
+                future.set_exception(ConnectionError("Socket disconnect"))
+        ib.wrapper.reset()
+        ib.updateEvent.emit()
+
+    ib.wrapper.connectionClosed = closed
+
+
+def untrack(ib: Any) -> None:
+    """Undo `track_requests` and `contain_loss`."""
+    for name in ("startReq", "connectionClosed"):
+        vars(ib.wrapper).pop(name, None)
+
+
+def refuse(ib: Any, error: Callable[[], Exception]) -> None:
+    """Make every request, connect and wait on this one `IB` object raise what `error` makes."""
+
+    def refused(*_args: Any, **_kwargs: Any) -> Any:
+        raise error()
+
+    for owner, names in ((ib.client, SENDING), (ib, WAITING)):
+        for name in names:
+            setattr(owner, name, refused)
+
+
+def lock_orders(ib: Any, error: Callable[[], Exception]) -> None:
+    """Make the calls that send orders raise what `error` makes; what-if orders pass.
+
+    A what-if order is answered with its margin and never sent on; cancelling is not touched.
+    """
+
+    def place_locked(layer: Layer) -> Any:
+        def place(order_id: Any, contract: Any, order: Any, *rest: Any) -> Any:
+            if not order.whatIf:
+                raise error()
+            return layer.inner(order_id, contract, order, *rest)
+
+        return place
+
+    def exercise_locked(_layer: Layer) -> Any:
+        def exercise(*_args: Any, **_kwargs: Any) -> Any:
+            raise error()
+
+        return exercise
+
+    put_on(ib.client, "placeOrder", LOCK, place_locked)
+    put_on(ib.client, "exerciseOptions", LOCK, exercise_locked)
+
+
+def orders_locked(ib: Any) -> bool:
+    """Say whether the calls that send orders are locked on an `IB` object."""
+    return all(has_layer(ib.client, name, LOCK) for name in ORDERING)
+
+
+def unlock_orders(ib: Any) -> None:
+    """Undo `lock_orders`."""
+    for name in ORDERING:
+        take_off(ib.client, name, LOCK)

@@ -1,0 +1,191 @@
+"""What ibnb knows of an `IB` object, and how it ends it: for its own and for the user's."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import weakref
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from ibnb.tws.notices import Code, LinkFollower, Notice
+
+from . import harness, libraries
+from .errors import ConnectFailed, StaleConnection
+from .handlers import unwatch_handlers, watch_handlers
+from .journal import Journal
+from .leases import plain_host
+from .loops import CLEANING_SECONDS
+from .losses import CLOSED, Loss
+from .runs import Run
+
+Address = tuple[str, int, int]
+
+
+def address_of(host: str, port: int, client_id: int) -> Address:
+    """Return what a gateway can hold only one connection of: host, port and client ID."""
+    return plain_host(host), port, client_id
+
+
+class Held:
+    """An `IB` object with what it waits for, and the run of the cell that connected it.
+
+    Attributes:
+        address: where it is or was connected, and as which client ID.
+        run: the run whose code connected it; None where none is known.
+        number: which connection of this kernel it is, in the journal's requests and notices.
+        link: the state of the gateway's own link, as the notices of this connection told it.
+        opened_at: since when it is open, in seconds since the epoch; 0 while that is not known.
+        stale_because: why it was replaced; empty while it was not.
+        ended: is told how the socket ended, when that was not asked for by ibnb: with the loss,
+            or with None where the user's own code closed it.
+    """
+
+    def __init__(self, ib: Any, address: Address, run: Run | None, journal: Journal) -> None:
+        self._ib = weakref.ref(ib)
+        self.address = address
+        self.run = run
+        self.number = journal.requests.new_connection()
+        self.link = LinkFollower()
+        self.opened_at = 0.0
+        self.stale_because = ""
+        self.ended: Callable[[Held, Loss | None], None] = lambda _held, _loss: None
+        self.opening: asyncio.Future[Any] | None = None
+        self._was_lost = False
+        self._is_closing = False
+        self._journal = journal
+        self._pending: harness.Pending = {}
+        self._own_handlers: dict[str, int] = {}
+
+    @property
+    def held_ib(self) -> Any:
+        """The `IB` object, or None where nobody has it any more."""
+        return self._ib()
+
+    @property
+    def has_socket(self) -> bool:
+        """Whether a socket is open, or on its way."""
+        ib = self.held_ib
+        return ib is not None and (libraries.has_socket(ib) or self.is_opening)
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether an opening is under way."""
+        return self.opening is not None and not self.opening.done()
+
+    def note_requests(self) -> None:
+        """Begin to take down what is requested over it, before it opens or any time later."""
+        self._journal.requests.put_on(self.held_ib, self.number, self.address[2])
+
+    def watch(self, others_open: Callable[[], bool]) -> None:
+        """Begin to take note of its requests, its notices and its end, and contain its loss."""
+        ib = self.held_ib
+        self.note_requests()
+        self._pending = harness.track_requests(ib)
+        watch_handlers(ib, self._journal.refuse)
+        harness.contain_loss(ib, self._pending, others_open, self._on_loss)
+        ib.client.conn.disconnected.connect(self._on_socket_closed)
+        self.opened_at = time.time()
+        ib.errorEvent.connect(self._on_notice)
+        kind: Callable[[], Any] = type(ib)
+        self._own_handlers = dict(harness.own_handler_counts(kind))
+        self.count_own_handler("errorEvent")
+
+    def count_own_handler(self, event: str) -> None:
+        """Take note that one handler of an event is ibnb's own, and none that a user left."""
+        self._own_handlers[event] = self._own_handlers.get(event, 0) + 1
+
+    def unwatch(self) -> None:
+        """Undo `watch`."""
+        ib = self.held_ib
+        if ib is not None:
+            self._journal.requests.take_off(ib)
+            unwatch_handlers(ib)
+            harness.untrack(ib)
+            ib.client.conn.disconnected.disconnect(self._on_socket_closed)
+            ib.errorEvent.disconnect(self._on_notice)
+
+    def leftovers(self) -> tuple[str, ...]:
+        """Return what the user attached and left running, by name: handlers and subscriptions."""
+        ib = self.held_ib
+        if ib is None:
+            return ()
+        found = []
+        for name, count in harness.handler_counts(ib).items():
+            own = self._own_handlers.get(name, 0)
+            if count > own:
+                found.append(f"{count - own} handler{'s' * (count - own > 1)} on {name}")
+        return (*found, *harness.subscriptions(ib))
+
+    async def close(self, because: str = "The connection was closed.") -> None:
+        """Fail what waits for an answer, close the socket and wait until it is closed.
+
+        No handler of the user's runs for the closing. A request that waits fails with `because`.
+        """
+        self._is_closing = True
+        await self._cancel_opening()
+        ib = self.held_ib
+        if ib is None:
+            # Whoever drops an `IB` closes it; its socket goes when the loop next runs.
+            await asyncio.sleep(0)
+            return
+        self._fail_pending(because)
+        await libraries.close(ib)
+
+    async def retire(self, because: str) -> None:
+        """Close it for good: its `ib` raises `StaleConnection` from now on, with `because`."""
+        self.stale_because = because
+        ib = self.held_ib
+        if ib is not None:
+            # First of all, so that no background task can send anything in between.
+            harness.refuse(ib, self.stale_error)
+            harness.silence(ib)
+        await self.close(because)
+        self.unwatch()
+
+    def stale_error(self) -> StaleConnection:
+        """Return what a use of the replaced `ib` raises."""
+        return StaleConnection("stale-connection", (self.stale_because,))
+
+    async def _cancel_opening(self) -> None:
+        opening = self.opening
+        if opening is not None and not opening.done():
+            opening.cancel()
+            await asyncio.wait({opening}, timeout=CLEANING_SECONDS)
+
+    def _fail_pending(self, because: str) -> None:
+        error = StaleConnection if self.stale_because else ConnectFailed
+        verdict = "stale-connection" if self.stale_because else "not-connected"
+        for future in tuple(self._pending):
+            if not future.done():
+                future.set_exception(error(verdict, (because,)))
+                # Marked as seen: a request that nobody waits for any more is no news.
+                future.exception()
+
+    def add_notices(self, notices: Iterable[Notice]) -> None:
+        """Put notices that came over this connection into the journal."""
+        for notice in notices:
+            self._add(replace(notice, connection=self.number))
+
+    def _on_notice(self, req_id: int, code: int, text: str, *_contract: Any) -> None:
+        self._add(Notice(code, text, req_id, time.time(), self.number))
+        if code == Code.VALIDATION:
+            harness.end_refused(self.held_ib, self._pending, req_id, code, text)
+
+    def _add(self, notice: Notice) -> None:
+        self.link.add(self._journal.add(notice))
+
+    def _on_loss(self) -> None:
+        self._was_lost = True
+
+    def _on_socket_closed(self, reason: str) -> None:
+        was_lost, self._was_lost = self._was_lost, False
+        if was_lost:
+            last = self._journal.latest(self.number)
+            self._end(Loss(time.time(), self.address, self.opened_at, reason or CLOSED, last))
+        elif not self._is_closing:
+            self._end(None)
+
+    def _end(self, loss: Loss | None) -> None:
+        self.ended(self, loss)

@@ -1,0 +1,118 @@
+"""Who holds a client ID: what leases and the sockets of this machine's processes tell of it."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+
+from ibnb.tws.sockets import SocketClient, SocketsUnreadableError, clients_of
+from ibnb.tws.target import Target
+
+from .leases import Lease, LeaseStore
+
+STOP_NOTEBOOK = "Run %ibdisconnect in it, or shut its kernel down (menu Kernel, Shut Down Kernel)."
+STOP_PROCESS = "End it deliberately, in the way in which it was started."
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process that has a client ID, or may have it.
+
+    `certain` says that a lease names the ID, and not only a socket to the same gateway. `stop`
+    says how a person ends it; ibnb ends nothing that it did not start.
+    """
+
+    text: str
+    stop: str
+    certain: bool
+
+
+@dataclass(frozen=True)
+class Holders:
+    """Who has a client ID, or may have it, the certain ones first.
+
+    `unseen` says that the system hid sockets, so that there may be others on this machine.
+    """
+
+    found: tuple[Holder, ...]
+    unseen: bool = False
+
+    @property
+    def certain(self) -> tuple[Holder, ...]:
+        """Those of whom a lease names the ID."""
+        return tuple(holder for holder in self.found if holder.certain)
+
+
+def find_holders(target: Target, client_id: int, store: LeaseStore | None) -> Holders:
+    """Return who has this client ID at a gateway.
+
+    Looks at processes, which takes some 100 ms: not for the loop's own thread.
+    """
+    leases = store.find(target.host, target.port, client_id) if store is not None else ()
+    alive = [lease for lease in leases if lease.is_alive and not lease.is_ours]
+    try:
+        clients = clients_of(target.port) if target.is_local else ()
+    except SocketsUnreadableError:
+        clients = None
+    connected = {client.pid for client in clients or ()}
+    certain = [
+        lease for lease in alive if clients is None or lease.pid in connected or not target.is_local
+    ]
+    known = {os.getpid(), *(lease.pid for lease in certain)}
+    # A socket without an owner is one that its process has closed already.
+    others = [client for client in clients or () if client.pid and client.pid not in known]
+    found = (
+        *(Holder(_of_lease(lease), STOP_NOTEBOOK, certain=True) for lease in certain),
+        *(Holder(_of_socket(client), STOP_PROCESS, certain=False) for client in others),
+    )
+    return Holders(found, unseen=clients is None)
+
+
+def tell_holders(target: Target, client_id: int, holders: Holders) -> tuple[str, ...]:
+    """Return sentences for people on who holds the ID, and how it is stopped deliberately."""
+    if holders.certain:
+        return tuple(
+            f"Client ID {client_id} is held by {holder.text}. {holder.stop}"
+            for holder in holders.certain
+        )
+    if holders.found:
+        who = "; ".join(holder.text for holder in holders.found)
+        sentence = (
+            f"No notebook of this machine has a lease for client ID {client_id}. Connected to "
+            f"{target}, with an ID that is not known here: {who}. {STOP_PROCESS}"
+        )
+    elif holders.unseen:
+        sentence = (
+            f"Who holds client ID {client_id} is not known: this user may not see the sockets of "
+            "other users' processes."
+        )
+    elif target.is_local:
+        sentence = (
+            f"No other process of this machine is connected to {target}: whoever holds client ID "
+            f"{client_id} is on another machine, or is gone and the gateway has not noticed yet, "
+            "which takes up to two minutes after a crash."
+        )
+    else:
+        sentence = (
+            f"{target} is another machine: who holds client ID {client_id} there is not known."
+        )
+    return (sentence,)
+
+
+def _of_lease(lease: Lease) -> str:
+    whose = f", user {lease.user}" if lease.user else ""
+    return (
+        f"notebook {lease.notebook} (process {lease.pid}{whose} on {lease.machine}, "
+        f"since {_clock(lease.since)})"
+    )
+
+
+def _of_socket(client: SocketClient) -> str:
+    since = f", since {_clock(client.started)}" if client.started else ""
+    process = f"process {client.pid}" if client.pid is not None else "its process is hidden"
+    return f"{client.label or client.name} ({process}{since})"
+
+
+def _clock(seconds: float) -> str:
+    return time.strftime("%d %b %H:%M", time.localtime(seconds))

@@ -1,0 +1,96 @@
+"""Functions put around the methods of one object, and taken off again in any order.
+
+Several parts change the same method of one object: the order lock and the journal both stand
+around `placeOrder`. Each has its layer, so that neither has to know when the other comes or goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+MARK = "ibnb_layer"
+"""The attribute by which a function is known to be a layer's."""
+
+
+class Layer:
+    """What stands around a method of one object.
+
+    Attributes:
+        inner: what it stands around: the method, or the function of the next layer.
+        kind: whose layer it is.
+        bare: beneath it is nothing but what the object's class has.
+        made: the function that the object got.
+    """
+
+    def __init__(self, inner: Any, kind: str, *, bare: bool) -> None:
+        self.inner = inner
+        self.kind = kind
+        self.bare = bare
+        self.made: Any = None
+
+    def function(self, around: Around) -> Any:
+        """Return the function that the object gets."""
+        self.made = made = around(self)
+        inner = self.inner
+        # Help and signature are the method's own. By hand: an opening makes many of these.
+        made.__wrapped__, made.__doc__ = inner, inner.__doc__
+        made.__name__ = getattr(inner, "__name__", made.__name__)
+        setattr(made, MARK, self)
+        return made
+
+
+Around = Callable[[Layer], Any]
+"""Makes the function that stands around a layer's `inner`, which it looks up at every call."""
+
+
+def put_on(owner: Any, name: str, kind: str, around: Around, *, inmost: bool = False) -> None:
+    """Put a layer around a method of one object; one of the same kind is replaced.
+
+    `inmost` puts it beneath all other layers, next to the method itself: it sees only the calls
+    that the others let pass.
+    """
+    take_off(owner, name, kind)
+    layers = tuple(_layers(owner, name))
+    if inmost and layers:
+        lowest = layers[-1]
+        lowest.inner = Layer(lowest.inner, kind, bare=lowest.bare).function(around)
+        lowest.bare = False
+    else:
+        layer = Layer(getattr(owner, name), kind, bare=name not in vars(owner))
+        setattr(owner, name, layer.function(around))
+
+
+def take_off(owner: Any, name: str, kind: str) -> None:
+    """Take a layer off, whatever was put around it since; where there is none, do nothing.
+
+    What somebody else set around it stays, and the layer beneath it too: it cannot be reached.
+    """
+    above: Layer | None = None
+    for layer in _layers(owner, name):
+        if layer.kind != kind:
+            above = layer
+            continue
+        if above is not None:
+            above.inner, above.bare = layer.inner, layer.bare
+        elif layer.bare:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, layer.inner)
+        return
+
+
+def has_layer(owner: Any, name: str, kind: str) -> bool:
+    """Say whether a method of an object has a layer of this kind."""
+    return any(layer.kind == kind for layer in _layers(owner, name))
+
+
+def _layers(owner: Any, name: str) -> Iterator[Layer]:
+    """Yield the layers around a method, the outermost first."""
+    function = vars(owner).get(name)
+    layer = getattr(function, MARK, None)
+    # A wrapper that somebody else put around it may have its attributes, and is no layer.
+    while isinstance(layer, Layer) and layer.made is function:
+        yield layer
+        function = layer.inner
+        layer = getattr(function, MARK, None)

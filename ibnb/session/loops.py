@@ -1,0 +1,101 @@
+"""The event loop of a notebook: the patch that blocking calls need, and waiting on it safely."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import warnings
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+T = TypeVar("T")
+CLEANING_SECONDS = 5.0
+"""How long what was cancelled may take to clean up before it is not waited for."""
+_FLAG = "_nest_patched"
+
+
+@dataclass(frozen=True)
+class LoopFacts:
+    """The event loop as found: whether it runs, its class, and which patch is active."""
+
+    running: bool
+    kind: str
+    patch: Literal["nest_asyncio2", "nest_asyncio", "none"]
+
+
+def current_loop() -> asyncio.AbstractEventLoop:
+    """Return this thread's event loop, making one where a plain terminal has none yet."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    with warnings.catch_warnings(), contextlib.suppress(RuntimeError):
+        # Some versions warn that they make the loop that others refuse to make.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        loop = asyncio.get_event_loop()
+        if not loop.is_closed():
+            return loop
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    return loop
+
+
+def inspect_loop() -> LoopFacts:
+    """Say which loop and which patch this thread has, changing nothing."""
+    try:
+        loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
+    except RuntimeError:
+        loop = None
+    kind = f"{type(loop).__module__}.{type(loop).__qualname__}" if loop is not None else "none"
+    if not hasattr(asyncio, _FLAG):
+        return LoopFacts(loop is not None, kind, "none")
+    good = hasattr(asyncio, "_nest_asyncio2")
+    return LoopFacts(loop is not None, kind, "nest_asyncio2" if good else "nest_asyncio")
+
+
+def patch_loop() -> bool:
+    """Let blocking calls run inside the running loop; return True where a bad patch was repaired.
+
+    The original nest_asyncio makes queued cells vanish on ipykernel 7. Its flags are taken off, so
+    that nest-asyncio2 can be applied over it. There is no undo for either.
+    """
+    import nest_asyncio2
+
+    loop = current_loop()
+    repaired = inspect_loop().patch == "nest_asyncio"
+    if repaired:
+        for owner in (asyncio, *type(loop).__mro__):
+            if _FLAG in vars(owner):
+                delattr(owner, _FLAG)
+    nest_asyncio2.apply(loop)
+    return repaired
+
+
+def run(coroutine: Coroutine[Any, Any, T], home: asyncio.AbstractEventLoop | None = None) -> T:
+    """Run a coroutine to its end from synchronous code, on the loop that owns the connection.
+
+    On the loop's own thread this waits inside the loop, so everything else keeps going. From
+    another thread (a widget callback on a subshell) it is handed over to `home`. An interrupt
+    cancels the coroutine and waits until it has cleaned up before it is raised again.
+    """
+    loop = home if home is not None and not home.is_closed() else current_loop()
+    if loop.is_running() and _runs_elsewhere(loop):
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
+    task = loop.create_task(coroutine)
+    try:
+        return loop.run_until_complete(task)
+    except BaseException:
+        if not task.done():
+            task.cancel()
+            # Not for ever: an interrupt may have hit the loop just as it took the task's next step
+            # from its queue, and a step that is lost so never comes.
+            loop.run_until_complete(asyncio.wait({task}, timeout=CLEANING_SECONDS))
+        raise
+
+
+def _runs_elsewhere(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is not loop
+    except RuntimeError:
+        return True

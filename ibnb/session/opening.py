@@ -1,0 +1,202 @@
+"""Opening a connection: ready, the socket closing and the time-out race, and the first decides."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from ibnb.tws.attempt import Attempt, Ending, cause
+from ibnb.tws.handshake import Handshake, Stage
+from ibnb.tws.notices import Code
+from ibnb.tws.target import Target
+
+from . import libraries
+from .libraries import Library
+from .loops import CLEANING_SECONDS
+from .quiet import Hush, hushed
+
+REFUSING = frozenset({Code.CLIENT_ID_IN_USE, Code.PAPER_DISCLAIMER})
+REFUSAL_SECONDS = 1.0
+"""How long the close that follows a refusing notice may take before it is not waited for."""
+
+
+class OpeningFailedError(Exception):
+    """One attempt did not become ready; `attempt` holds what was seen."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        super().__init__(cause(attempt))
+        self.attempt = attempt
+
+
+@dataclass
+class _Watch:
+    """What one opening sees on the wire, and the future that ends the race early."""
+
+    handshake: Handshake
+    decided: asyncio.Future[Ending]
+    seconds: dict[str, float]
+    begun: float
+    lowest_version: int
+    hush: Hush
+    connecting: asyncio.Task[Any] | None = None
+    stage: Stage = Stage.RESOLVE
+    refused: bool = False
+
+    def reach(self, stage: Stage) -> None:
+        if stage > self.stage:
+            self.stage = stage
+            self.seconds[str(stage)] = time.perf_counter() - self.begun
+
+    def decide(self, ending: Ending) -> None:
+        if not self.decided.done():
+            self.decided.set_result(ending)
+
+    def on_data(self, data: bytes) -> None:
+        shake = self.handshake
+        self.reach(Stage.TCP)
+        shake.feed(data)
+        if shake.server_version is not None:
+            self.reach(Stage.VERSION)
+            self.reach(Stage.START)
+        if shake.ready:
+            self.reach(Stage.READY)
+            # From here on the library tells of its own synchronisation, which nobody else does.
+            self.hush.active = False
+        if not self.refused and any(notice.code in REFUSING for notice in shake.notices):
+            self.refused = True
+            self.decided.get_loop().call_later(REFUSAL_SECONDS, self.decide, "answered")
+        if shake.is_foreign:
+            self.decide("foreign")
+        elif shake.accounts == () or (
+            shake.server_version is not None and shake.server_version < self.lowest_version
+        ):
+            self.decide("answered")
+
+    def on_closed(self, _reason: str) -> None:
+        if self.connecting is not None and self.connecting.done():
+            # The library gave up by itself and closed: that is its ending, not the gateway's.
+            return
+        self.reach(Stage.TCP)
+        self.handshake.close()
+        self.decide("foreign" if self.handshake.is_foreign else "closed")
+
+
+async def open_ib(
+    ib: Any, library: Library, target: Target, client_id: int, timeout: float
+) -> Attempt:
+    """Bring an `IB` object to the stage ``ready`` within `timeout` seconds; return what was seen.
+
+    The library's own synchronisation has not happened yet then.
+
+    Raises:
+        OpeningFailedError: it did not get there. No socket and no task is left behind.
+        asyncio.CancelledError: the caller gave up; nothing is left behind then either.
+    """
+    connecting = ib.client.connectAsync(target.host, target.port, client_id, timeout=0)
+    return await watch_opening(ib, library, target, client_id, connecting, timeout=timeout)
+
+
+async def watch_opening(
+    ib: Any,
+    library: Library,
+    target: Target,
+    client_id: int,
+    connecting: Coroutine[Any, Any, Any],
+    *,
+    timeout: float | None = None,
+) -> Attempt:
+    """Let a library's own connecting run, and end it as soon as the wire shows that it is vain.
+
+    `timeout` is in seconds; with None the library's own time limit is the only one. What goes
+    wrong after the stage ``ready`` is the library's to raise.
+
+    Raises:
+        OpeningFailedError: it did not become ready. No socket and no task is left behind.
+        asyncio.CancelledError: the caller gave up; nothing is left behind then either.
+    """
+    loop = asyncio.get_running_loop()
+    connection = ib.client.conn
+    with hushed(library.loggers) as hush:
+        watch = _Watch(
+            Handshake(), loop.create_future(), {}, time.perf_counter(), library.speaks[0], hush
+        )
+        # The events keep functions strongly and methods weakly: `watch` outlives the opening here.
+        connection.hasData.connect(watch.on_data)
+        connection.disconnected.connect(watch.on_closed)
+        task = watch.connecting = loop.create_task(connecting)
+        try:
+            await asyncio.wait(
+                {task, watch.decided}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+            )
+            if watch.stage >= Stage.READY:
+                await task
+            ending, detail = _ending(task, watch, connection)
+        except BaseException:
+            await _abandon(ib, task)
+            raise
+        finally:
+            connection.hasData.disconnect(watch.on_data)
+            connection.disconnected.disconnect(watch.on_closed)
+        attempt = Attempt.seen(
+            watch.handshake,
+            target=target,
+            client_id=client_id,
+            stage=watch.stage,
+            ending=ending,
+            versions=library.speaks,
+            seconds=watch.seconds,
+            total=time.perf_counter() - watch.begun,
+            detail=detail,
+        )
+        if ending != "ready" or cause(attempt) is not None:
+            await _abandon(ib, task)
+            raise OpeningFailedError(attempt)
+    return attempt
+
+
+def _ending(task: asyncio.Task[None], watch: _Watch, connection: Any) -> tuple[Ending, str]:
+    # The greeting is sent as soon as TCP is open; the transport may be gone again by now.
+    if connection.transport is not None or connection.numBytesSent:
+        watch.reach(Stage.TCP)
+    if watch.decided.done() and watch.stage < Stage.READY:
+        return watch.decided.result(), ""
+    if not task.done():
+        unanswered = watch.stage < Stage.TCP
+        return ("unreachable", "no answer to TCP came") if unanswered else ("timeout", "")
+    error = task.exception()
+    if error is None:
+        watch.reach(Stage.READY)
+        return "ready", ""
+    return _ending_of(error, watch.stage)
+
+
+def _ending_of(error: BaseException, stage: Stage) -> tuple[Ending, str]:
+    match error:
+        case ConnectionRefusedError():
+            return "refused", ""
+        case socket.gaierror():
+            return "unresolved", error.strerror or str(error)
+        case TimeoutError() if stage >= Stage.TCP:
+            return "timeout", ""
+        case OSError() if stage < Stage.TCP:
+            # asyncio puts the failures of several addresses into the text of one OSError.
+            refused = f"[Errno {errno.ECONNREFUSED}]" in str(error)
+            return ("refused" if refused else "unreachable"), error.strerror or str(error)
+        case _:
+            return "closed", str(error)
+
+
+async def _abandon(ib: Any, task: asyncio.Task[None]) -> None:
+    task.cancel()
+    # Not awaited itself: an interrupt may have ended it with KeyboardInterrupt.
+    # And not for ever: the interrupt may have cost it the step with which it would end.
+    await asyncio.wait({task}, timeout=CLEANING_SECONDS / 2)
+    if task.done() and not task.cancelled():
+        # Marked as seen: what it came to is told by whoever gave it up.
+        task.exception()
+    await libraries.close(ib)

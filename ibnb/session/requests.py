@@ -1,0 +1,240 @@
+"""The request journal: what was asked of the gateways, by name, and how fast.
+
+What a request costs more with it is a copy of the fields of its contract or order, as they are when
+it is sent, and one short tuple. Names are found when somebody reads.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from ibnb.tws.notices import NO_REQUEST, Notice
+
+from .layers import Layer, put_on, take_off
+
+KEPT = 1000
+MESSAGES_KEPT = 3000
+"""One minute at the 50 messages a second that a gateway takes; the libraries send no more than 45.
+"""
+KIND = "journal"
+SENDING = "send"
+"""What a library's client has for sending; it is no request itself."""
+ID_NAMES = ("reqId", "orderId", "tickerId")
+"""What the libraries call the number that answers refer to."""
+PLAIN = frozenset({int, str, float, bool, type(None)})
+
+
+@dataclass(frozen=True)
+class Request:
+    """One outbound API request.
+
+    Attributes:
+        req_id: what the gateway's answers and notices refer to; an order's is its order ID. None
+            where the request has no such number.
+        method: the name of the library's client method.
+        parameters: its arguments by the names that the method gives them, defaults included.
+            Contracts and orders are as they were when the request was sent; what they refer to
+            in turn, as combo legs, is shared with the user's object.
+        contract: the contract among them, or None.
+        time: when it was sent, in seconds since the epoch.
+        client_id: the client ID that it was sent with.
+        connection: which connection of this kernel it went over: reqIds repeat on others.
+    """
+
+    req_id: int | None
+    method: str
+    parameters: Mapping[str, Any]
+    contract: Any | None
+    time: float
+    client_id: int
+    connection: int
+
+    @property
+    def is_cancel(self) -> bool:
+        """Whether it takes back another request."""
+        return self.method.startswith("cancel")
+
+
+class _Fields(tuple[type[Any], dict[str, Any]]):
+    """A contract or an order, as it was when it was sent: its class, and its fields."""
+
+    __slots__ = ()
+
+
+_Entry = tuple[int, int, float, Any, tuple[Any, ...], dict[str, Any]]
+"""Connection, client ID, time, the method's function, and what it was called with.
+
+A plain one: it is made for every request.
+"""
+
+
+class RequestJournal:
+    """A bounded record of the requests that this notebook's connections sent.
+
+    Attributes:
+        sent: when the last messages were sent, over all connections of this kernel, in seconds
+            since the epoch, oldest first. A message that the library holds back, so as not to send
+            too fast, counts when it is sent.
+    """
+
+    def __init__(self) -> None:
+        self.sent: deque[float] = deque(maxlen=MESSAGES_KEPT)
+        self._entries: deque[_Entry] = deque(maxlen=KEPT)
+        self._connections = 0
+
+    def new_connection(self) -> int:
+        """Return a number that no connection of this kernel had yet."""
+        self._connections += 1
+        return self._connections
+
+    def put_on(self, ib: Any, connection: int, client_id: int) -> None:
+        """Begin to take down what an `IB` object requests; what is refused on this side is not."""
+        for name, function in _methods(ib):
+            note = _noting(self._entries, connection, client_id, function)
+            put_on(ib.client, name, KIND, note, inmost=True)
+        put_on(ib.client.conn, "sendMsg", KIND, self._counting, inmost=True)
+
+    def take_off(self, ib: Any) -> None:
+        """Undo `put_on`."""
+        for name, _ in _methods(ib):
+            take_off(ib.client, name, KIND)
+        take_off(ib.client.conn, "sendMsg", KIND)
+
+    def all(self) -> tuple[Request, ...]:
+        """Return the requests that are kept, oldest first."""
+        return tuple(map(_read, self._entries))
+
+    def since(self, begin: float, methods: Collection[str]) -> tuple[Request, ...]:
+        """Return the kept requests of some methods from a time on (seconds since the epoch)."""
+        return tuple(
+            _read(entry)
+            for entry in self._entries
+            if entry[2] >= begin and entry[3].__name__ in methods
+        )
+
+    def reaches_back(self, begin: float) -> bool:
+        """Say whether every request since a time is still kept."""
+        return len(self._entries) < KEPT or self._entries[0][2] < begin
+
+    def request(self, req_id: int, connection: int | None = None) -> Request | None:
+        """Return the latest request with a reqId, on any connection or on one; None without any.
+
+        One that cancels counts only where the request that it takes back is not kept.
+        """
+        return self._latest(self._with_id(req_id, connection))
+
+    def request_of(self, notice: Notice) -> Request | None:
+        """Return the request that a notice speaks of, or None where it speaks of none."""
+        if notice.req_id == NO_REQUEST:
+            return None
+        found = self._with_id(notice.req_id, notice.connection or None)
+        before = notice.time or time.time()
+        return self._latest(request for request in found if request.time <= before)
+
+    def _counting(self, layer: Layer) -> Any:
+        add, clock = self.sent.append, time.time
+
+        def count(message: Any) -> Any:
+            add(clock())
+            return layer.inner(message)
+
+        return count
+
+    def _with_id(self, req_id: int, connection: int | None) -> Iterator[Request]:
+        for entry in reversed(self._entries):
+            over, _, _, _, args, kwargs = entry
+            numbers = {one for one in (*args, *kwargs.values()) if isinstance(one, int)}
+            if connection in {None, over} and req_id in numbers:
+                request = _read(entry)
+                if request.req_id == req_id:
+                    yield request
+
+    @staticmethod
+    def _latest(newest_first: Iterator[Request]) -> Request | None:
+        cancel: Request | None = None
+        for request in newest_first:
+            if not request.is_cancel:
+                return request
+            cancel = cancel or request
+        return cancel
+
+
+def _methods(ib: Any) -> tuple[tuple[str, Any], ...]:
+    client: Callable[..., Any] = type(ib.client)
+    return _requests_of(client)
+
+
+@cache
+def _requests_of(client: Callable[..., Any]) -> tuple[tuple[str, Any], ...]:
+    """Return the methods of a library's client class that send a request, by name."""
+    found = inspect.getmembers(client, inspect.isfunction)
+    return tuple(
+        (name, function)
+        for name, function in found
+        if not name.startswith("_") and SENDING in function.__code__.co_names
+    )
+
+
+def _noting(
+    entries: deque[_Entry], connection: int, client_id: int, function: Any
+) -> Callable[[Layer], Any]:
+    add, clock, kept = entries.append, time.time, _kept
+
+    def noting(layer: Layer) -> Any:
+        def note(*args: Any, **kwargs: Any) -> Any:
+            answer = layer.inner(*args, **kwargs)
+            # After it: what was not sent, because there is no connection, is no request.
+            named = {name: kept(arg) for name, arg in kwargs.items()} if kwargs else kwargs
+            add((connection, client_id, clock(), function, tuple(map(kept, args)), named))
+            return answer
+
+        return note
+
+    return noting
+
+
+def _kept(value: Any) -> Any:
+    """Return an argument as it is now, whatever the user does to it later."""
+    if type(value) in PLAIN:
+        return value
+    try:
+        return _Fields((type(value), value.__dict__.copy()))
+    except Exception:  # noqa: BLE001 - a list, or anything a user made: kept as it is
+        return value
+
+
+def _shown(value: Any) -> Any:
+    if not isinstance(value, _Fields):
+        return value
+    kind, fields = value
+    twin = object.__new__(kind)
+    twin.__dict__.update(fields)
+    return twin
+
+
+@cache
+def _signature(function: Any) -> inspect.Signature:
+    return inspect.signature(function)
+
+
+def _read(entry: _Entry) -> Request:
+    connection, client_id, when, function, args, kwargs = entry
+    bound = _signature(function).bind(None, *args, **kwargs)
+    bound.apply_defaults()
+    _, *named = bound.arguments.items()
+    parameters = {name: _shown(value) for name, value in named}
+    return Request(
+        req_id=next((parameters[name] for name in ID_NAMES if name in parameters), None),
+        method=function.__name__,
+        parameters=parameters,
+        contract=parameters.get("contract"),
+        time=when,
+        client_id=client_id,
+        connection=connection,
+    )

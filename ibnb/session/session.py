@@ -1,0 +1,382 @@
+"""The session: the notebook's one API connection."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ibnb.tws.accounts import is_paper
+from ibnb.tws.attempt import Attempt, cause
+from ibnb.tws.notices import Link
+from ibnb.tws.story import tell
+from ibnb.tws.target import Target
+
+from . import harness, libraries
+from .client_id import next_client_id
+from .connection import Connection, Plan
+from .errors import ConnectFailed
+from .health import Health
+from .held import Address, Held
+from .holdings import Holdings
+from .journal import Journal
+from .leases import Tenant
+from .losses import Endings, Loss, where
+from .opening import OpeningFailedError
+from .patience import OnWait, patiently
+from .runs import current_run
+
+if TYPE_CHECKING:
+    from .pulse import Pulse, Pulses
+
+Wait = Callable[[Address], float]
+USUAL_WAIT = 10.0
+LAST_NOTICES = 5
+MOST_IDS = 10
+"""How many client IDs are tried when moving on from one that is held."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a connect did: the connection that is open now, and what was closed for it."""
+
+    connection: Connection
+    closed: tuple[str, ...] = ()
+    closed_where: str = ""
+    asked_id: int = 0
+    waited: float = 0.0
+
+
+class Session:
+    """Owns one connection: opens it, replaces it, closes it, and knows its health.
+
+    Attributes:
+        journal: the notices of this notebook.
+        holdings: every connection of this kernel, the user's own too.
+        tenant: this notebook's leases.
+        listeners: called without arguments whenever the health may have changed.
+        failed: the last attempt that came to nothing, until a later one succeeds.
+    """
+
+    def __init__(self) -> None:
+        self.journal = Journal()
+        self.holdings = Holdings()
+        self.holdings.retired = self._forget
+        self.tenant = Tenant()
+        self.listeners: list[Callable[[], None]] = []
+        self.connection: Connection | None = None
+        self.home: asyncio.AbstractEventLoop | None = None
+        self.failed: Attempt | None = None
+        self._opening: Plan | None = None
+        self._ended: weakref.WeakKeyDictionary[Any, Health] = weakref.WeakKeyDictionary()
+        self._last: Health | None = None
+        self._turn: asyncio.Lock | None = None
+        self._endings = Endings()
+        self._pulses: Pulses | None = None
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """The sockets that were lost, of connections of any origin that are watched, oldest first.
+
+        What a rerun replaced, or what was closed on purpose, is no loss.
+        """
+        return self._endings.losses
+
+    def fate(self, ib: Any) -> str | None:
+        """Return one sentence on when and why an `IB` object's connection ended.
+
+        It was lost, or replaced, or closed by `%ibdisconnect` or by the user's own code. None while
+        it is open, and where nothing is known. Accounts are masked.
+        """
+        return self._endings.fate(ib)
+
+    def note_end(self, held: Held, loss: Loss | None) -> None:
+        """Take note of an end that ibnb did not ask for: a loss, or the user's own disconnect."""
+        ib = held.held_ib
+        if loss is not None:
+            self._endings.lost(ib, loss)
+        else:
+            self._endings.closed(ib, held.address, "the notebook's own code")
+        self._tell()
+
+    async def connect(
+        self,
+        plan: Plan,
+        candidates: tuple[Target, ...],
+        *,
+        wait: Wait = lambda _address: USUAL_WAIT,
+        on_wait: OnWait | None = None,
+    ) -> Opened:
+        """Open a connection in place of the one that is open, if any.
+
+        `candidates` are tried in order, a later one only where the one before refused. A client ID
+        that is still held is asked for again for as many seconds as `wait` says for its address.
+
+        Raises:
+            ConnectFailed: none became usable. What was open at another address is still open.
+        """
+        async with self.turn():
+            self.holdings.look_back(self.journal)
+            try:
+                return await self._connect(plan, candidates, wait, on_wait)
+            finally:
+                self._opening = None
+                self._tell()
+
+    async def disconnect(
+        self, because: str = "The connection was closed."
+    ) -> tuple[str, ...] | None:
+        """Close the connection; return what it still had, or None where none was open."""
+        async with self.turn():
+            connection, self.connection = self.connection, None
+            if connection is None or connection.state == "closed":
+                return None
+            was_open = connection.is_open
+            left = connection.leftovers()
+            await connection.close(because)
+            if was_open:
+                self._endings.closed(connection.ib, connection.address, "%ibdisconnect")
+            self._ended[connection.ib] = self._last = self._health_of(connection)
+            self.holdings.drop(connection.ib)
+            self.tenant.gave_back(connection.address)
+            self._tell()
+            return left if was_open else None
+
+    def close_at_exit(self) -> None:
+        """Close every socket as the process ends, when no loop runs any more.
+
+        The library's own disconnect then still sends the end of the stream, so that the gateway
+        frees the client IDs at once.
+        """
+        for held in self.holdings.all():
+            ib = held.held_ib
+            if ib is not None and libraries.has_socket(ib):
+                harness.silence(ib)
+                libraries.start_closing(ib)
+                self.tenant.gave_back(held.address)
+
+    def turn(self) -> asyncio.Lock:
+        """Return the lock of whoever opens or closes: one at a time."""
+        if self._turn is None:
+            self._turn = asyncio.Lock()
+        return self._turn
+
+    def let_go(self, held: Held) -> None:
+        """Take note that a connection is the user's own from now on, where it was the session's."""
+        if held is self.connection:
+            self.connection = None
+
+    async def explained(
+        self, failure: OpeningFailedError, before: Attempt | None = None
+    ) -> ConnectFailed:
+        """Return what the user is told of a failed opening, and of one that was tried before it.
+
+        Of a client ID that is in use it names who holds it.
+        """
+        attempt = failure.attempt
+        verdict = cause(attempt) or "closed-after-start"
+        facts = [tell(before)] if before is not None else []
+        facts.append(tell(attempt))
+        if verdict == "client-id-in-use":
+            from .holders import find_holders, tell_holders
+
+            where_and_who = attempt.target, attempt.client_id
+            holders = await asyncio.to_thread(find_holders, *where_and_who, self.tenant.store)
+            facts += tell_holders(*where_and_who, holders)
+        return ConnectFailed(verdict, tuple(facts))
+
+    def health(self, ib: Any = None) -> Health:
+        """Return the health of the session, or of an `IB` object of any origin."""
+        if ib is not None and (self.connection is None or ib is not self.connection.ib):
+            ended = self._ended.get(ib)
+            if ended is None or ib.isConnected():
+                return _foreign_health(ib)
+            return ended
+        if self._opening is not None and self.connection is None:
+            plan = self._opening
+            return Health("opening", plan.target, plan.client_id, plan.library.name)
+        if self.connection is None:
+            if self.failed is not None:
+                return Health("closed", reason=tell(self.failed))
+            return self._last or Health("closed")
+        return self._health_of(self.connection)
+
+    def attempt_now(self) -> Attempt | None:
+        """Return the opening of the live connection, with the notices since; None where none is.
+
+        Of those that the journal keeps no longer, the ones that still say how the link is are with
+        them, and come first.
+        """
+        connection = self.connection
+        if connection is None or connection.attempt is None or not connection.is_open:
+            return None
+        notices = self.journal.since(connection.first_notice)
+        kept = set(map(id, notices))
+        older = (notice for notice in connection.link.standing if id(notice) not in kept)
+        return replace(connection.attempt, notices=(*older, *notices))
+
+    async def pulse(self, ib: Any = None, **timing: float) -> Pulse:
+        """Return whether the gateway behind the session, or behind an `IB` object, still answers.
+
+        It does at once where all is well. A silent one is known after two heartbeats, 5 seconds
+        after each other, unless `apart` and `beats` say otherwise. May be awaited on any loop; one
+        that is not the connection's learns in any case, and soon, that the connection's loop is
+        held up: ``busy``.
+        """
+        from . import pulse as pulses
+
+        if ib is None:
+            ib = self.connection.ib if self.connection is not None else None
+        if ib is None:
+            return pulses.Pulse("closed")
+        if self._pulses is None:
+            self._pulses = pulses.Pulses()
+        return await self._pulses.take_on(self.home, ib, **timing)
+
+    async def _connect(
+        self, plan: Plan, candidates: tuple[Target, ...], wait: Wait, on_wait: OnWait | None
+    ) -> Opened:
+        self.home = asyncio.get_running_loop()
+        refused: Attempt | None = None
+        for target in candidates:
+            plan = replace(plan, target=target)
+            self._opening = plan
+            old = self.connection
+            left: tuple[str, ...] = ()
+            replaced = old is not None and old.plan.address == plan.address
+            if old is not None and replaced:
+                left = await self._retire(old, plan)
+            kept = old.ib if old is not None and not replaced else None
+            await self.holdings.clear(plan.address, current_run(), kept)
+            begun = time.monotonic()
+            try:
+                fresh = await self._open_patiently(plan, wait, on_wait)
+            except OpeningFailedError as failure:
+                self.failed = failure.attempt
+                if failure.attempt.ending == "refused" and target != candidates[-1]:
+                    refused = failure.attempt
+                    continue
+                raise await self.explained(failure, refused) from None
+            # Owned first of all: an interrupt may come while the old one is closed.
+            self.connection = fresh
+            self.failed = None
+            self.holdings.add(fresh.ib, fresh)
+            self.tenant.took(fresh.address)
+            if old is not None and not replaced:
+                left = await self._retire(old, plan)
+            closed = where(old.plan.address) if old is not None else ""
+            waited = time.monotonic() - begun
+            return Opened(fresh, left, closed, plan.client_id, waited)
+        raise AssertionError("a target names at least one address")
+
+    async def _open_patiently(self, plan: Plan, wait: Wait, on_wait: OnWait | None) -> Connection:
+        """Open it, waiting for a held client ID, or moving on to another where the plan says so."""
+        asked = plan.client_id
+        for number in range(1, MOST_IDS + 1):
+            try:
+                return await self._open_waiting(plan, wait, on_wait)
+            except OpeningFailedError as failure:
+                held = cause(failure.attempt) == "client-id-in-use"
+                if not (plan.move_on and held and number < MOST_IDS):
+                    raise
+            another = self.tenant.client_id(next_client_id(asked + number - 1), number + 1)
+            plan = replace(plan, client_id=another)
+        raise AssertionError("the last try either returns or raises")
+
+    async def _open_waiting(self, plan: Plan, wait: Wait, on_wait: OnWait | None) -> Connection:
+        def seconds() -> float:
+            return 0.0 if plan.move_on else wait(plan.address)
+
+        return await patiently(
+            lambda: self._open(plan), plan.client_id, plan.target, seconds, on_wait
+        )
+
+    async def _retire(self, old: Connection, plan: Plan) -> tuple[str, ...]:
+        left = old.leftovers()
+        await self.holdings.retire(old, plan.address, current_run())
+        return left
+
+    async def _open(self, plan: Plan) -> Connection:
+        fresh = Connection(plan, self.journal, self._tell, self.holdings.others_open)
+        fresh.ended = self.note_end
+        try:
+            await fresh.open()
+        except ConnectionError as error:
+            if fresh.attempt is None:
+                raise
+            lost = replace(fresh.attempt, ending="closed", detail=str(error))
+            raise OpeningFailedError(lost) from error
+        return fresh
+
+    def _forget(self, held: Held) -> None:
+        """Keep of what was closed for good only how it is shown."""
+        self.tenant.gave_back(held.address)
+        self._endings.replaced(held.held_ib, held.stale_because)
+        if isinstance(held, Connection):
+            self._ended[held.ib] = self._health_of(held)
+            if held is self.connection:
+                self.connection = None
+            self._tell()
+
+    def _health_of(self, connection: Connection) -> Health:
+        plan, attempt = connection.plan, connection.attempt
+        accounts = (attempt.accounts or ()) if attempt is not None else ()
+        notices = self.journal.since(connection.first_notice)
+        link = connection.link.link if connection.is_open else Link()
+        state, reason = connection.state, ""
+        if state in {"ready", "degraded"} and not connection.ib.isConnected():
+            state = "closed"
+        elif connection.is_open and link.lost_by is not None:
+            state, reason = "degraded", "the gateway lost its link to IBKR"
+        elif connection.missing:
+            reason = f"did not arrive: {', '.join(connection.missing)}"
+        elif state == "lost":
+            reason = "the socket was closed by the other side"
+        return Health(
+            state=state,
+            target=plan.target,
+            client_id=plan.client_id,
+            library=f"{plan.library.name} {plan.library.version}",
+            server_version=attempt.server_version if attempt is not None else None,
+            accounts=accounts,
+            kind=_kind(accounts),
+            orders="locked" if connection.orders_locked else "unlocked",
+            opened_at=connection.opened_at or None,
+            changed_at=connection.changed_at,
+            reason=reason,
+            stale=connection.stale_because,
+            link=link,
+            notices=notices[-LAST_NOTICES:],
+            missing=connection.missing,
+        )
+
+    def _tell(self) -> None:
+        for listener in tuple(self.listeners):
+            listener()
+
+
+def _kind(accounts: tuple[str, ...]) -> Any:
+    if not accounts:
+        return None
+    return "paper" if is_paper(accounts) else "live"
+
+
+def _foreign_health(ib: Any) -> Health:
+    """Return the health of an `IB` object that the user's own code connected."""
+    client = ib.client
+    if not ib.isConnected():
+        return Health("closed", library=libraries.library_name(ib))
+    accounts = tuple(ib.managedAccounts())
+    return Health(
+        "ready",
+        Target(client.host, client.port),
+        client.clientId,
+        libraries.library_name(ib),
+        server_version=client.serverVersion(),
+        accounts=accounts,
+        kind=_kind(accounts),
+        orders="locked" if harness.orders_locked(ib) else "unlocked",
+    )
