@@ -1,0 +1,214 @@
+"""Checks of the API session: views of the one shared probe, stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from ibnb.diagnostics.context import Context
+from ibnb.diagnostics.model import Check, Result
+from ibnb.tws.accounts import is_paper, mask_in
+from ibnb.tws.attempt import Attempt, cause, wrong_environment
+from ibnb.tws.handshake import Stage
+from ibnb.tws.notices import Notice, link_after
+from ibnb.tws.story import span, tell, tell_foreign, tell_lost
+
+PROBE_SECONDS = 120.0
+"""A check that waits for the probe ends with it; the probe has time limits of its own."""
+SKEW_SECONDS = 5.0
+
+
+async def version(context: Context) -> Result:
+    """Look whether the gateway answered with a server version that the library speaks."""
+    attempt = await context.probe.attempt()
+    evidence = {
+        "server_version": attempt.server_version,
+        "server_time": mask_in(attempt.server_time),
+    }
+    too_old = attempt.server_version is not None and attempt.server_version < attempt.min_version
+    if attempt.server_version is None or too_old:
+        if attempt.foreign:
+            evidence["received"] = tell_foreign(attempt.foreign)
+        return _failed("api.version", attempt, evidence)
+    return Result(
+        "api.version",
+        "pass",
+        f"The gateway answered with server version {attempt.server_version}"
+        f"{_after(attempt, Stage.VERSION)}.",
+        evidence,
+    )
+
+
+async def start(context: Context) -> Result:
+    """Look whether the gateway took the session start, or closed."""
+    attempt = await context.probe.attempt()
+    evidence = {"client_id": attempt.client_id, "notices": _told(attempt.notices)}
+    found = cause(attempt)
+    if found in {"client-id-in-use", "paper-disclaimer", "closed-after-start"}:
+        return _failed("api.start", attempt, evidence)
+    return Result(
+        "api.start",
+        "pass",
+        f"The session start as client ID {attempt.client_id} was taken.",
+        evidence,
+    )
+
+
+async def ready(context: Context) -> Result:
+    """Look whether order ID and accounts came: without both nothing may be requested."""
+    attempt = await context.probe.attempt()
+    evidence = {
+        "next_valid_id": attempt.next_valid_id is not None,
+        "managed_accounts": attempt.accounts is not None,
+        "after_seconds": attempt.seconds.get(str(Stage.READY)),
+    }
+    if cause(attempt) == "not-ready":
+        return _failed("api.ready", attempt, evidence)
+    return Result(
+        "api.ready",
+        "pass",
+        f"Order ID and the list of accounts came{_after(attempt, Stage.READY)}.",
+        evidence,
+    )
+
+
+async def accounts(context: Context) -> Result:
+    """Look whether there are accounts, and of the kind that the target expects."""
+    attempt = await context.probe.attempt()
+    names = attempt.accounts or ()
+    shown = context.shown(names)
+    kind = "paper" if is_paper(names) else "live"
+    evidence = {
+        "accounts": shown,
+        "kind": kind if names else None,
+        "expects": attempt.target.expects,
+    }
+    if not names or wrong_environment(attempt.target, names):
+        return _failed("api.accounts", attempt, evidence)
+    return Result("api.accounts", "pass", f"{', '.join(shown)}: {kind}.", evidence)
+
+
+async def link(context: Context) -> Result:
+    """Look what notices said of the gateway's link to IBKR and of its data farms."""
+    attempt = await context.probe.attempt()
+    state = link_after(attempt.notices)
+    farms = {mask_in(name): said for name, said in state.farms.items()}
+    evidence = {"farms": farms, "notices": _told(attempt.notices)}
+    if state.lost_by is not None:
+        return Result(
+            "api.link",
+            "fail",
+            tell_lost(state.lost_by),
+            evidence,
+            entry="connectivity-lost",
+        )
+    if state.broken_farms:
+        return Result(
+            "api.link",
+            "warn",
+            f"Reported broken and not OK since: {mask_in(', '.join(state.broken_farms))}.",
+            evidence,
+            entry="data-farm-down",
+        )
+    known = f"{len(state.farms)} farms, none of them broken" if state.farms else "no farm spoke up"
+    return Result(
+        "api.link", "pass", f"No loss of the link to IBKR was reported; {known}.", evidence
+    )
+
+
+async def clock(context: Context) -> Result:
+    """Compare the gateway's clock with this machine's."""
+    attempt = await context.probe.attempt()
+    offset = attempt.clock_offset
+    if offset is None and context.pulse is not None:
+        pulse = await context.pulse()
+        if pulse.gateway_time is not None and pulse.local_time is not None:
+            offset = pulse.gateway_time - pulse.local_time
+    if offset is None:
+        return Result(
+            "api.clock",
+            "skip",
+            "The gateway did not tell its time now; recent builds answer only every few seconds.",
+        )
+    # Whole seconds are told, cut off: half a second is the middle of what that can hide.
+    offset += 0.5
+    evidence = {"offset_seconds": round(offset, 1)}
+    if abs(offset) > SKEW_SECONDS:
+        side = "ahead of" if offset > 0 else "behind"
+        return Result(
+            "api.clock",
+            "warn",
+            f"The gateway's clock is {abs(offset):.0f} s {side} this machine's.",
+            evidence,
+            entry="clock-skew",
+        )
+    return Result("api.clock", "pass", "The gateway's clock and this machine's agree.", evidence)
+
+
+def _failed(check: str, attempt: Attempt, evidence: Mapping[str, object]) -> Result:
+    return Result(check, "fail", tell(attempt), evidence, entry=cause(attempt))
+
+
+def _after(attempt: Attempt, stage: Stage) -> str:
+    seconds = attempt.seconds.get(str(stage))
+    return f", after {span(seconds)}" if seconds is not None else ""
+
+
+def _told(notices: tuple[Notice, ...]) -> list[str]:
+    return [f"{notice.code}: {mask_in(notice.text)}" for notice in notices]
+
+
+def _check(
+    name: str,
+    title: str,
+    run: Callable[[Context], Awaitable[Result]],
+    requires: str,
+    *,
+    waits_for: str,
+) -> Check:
+    return Check(f"api.{name}", title, "api", run, (requires,), PROBE_SECONDS, waits_for)
+
+
+CHECKS = (
+    _check(
+        "version",
+        "The gateway answers with a version the library speaks",
+        version,
+        "net.tcp",
+        waits_for="the gateway's version reply",
+    ),
+    _check(
+        "start",
+        "The session start is accepted",
+        start,
+        "api.version",
+        waits_for="the gateway's answer to the session start",
+    ),
+    _check(
+        "ready",
+        "Order ID and accounts arrive",
+        ready,
+        "api.start",
+        waits_for="the order ID and the accounts",
+    ),
+    _check(
+        "accounts",
+        "The accounts are the expected ones",
+        accounts,
+        "api.ready",
+        waits_for="the list of accounts",
+    ),
+    _check(
+        "link",
+        "The gateway is linked to IBKR and its data farms",
+        link,
+        "api.ready",
+        waits_for="the first notices",
+    ),
+    _check(
+        "clock",
+        "The gateway's clock agrees with this machine's",
+        clock,
+        "api.ready",
+        waits_for="the gateway's time",
+    ),
+)

@@ -1,0 +1,214 @@
+"""Checks of what a gateway left on this machine's disk: the login log, settings, API logs."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ibnb.diagnostics.context import Context
+from ibnb.diagnostics.machine import Machine, newest_login
+from ibnb.diagnostics.model import Check, Result
+from ibnb.tws.api_logs import api_logs
+from ibnb.tws.jts_ini import JtsSettings, read_jts_ini
+from ibnb.tws.launcher_log import LoginPhase
+from ibnb.tws.route import address_towards
+from ibnb.tws.story import span
+
+OVER = frozenset({"logged-in", "unknown"})
+SHOWN_LOGS = 5
+
+TOLD = {
+    "starting": "it is starting",
+    "logging-in": "it is logging in",
+    "second-factor": "it waits for the second factor: somebody has to confirm the login",
+    "challenge-unanswered": "the second factor was not confirmed in time; it has to be asked again",
+    "throttled": "it refuses to try again after too many failed logins",
+    "refused": "user name or password were refused",
+    "competing-session": "another session of the same user is logged in; it asks which one stays",
+    "not-logged-in": "nobody is logged in",
+}
+"""What a login phase means, as the rest of a sentence about the gateway."""
+
+DO = {
+    "second-factor": "Confirm the login on the phone or the device that IBKR asks, then try again.",
+    "challenge-unanswered": "Press Log In again on the gateway's screen, and confirm it in time.",
+    "throttled": "Wait until the time is over; each further try makes it longer. Then log in once.",
+    "refused": "Log in by hand on the gateway's screen, with the right user name and password.",
+    "competing-session": "Answer the gateway's question on its screen, or end the other session.",
+}
+WAIT = "Wait until the gateway has logged in; look at its screen if that takes minutes."
+OTHER_MACHINE = "is another machine: its files cannot be read from here."
+
+
+def _other_machine(check: str, context: Context) -> Result | None:
+    if context.target.is_local:
+        return None
+    return Result(check, "skip", f"{context.target.host} {OTHER_MACHINE}")
+
+
+async def login(context: Context) -> Result:
+    """Look how far the login of a gateway of this machine got, as its log tells."""
+    if (blind := _other_machine("host.login", context)) is not None:
+        return blind
+    machine = await context.machine.get()
+    phase = await asyncio.to_thread(newest_login, machine)
+    if phase is None:
+        return Result("host.login", "skip", "No login log (launcher.log) was found here.")
+    evidence = _evidence(phase)
+    if phase.phase in OVER:
+        said = "logged in" if phase.phase == "logged-in" else "nothing that is known"
+        return Result("host.login", "pass", f"The login log says: {said}.", evidence)
+    if not machine.real:
+        return Result(
+            "host.login",
+            "skip",
+            "The login log is not counted: no TWS or Gateway process was found beside it.",
+            evidence,
+        )
+    if phase.phase == "silent":
+        return Result(
+            "host.login",
+            "warn",
+            "The login log fell silent before the login was done: that process is gone, or hangs.",
+            evidence,
+            fix=("Start the gateway again, and confirm its login.",),
+        )
+    left = f" ({span(phase.wait_seconds)} left)" if phase.wait_seconds else ""
+    return Result(
+        "host.login",
+        "warn",
+        f"The login log says of the gateway: {TOLD[phase.phase]}{left}.",
+        evidence,
+        entry="login-rejected" if phase.phase == "refused" else "login-pending",
+        fix=(DO.get(phase.phase, WAIT),),
+    )
+
+
+def _evidence(phase: LoginPhase) -> dict[str, object]:
+    return {
+        "phase": phase.before_silence or phase.phase,
+        "silent": phase.phase == "silent",
+        "since": phase.since.isoformat(" ", "seconds") if phase.since else None,
+        "last_line": phase.last_line.isoformat(" ", "seconds") if phase.last_line else None,
+        "attempts": phase.attempts,
+        "wait_seconds": phase.wait_seconds,
+    }
+
+
+async def settings(context: Context) -> Result:
+    """Look whether the gateway trusts the address that it would see."""
+    seen = await asyncio.to_thread(address_towards, context.target.host, context.target.port)
+    if not context.target.is_local and seen != context.target.host:
+        return Result(
+            "host.settings",
+            "skip",
+            f"{context.target.host} {OTHER_MACHINE} It would have to trust {seen}, the address "
+            "that it sees of this one.",
+            {"address": seen},
+        )
+    machine = await context.machine.get()
+    found = await asyncio.to_thread(_first_settings, machine)
+    if found is None:
+        return Result("host.settings", "skip", "No settings file (jts.ini) was found here.")
+    evidence = {
+        "address": seen,
+        "trusted": len(found.trusted_ips),
+        "no_addresses": len(found.not_addresses),
+        "trading_mode": found.trading_mode,
+        "api_only": found.api_only,
+        "time_zone": found.time_zone,
+        "locale": found.locale,
+        "region": found.region,
+        "remote_order_routing": found.remote_order_routing,
+    }
+    if seen is None or not found.trusted_known:
+        return Result(
+            "host.settings", "skip", "The settings file does not say whom it trusts.", evidence
+        )
+    if found.is_trusted(seen):
+        return Result(
+            "host.settings", "pass", f"The settings file lists {seen} as trusted.", evidence
+        )
+    ranges = " It lists what is no address: ranges are not understood." * bool(found.not_addresses)
+    return Result(
+        "host.settings",
+        "warn",
+        f"The settings file does not list {seen} as trusted: the gateway may ask on its screen "
+        f"whether to accept, or close without a word.{ranges}",
+        evidence,
+        entry="handshake-silent",
+        fix=(trust(seen),),
+    )
+
+
+def trust(address: str) -> str:
+    """Return how a person makes a gateway trust an address."""
+    return (
+        f"In TWS or Gateway: Global Configuration > API > Settings > Trusted IPs > Create, enter "
+        f"{address}, then Apply, then OK. No restart is needed."
+    )
+
+
+def _first_settings(machine: Machine) -> JtsSettings | None:
+    return next((one for folder in machine.folders if (one := read_jts_ini(folder))), None)
+
+
+async def logs(context: Context) -> Result:
+    """Look whether there are API logs, and whether they can be read."""
+    if (blind := _other_machine("host.logs", context)) is not None:
+        return blind
+    machine = await context.machine.get()
+    if not machine.folders:
+        return Result("host.logs", "skip", "No settings folder of a gateway was found here.")
+    found = await asyncio.to_thread(api_logs, machine.folders)
+    evidence = {
+        "logs": [
+            {"name": one.name, "encrypted": one.encrypted, "bytes": one.bytes}
+            for one in found[:SHOWN_LOGS]
+        ]
+    }
+    if not found:
+        return Result(
+            "host.logs",
+            "pass",
+            "There are no API logs: they are off, as they are at first.",
+            evidence,
+            fix=("To have one: API > Settings > Create API message log file, Apply, OK.",),
+        )
+    encrypted = found[0].encrypted
+    kind = "encrypted" if encrypted else "plain text"
+    export = (
+        "Export the encrypted log by hand. Gateway: File > API Logs; TWS: Help > Troubleshooting "
+        "> Diagnostics."
+    )
+    return Result(
+        "host.logs",
+        "pass",
+        f"{len(found)} API logs were found; the newest is {found[0].name}, {kind}.",
+        evidence,
+        fix=(export,) if encrypted else (),
+    )
+
+
+CHECKS = (
+    Check(
+        "host.login",
+        "The gateway is logged in",
+        "host",
+        login,
+        waits_for="the login log",
+    ),
+    Check(
+        "host.settings",
+        "The gateway trusts this machine's address",
+        "host",
+        settings,
+        waits_for="the settings file",
+    ),
+    Check(
+        "host.logs",
+        "API logs can be read",
+        "host",
+        logs,
+        waits_for="the API logs",
+    ),
+)

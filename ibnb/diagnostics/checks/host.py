@@ -1,0 +1,117 @@
+"""Checks of the machine: the target's address, and the gateway processes that run here."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from ibnb.diagnostics.context import Context
+from ibnb.diagnostics.model import Check, Result
+from ibnb.tws.processes import GatewayProcess
+from ibnb.tws.target import WELL_KNOWN, Target
+
+
+async def address(context: Context) -> Result:
+    """Look whether the target's name resolves, and to what first."""
+    host = context.target.host
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, context.target.port, type=socket.SOCK_STREAM)
+    except (OSError, ValueError) as error:
+        # ValueError: a name that cannot even be asked for, such as one with an empty label.
+        reason = getattr(error, "strerror", None) or error
+        return Result(
+            "host.address",
+            "fail",
+            f"The name {host!r} does not resolve: {reason}.",
+            {"host": host},
+            entry="host-unreachable",
+            fix=(f"Correct the host name {host!r}, or use 127.0.0.1 for this machine.",),
+        )
+    addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
+    evidence = {"host": host, "addresses": addresses}
+    if addresses[0] == "::1":
+        return Result(
+            "host.address",
+            "warn",
+            f"{host} is first of all ::1, of IPv6; a gateway listens on and trusts 127.0.0.1.",
+            evidence,
+            entry="connection-refused",
+            fix=(f"Use the address in place of the name: %ibconnect 127.0.0.1:{_port(context)}",),
+        )
+    if addresses == [host]:
+        summary = f"{host} is an address already: no name has to be resolved."
+    else:
+        summary = f"{host} is {', '.join(addresses)}."
+    return Result("host.address", "pass", summary, evidence)
+
+
+def _port(context: Context) -> int:
+    return context.target.port
+
+
+async def process(context: Context) -> Result:
+    """Look which TWS and Gateway processes run on this machine, and where they listen."""
+    if not context.target.is_local:
+        return Result(
+            "host.process",
+            "skip",
+            f"{context.target.host} is another machine: its processes cannot be seen from here.",
+        )
+    machine = await context.machine.get()
+    found = machine.processes
+    evidence = {
+        "processes": [
+            {"pid": one.pid, "kind": one.kind, "ports": list(one.ports), "started": one.started}
+            for one in found
+        ]
+    }
+    if not found:
+        return Result(
+            "host.process",
+            "warn",
+            "No TWS or Gateway process was found on this machine.",
+            evidence,
+            fix=(
+                "Start TWS or IB Gateway and log in; in a container it cannot be seen from here.",
+            ),
+        )
+    described = "; ".join(tell_process(one) for one in found)
+    return Result("host.process", "pass", f"Running here: {described}.", evidence)
+
+
+def tell_process(process: GatewayProcess) -> str:
+    """Say in a few words what a gateway process is and where it listens."""
+    where = f"listening on {_ports(process.ports)}" if process.ports else "not listening"
+    return f"{process.kind} (process {process.pid}, {where})"
+
+
+def _ports(ports: tuple[int, ...]) -> str:
+    return ", ".join(
+        f"{port}, a {WELL_KNOWN[port][0]} port" if port in WELL_KNOWN else str(port)
+        for port in ports
+    )
+
+
+def elsewhere(processes: tuple[GatewayProcess, ...], target: Target) -> tuple[int, ...]:
+    """Return the ports that gateway processes listen on, the target's own left out."""
+    ports = {port for one in processes for port in one.ports}
+    return tuple(sorted(ports - {target.port}))
+
+
+CHECKS = (
+    Check(
+        "host.address",
+        "The target's name resolves",
+        "host",
+        address,
+        waits_for="the name service",
+    ),
+    Check(
+        "host.process",
+        "A TWS or Gateway process runs",
+        "host",
+        process,
+        waits_for="the list of processes",
+    ),
+)

@@ -1,0 +1,189 @@
+"""Checks of the network: who listens on the port, who is connected to it, whether TCP opens."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ibnb.diagnostics.context import Context
+from ibnb.diagnostics.machine import Machine
+from ibnb.diagnostics.model import Check, Result
+from ibnb.tws.attempt import cause
+from ibnb.tws.handshake import Stage
+from ibnb.tws.sockets import Listener, PortUse, SocketsUnreadableError, listeners, port_use
+from ibnb.tws.story import tell
+from ibnb.tws.target import WELL_KNOWN
+
+from .host import elsewhere, tell_process
+
+PROBE_SECONDS = 120.0
+MOST_CLIENTS = 32
+"""So many API clients a TWS or Gateway takes at once, as IBKR documents it."""
+PILE = 5
+"""From so many sockets in CLOSE_WAIT on, a gateway has stopped to look after its connections."""
+
+
+async def port(context: Context) -> Result:
+    """Look who listens on the target's port here, and which other gateway ports are listening."""
+    target = context.target
+    if not target.is_local:
+        return Result(
+            "net.port", "skip", f"{target.host} is another machine: its ports are not listed here."
+        )
+    machine = await context.machine.get()
+    wanted = {target.port, *WELL_KNOWN, *elsewhere(machine.processes, target)}
+    try:
+        found = await asyncio.to_thread(listeners, wanted)
+    except SocketsUnreadableError as error:
+        return Result("net.port", "skip", f"The listening ports could not be read: {error}.")
+    here = [one for one in found if one.port == target.port]
+    others = sorted({one.port for one in found} - {target.port})
+    evidence = {"listening": [_row(one) for one in found]}
+    if here:
+        return Result(
+            "net.port", "pass", f"{_who(here[0])} listens on port {target.port}.", evidence
+        )
+    if not others:
+        summary = f"Nothing listens on port {target.port}, nor on another port of a gateway."
+        return Result(
+            "net.port",
+            "fail",
+            summary,
+            evidence,
+            entry="connection-refused",
+            fix=_make_it_listen(machine, target.port),
+        )
+    told = "; ".join(_tell_other(other, found, machine) for other in others)
+    return Result(
+        "net.port",
+        "fail",
+        f"Nothing listens on port {target.port}. Listening here: {told}.",
+        evidence,
+        entry="connection-refused",
+        fix=tuple(_connect_there(other) for other in others),
+    )
+
+
+def _row(listener: Listener) -> dict[str, object]:
+    return {"port": listener.port, "address": listener.address, "pid": listener.pid}
+
+
+def _who(listener: Listener) -> str:
+    if listener.pid is None:
+        return "A process that this user may not see"
+    return f"{listener.name or 'A process'} (process {listener.pid})"
+
+
+def _tell_other(number: int, found: tuple[Listener, ...], machine: Machine) -> str:
+    kind = f", a {WELL_KNOWN[number][0]} port" if number in WELL_KNOWN else ""
+    for process in machine.processes:
+        if number in process.ports:
+            return f"{process.kind}, process {process.pid}, on {number}{kind}"
+    listener = next(one for one in found if one.port == number)
+    return f"{_who(listener)} on {number}{kind}"
+
+
+def _connect_there(number: int) -> str:
+    live = number in WELL_KNOWN and WELL_KNOWN[number][0] == "live"
+    warning = " (a live account's port: only if live is what you want)" if live else ""
+    return f"Connect where it listens: %ibconnect {number}{warning}"
+
+
+def _make_it_listen(machine: Machine, number: int) -> tuple[str, ...]:
+    """Return what is to be done in a gateway that runs and does not listen."""
+    if not machine.real:
+        return ()
+    running = tell_process(machine.real[0])
+    step = (
+        f"{running} runs: finish its login. Then look at Global Configuration > API > Settings: "
+        f"Socket port {number}; in TWS also Enable ActiveX and Socket Clients. Apply, then OK; no "
+        "restart is needed."
+    )
+    return (step,)
+
+
+async def clients(context: Context) -> Result:
+    """Count the clients of the port, and the sockets that the gateway has forgotten to close."""
+    target = context.target
+    if not target.is_local:
+        return Result(
+            "net.clients",
+            "skip",
+            f"{target.host} is another machine: its clients cannot be counted from here.",
+        )
+    try:
+        use = await asyncio.to_thread(port_use, target.port)
+    except SocketsUnreadableError as error:
+        return Result("net.clients", "skip", f"The sockets could not be read: {error}.")
+    evidence = {
+        "established": use.established,
+        "close_wait": use.close_wait,
+        "clients": [f"{one.label} ({one.connections})" for one in use.clients],
+    }
+    if use.established >= MOST_CLIENTS:
+        return Result(
+            "net.clients",
+            "warn",
+            f"{use.established} clients are connected; a gateway takes {MOST_CLIENTS}.",
+            evidence,
+            entry="too-many-clients",
+            fix=_end_some(use),
+        )
+    if use.close_wait >= PILE:
+        return Result(
+            "net.clients",
+            "warn",
+            f"{use.close_wait} connections wait for the gateway to close them (CLOSE_WAIT): its "
+            "API is stuck, or about to be.",
+            evidence,
+            entry="handshake-silent",
+            fix=("Restart the gateway: a stuck API comes back in no other way.",),
+        )
+    summary = f"{use.established} of {MOST_CLIENTS} places for clients are taken."
+    return Result("net.clients", "pass", summary, evidence)
+
+
+def _end_some(use: PortUse) -> tuple[str, ...]:
+    who = "; ".join(
+        f"{one.label} (process {one.pid}, {one.connections} connections)"
+        for one in sorted(use.clients, key=lambda one: -one.connections)[:3]
+    )
+    return (f"End clients that are not needed. Connected from this machine: {who or 'none'}.",)
+
+
+async def tcp(context: Context) -> Result:
+    """Look whether a TCP connection opens."""
+    if context.attached:
+        return Result("net.tcp", "pass", "The session's own connection is open: no other was made.")
+    attempt = await context.probe.until(Stage.TCP)
+    if attempt is None or attempt.stage >= Stage.TCP:
+        return Result("net.tcp", "pass", f"{context.target} accepts TCP connections.")
+    return Result(
+        "net.tcp", "fail", tell(attempt), {"detail": attempt.detail}, entry=cause(attempt)
+    )
+
+
+CHECKS = (
+    Check(
+        "net.port",
+        "Something listens on the port",
+        "network",
+        port,
+        waits_for="the list of listening ports",
+    ),
+    Check(
+        "net.tcp",
+        "A TCP connection opens",
+        "network",
+        tcp,
+        ("host.address",),
+        PROBE_SECONDS,
+        waits_for="the TCP connection",
+    ),
+    Check(
+        "net.clients",
+        "The gateway has room for clients",
+        "network",
+        clients,
+        waits_for="the list of sockets",
+    ),
+)

@@ -1,0 +1,218 @@
+"""Checks of the notebook's own session: its state, its pulse, its past, its pace, its ID."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from ibnb.diagnostics.context import Context
+from ibnb.diagnostics.model import Check, Result, Status
+from ibnb.session import Health
+from ibnb.session.holders import find_holders
+from ibnb.tws.attempt import cause
+from ibnb.tws.story import span, tell
+
+OPEN = frozenset({"ready", "degraded"})
+RECENT_SECONDS = 3600.0
+SHOWN_LOSSES = 5
+PULSE_SECONDS = 30.0
+
+
+async def state(context: Context) -> Result:
+    """Look at the session of this notebook, and at the `ib` that its code has."""
+    health = context.health
+    evidence: dict[str, object] = {
+        "state": health.state,
+        "target": str(health.target) if health.target else None,
+        "missing": list(health.missing),
+    }
+    if context.at_hand is not None and context.at_hand.stale:
+        return Result(
+            "session.state",
+            "warn",
+            f"The `ib` at hand is stale. {context.at_hand.stale}",
+            evidence,
+            entry="stale-connection",
+            fix=("Run %ibconnect: it binds `ib` to the connection that is open.",),
+        )
+    if health.state in OPEN:
+        return _open(health, evidence)
+    if health.state == "lost":
+        return Result(
+            "session.state",
+            "fail",
+            f"The connection to {health.target} was lost: {health.reason}.",
+            evidence,
+            entry="not-connected",
+            fix=("%ibconnect opens a new connection.",),
+        )
+    if context.failed is not None:
+        return Result(
+            "session.state",
+            "warn",
+            f"This notebook has no connection open. The last try: {tell(context.failed)}",
+            evidence,
+            entry=cause(context.failed),
+        )
+    return Result("session.state", "pass", "This notebook has no connection open.", evidence)
+
+
+def _open(health: Health, evidence: dict[str, object]) -> Result:
+    status: Status = "pass" if health.state == "ready" else "warn"
+    reason = f", degraded: {health.reason}" if health.reason else ""
+    return Result(
+        "session.state",
+        status,
+        f"Connected to {health.target} as client ID {health.client_id}{reason}.",
+        evidence,
+        entry="sync-incomplete" if health.missing else None,
+    )
+
+
+async def heartbeat(context: Context) -> Result:
+    """Look whether the open connection still answers: a busy kernel is not a dead gateway."""
+    if context.pulse is None:
+        return Result(
+            "session.heartbeat", "skip", "No session is open on this target: nothing to listen to."
+        )
+    pulse = await context.pulse()
+    evidence = {"round_trip_seconds": pulse.round_trip, "heard_seconds_ago": pulse.heard_ago}
+    match pulse.status:
+        case "answered":
+            took = f" within {span(pulse.round_trip)}" if pulse.round_trip is not None else ""
+            return Result("session.heartbeat", "pass", f"The gateway answered{took}.", evidence)
+        case "silent":
+            return Result(
+                "session.heartbeat",
+                "fail",
+                "The socket is open, the kernel was not busy, and the gateway left two heartbeats "
+                "without a single byte.",
+                evidence,
+                entry="half-open",
+                fix=("%ibconnect closes this connection and opens a new one.",),
+            )
+        case "closed":
+            reason = "the connection was closed meanwhile."
+        case _:
+            reason = "the kernel was busy, so that silence would say nothing of the gateway."
+    return Result("session.heartbeat", "skip", f"Not judged: {reason}", evidence)
+
+
+async def history(context: Context) -> Result:
+    """Look at the connections of this notebook that were lost lately."""
+    now = time.time()
+    recent = [loss for loss in context.losses if now - loss.time <= RECENT_SECONDS]
+    evidence = {
+        "losses": [
+            {"time": loss.time, "address": loss.where, "reason": loss.reason}
+            for loss in context.losses[-SHOWN_LOSSES:]
+        ]
+    }
+    if not recent:
+        return Result(
+            "session.history", "pass", "No connection was lost in the last hour.", evidence
+        )
+    last = recent[-1]
+    times = "once" if len(recent) == 1 else f"{len(recent)} times"
+    return Result(
+        "session.history",
+        "warn",
+        f"A connection was lost {times} in the last hour, at last at "
+        f"{time.strftime('%H:%M:%S', time.localtime(last.time))}: {last.reason}.",
+        evidence,
+    )
+
+
+async def pacing(context: Context) -> Result:
+    """Compare what this notebook has sent with the limits of IBKR."""
+    pace = context.pacing
+    if pace is None:
+        return Result("session.pacing", "skip", "No notebook's requests are kept here.")
+    evidence = {
+        "messages_last_second": pace.messages_last_second,
+        "message_limit": pace.message_limit,
+        "historical_last_ten_minutes": pace.historical_last_ten_minutes,
+        "historical_limit": pace.historical_limit,
+    }
+    summary = (
+        f"{pace.messages_last_second} messages in the last second (limit {pace.message_limit}), "
+        f"{pace.historical_last_ten_minutes} historical requests in ten minutes (limit "
+        f"{pace.historical_limit})."
+    )
+    if pace.violations:
+        return Result(
+            "session.pacing",
+            "warn",
+            f"{summary} {' '.join(pace.violations)}",
+            evidence,
+            entry="pacing",
+            fix=("Send fewer requests at once; a repeated one after 15 seconds at the earliest.",),
+        )
+    return Result("session.pacing", "pass", summary, evidence)
+
+
+async def client_id(context: Context) -> Result:
+    """Look at the client ID, and at the local processes that are connected to the target's port."""
+    evidence: dict[str, object] = {"client_id": context.client_id}
+    own = f"Client ID {context.client_id}"
+    if not context.target.is_local:
+        return Result(
+            "session.client-id",
+            "skip",
+            f"{own}; the clients of another machine's gateway cannot be seen from here.",
+            evidence,
+        )
+    holders = await asyncio.to_thread(
+        find_holders, context.target, context.client_id, context.leases
+    )
+    evidence["clients"] = [holder.text for holder in holders.found]
+    if holders.certain:
+        return Result(
+            "session.client-id",
+            "warn",
+            f"{own} is held by {'; '.join(holder.text for holder in holders.certain)}.",
+            evidence,
+            entry="client-id-in-use",
+            fix=tuple(dict.fromkeys(holder.stop for holder in holders.certain)),
+        )
+    if holders.unseen:
+        summary = f"{own}; this user may not see the sockets of other users' processes."
+        return Result("session.client-id", "skip", summary, evidence)
+    if holders.found:
+        summary = f"{own}; also connected to {context.target}, with other IDs or this one: "
+        summary += "; ".join(holder.text for holder in holders.found) + "."
+    else:
+        summary = f"{own}; no other process of this machine is connected to {context.target}."
+    return Result("session.client-id", "pass", summary, evidence)
+
+
+CHECKS = (
+    Check("session.state", "The notebook's session is sound", "session", state),
+    Check(
+        "session.heartbeat",
+        "The open connection still answers",
+        "session",
+        heartbeat,
+        timeout=PULSE_SECONDS,
+        waits_for="a byte from the gateway",
+    ),
+    Check(
+        "session.history",
+        "No connection was lost lately",
+        "session",
+        history,
+    ),
+    Check(
+        "session.pacing",
+        "The requests keep within IBKR's limits",
+        "session",
+        pacing,
+    ),
+    Check(
+        "session.client-id",
+        "The client ID is this notebook's own",
+        "session",
+        client_id,
+        waits_for="the list of sockets",
+    ),
+)

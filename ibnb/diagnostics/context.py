@@ -1,0 +1,96 @@
+"""What the checks of one diagnosis may look at, gathered before it starts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from ibnb.session import Health
+from ibnb.session.leases import LeaseStore
+from ibnb.session.libraries import Library
+from ibnb.session.loops import LoopFacts
+from ibnb.session.losses import Loss
+from ibnb.session.pacing import Pacing
+from ibnb.session.pulse import Pulse
+from ibnb.tws.accounts import mask
+from ibnb.tws.attempt import Attempt
+from ibnb.tws.handshake import Stage
+from ibnb.tws.target import Target
+
+from .machine import Machine, look_at_machine
+from .once import Once
+
+TakePulse = Callable[[], Awaitable[Pulse]]
+
+
+class SharedProbe:
+    """The one look at the gateway that all network and API checks are views of.
+
+    It is taken when a check first asks, and never twice. `look` either opens the one connection
+    or describes the session that is already open there.
+    """
+
+    def __init__(self, look: Callable[[Callable[[Stage], None]], Awaitable[Attempt]]) -> None:
+        self._look = look
+        self._task: asyncio.Task[Attempt] | None = None
+        self._reached: dict[Stage, asyncio.Event] = {}
+
+    async def attempt(self) -> Attempt:
+        """Return what the look came to, when it is over."""
+        return await asyncio.shield(self._running())
+
+    async def until(self, stage: Stage) -> Attempt | None:
+        """Wait until a stage is reached or the look is over; return the attempt in that case."""
+        task = self._running()
+        reached = self._reached[stage]
+        waiter = asyncio.ensure_future(reached.wait())
+        await asyncio.wait({task, waiter}, return_when=asyncio.FIRST_COMPLETED)
+        waiter.cancel()
+        return task.result() if task.done() else None
+
+    def _running(self) -> asyncio.Task[Attempt]:
+        if self._task is None:
+            self._reached = {stage: asyncio.Event() for stage in Stage}
+            self._task = asyncio.ensure_future(self._look(self._on_stage))
+        return self._task
+
+    def _on_stage(self, stage: Stage) -> None:
+        for reached, event in self._reached.items():
+            if reached <= stage:
+                event.set()
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything that checks know, besides what they find out.
+
+    `attached` says that the session is open on the target, so that no connection is opened;
+    `pulse` then asks the open gateway whether it still answers. `loop` is None outside a notebook,
+    `guard` where no extension is loaded, `leases` and `pacing` where none are kept. `failed` is
+    the last opening of this notebook that came to nothing, until a later one succeeded, and
+    `at_hand` the health of the `ib` that the user's code has, where it has one.
+    """
+
+    target: Target
+    client_id: int
+    libraries: tuple[Library, ...]
+    event_packages: tuple[str, ...]
+    library: Library | None
+    loop: LoopFacts | None
+    health: Health
+    probe: SharedProbe
+    attached: bool = False
+    pulse: TakePulse | None = None
+    show_accounts: bool = False
+    leases: LeaseStore | None = None
+    guard: bool | None = None
+    failed: Attempt | None = None
+    at_hand: Health | None = None
+    losses: tuple[Loss, ...] = ()
+    pacing: Pacing | None = None
+    machine: Once[Machine] = field(default_factory=lambda: Once(look_at_machine))
+
+    def shown(self, accounts: tuple[str, ...]) -> list[str]:
+        """Return account numbers as they may be shown."""
+        return list(accounts) if self.show_accounts else [mask(name) for name in accounts]

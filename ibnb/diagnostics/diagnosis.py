@@ -1,0 +1,178 @@
+"""A diagnosis from the outside: what it needs to know, and the one look at the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+from ibnb.session import BadInputError, Health, Session
+from ibnb.session.libraries import SPEAKS, Library, event_packages, installed
+from ibnb.session.loops import LoopFacts
+from ibnb.session.pacing import pacing
+from ibnb.tws.attempt import Attempt
+from ibnb.tws.handshake import Stage
+from ibnb.tws.probe import probe
+from ibnb.tws.sockets import SocketsUnreadableError, listeners
+from ibnb.tws.target import Target
+
+from .checks import CHECKS
+from .context import Context, SharedProbe
+from .model import Check, Report
+from .pace import Pace
+from .runner import Observer, run_checks, with_requirements
+from .running import Diagnosis
+from .waiting import until_healthy
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is to be diagnosed; `timeout` is for the handshake, in seconds.
+
+    For `wait` seconds the diagnosis is repeated, until the verdict is no error.
+    """
+
+    candidates: tuple[Target, ...]
+    client_id: int
+    library: str | None = None
+    timeout: float = 5.0
+    only: tuple[str, ...] = ()
+    show_accounts: bool = False
+    wait: float = 0.0
+
+    def checks(self) -> tuple[Check, ...]:
+        """Return the checks to run.
+
+        Raises:
+            BadInputError: a check of that name does not exist.
+        """
+        if not self.only:
+            return CHECKS
+        known = {check.id for check in CHECKS}
+        for name in self.only:
+            if name not in known:
+                raise BadInputError(
+                    f"unknown check {name!r}: give one of {', '.join(sorted(known))}"
+                )
+        return with_requirements(CHECKS, self.only)
+
+
+class Diagnostician:
+    """Runs diagnoses for one process, and keeps them from following each other too fast."""
+
+    def __init__(self) -> None:
+        self._pace = Pace()
+
+    def start(
+        self,
+        question: Question,
+        session: Session | None,
+        loop: LoopFacts | None,
+        observers: Sequence[Observer] = (),
+        at_hand: Health | None = None,
+    ) -> Diagnosis:
+        """Start a diagnosis on a loop and thread of its own, and return it: a future of its report.
+
+        It works when the kernel's loop does not. Observers are called on that thread. `at_hand` is
+        the health of the `ib` that the user's code has.
+
+        Raises:
+            BadInputError: a check that was asked for does not exist.
+        """
+        checks = question.checks()
+
+        def once(stopped: asyncio.Event) -> Awaitable[Report]:
+            context = self._context(question, session, loop, at_hand)
+            return run_checks(checks, context, observers, stopped)
+
+        return Diagnosis(
+            lambda stopped: until_healthy(lambda: once(stopped), question.wait, observers, stopped)
+        )
+
+    def _context(
+        self,
+        question: Question,
+        session: Session | None,
+        loop: LoopFacts | None,
+        at_hand: Health | None,
+    ) -> Context:
+        attempt = session.attempt_now() if session is not None else None
+        libraries = installed()
+        library = _library(question.library, libraries)
+        attached = attempt is not None and any(
+            (attempt.target.host, attempt.target.port) == (one.host, one.port)
+            for one in question.candidates
+        )
+        if attempt is not None and attached:
+            expects = question.candidates[0].expects
+            attempt = replace(attempt, target=replace(attempt.target, expects=expects))
+            target = attempt.target
+            question = replace(question, client_id=attempt.client_id)
+        else:
+            target = _likely(question.candidates)
+        return Context(
+            target=target,
+            client_id=question.client_id,
+            libraries=libraries,
+            event_packages=event_packages(),
+            library=library,
+            loop=loop,
+            health=session.health() if session is not None else Health("closed"),
+            probe=SharedProbe(
+                _known(attempt)
+                if attempt is not None and attached
+                else self._look(question, target, library)
+            ),
+            attached=attached,
+            pulse=session.pulse if attached and session is not None else None,
+            show_accounts=question.show_accounts,
+            leases=session.tenant.store if session is not None else None,
+            guard=session.holdings.guarding if session is not None else None,
+            failed=session.failed if session is not None else None,
+            at_hand=at_hand,
+            losses=session.losses if session is not None else (),
+            pacing=pacing(session.journal, time.time()) if session is not None else None,
+        )
+
+    def _look(
+        self, question: Question, target: Target, library: Library | None
+    ) -> Callable[[Callable[[Stage], None]], Awaitable[Attempt]]:
+        lowest, highest = library.speaks if library is not None else max(SPEAKS.values())
+
+        async def look(on_stage: Callable[[Stage], None]) -> Attempt:
+            async with self._pace.turn(target):
+                return await probe(
+                    target,
+                    question.client_id,
+                    min_version=lowest,
+                    max_version=highest,
+                    timeout=question.timeout,
+                    on_stage=on_stage,
+                )
+
+        return look
+
+
+def _known(attempt: Attempt) -> Callable[[Callable[[Stage], None]], Awaitable[Attempt]]:
+    async def look(on_stage: Callable[[Stage], None]) -> Attempt:
+        on_stage(Stage.SYNC)
+        return attempt
+
+    return look
+
+
+def _library(name: str | None, libraries: tuple[Library, ...]) -> Library | None:
+    return next((one for one in libraries if name in {None, one.name}), None)
+
+
+def _likely(candidates: tuple[Target, ...]) -> Target:
+    """Return the first address that something listens on, without connecting to any."""
+    if len(candidates) > 1 and all(target.is_local for target in candidates):
+        with contextlib.suppress(SocketsUnreadableError):
+            listening = {one.port for one in listeners({one.port for one in candidates})}
+            for target in candidates:
+                if target.port in listening:
+                    return target
+    return candidates[0]

@@ -1,0 +1,45 @@
+"""Live evidence for an explanation: the checks that its entry names, run now."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ibnb.knowledge import Answer, Explanation, catalogue
+
+from .checks import CHECKS
+from .model import Report
+
+CONNECTING = ("net.tcp", "api.")
+"""Checks that may open a connection: explaining must not add one to a sick gateway."""
+
+
+def checks_for(explanation: Explanation) -> tuple[str, ...]:
+    """Return the ids of the checks that can answer for this explanation without connecting."""
+    named = [check.check for check in explanation.entry.checks]
+    known = {check.id for check in CHECKS if not check.id.startswith(CONNECTING)}
+    return tuple(dict.fromkeys(name for name in named if name in known))
+
+
+def with_answers(explanation: Explanation, report: Report) -> Explanation:
+    """Return the explanation with what those checks found."""
+    named = set(checks_for(explanation))
+    answers = tuple(
+        Answer(result.id, result.status, result.summary)
+        for result in report.results
+        if result.id in named
+    )
+    return replace(explanation, answers=answers)
+
+
+def explain_verdict(report: Report) -> Explanation | None:
+    """Return the page of a report's verdict with what its checks found, or None without a page."""
+    entry = catalogue().by_id(report.verdict.id)
+    if entry is None:
+        return None
+    found = {result.id: result for result in report.results}
+    named = dict.fromkeys(step.check for step in entry.checks if step.check in found)
+    answers = tuple(
+        Answer(result.id, result.status, result.summary)
+        for result in (found[name] for name in named if name is not None)
+    )
+    return Explanation(entry, answers=answers)

@@ -1,0 +1,58 @@
+"""The verdict: the single cause that explains the results of a diagnosis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ibnb.knowledge import explain
+from ibnb.tws.attempt import Attempt
+from ibnb.tws.story import tell
+
+from .context import Context
+from .model import Result, Severity, Verdict
+from .rules import RULES, Findings, Seen
+
+
+def judge(results: Sequence[Result], attempt: Attempt | None, context: Context) -> Verdict:
+    """Return the one cause: what kept the connection from working, else what troubles it.
+
+    The rules are asked in the order of cause and effect, and the first that sees its cause
+    decides. Where none does, the connection is healthy.
+    """
+    found = Findings({result.id: result for result in results}, attempt, context)
+    for rule in RULES:
+        seen = rule(found)
+        if seen is not None:
+            return _verdict(seen, found)
+    return _healthy(found)
+
+
+def _healthy(found: Findings) -> Verdict:
+    attempt, context = found.attempt, found.context
+    crashed = found.with_status("crash")
+    could_not = f" {', '.join(crashed)} could not run." if crashed else ""
+    if attempt is None:
+        sentence = "The checks that were asked for found nothing wrong."
+        return _verdict(Seen("healthy", sentence + could_not), found)
+    accounts = ", ".join(context.shown(attempt.accounts or ()))
+    subject = "This notebook's connection to" if context.attached else "A connection to"
+    sentence = (
+        f"{subject} {attempt.target} works: server version {attempt.server_version}, "
+        f"{accounts}, client ID {attempt.client_id}.{could_not}"
+    )
+    failed = context.failed
+    if failed is not None and failed.target == attempt.target:
+        sentence += f" The last %ibconnect failed, so try it again. Then: {tell(failed)}"
+    verdict = _verdict(Seen("healthy", sentence), found)
+    # Whoever has the connection already need not be told how to open one.
+    return replace(verdict, fix=()) if context.attached else verdict
+
+
+def _verdict(seen: Seen, found: Findings) -> Verdict:
+    entry = explain(seen.cause).entry
+    steps = [*seen.fix, *found.fixes(seen.cause), *entry.resolution]
+    severity: Severity = seen.severity or entry.severity
+    return Verdict(
+        entry.id, entry.title, severity, seen.summary, tuple(dict.fromkeys(steps)), seen.evidence
+    )
