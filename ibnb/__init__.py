@@ -1,0 +1,165 @@
+"""ibnb: Interactive Brokers from a notebook.
+
+``%load_ext ibnb`` brings the magics; the same verbs are functions here: `connect`, `diagnose` and
+`explain`, with ``_async`` forms for code that awaits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from .diagnostics import Report
+    from .knowledge import Explanation
+
+__version__ = "0.1.0"
+__all__ = [
+    "connect",
+    "connect_async",
+    "diagnose",
+    "diagnose_async",
+    "disconnect",
+    "explain",
+    "load_ipython_extension",
+    "unload_ipython_extension",
+]
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Add the magics to a shell; loading twice changes nothing."""
+    from .extension import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Close the connection and leave the shell as it was before loading."""
+    from .extension import unload
+
+    unload(shell)
+
+
+def connect(
+    target: str | int | None = None,
+    *,
+    client_id: int | None = None,
+    account: str | None = None,
+    expect: str | None = None,
+    timeout: float | None = None,
+    wait: float | None = None,
+    readonly: bool | None = None,
+    trade: bool = False,
+    library: str | None = None,
+) -> Any:
+    """Open the notebook's one connection and return its `IB` object.
+
+    What is None is decided by the settings.
+
+    Args:
+        target: ``paper`` (the default), ``live``, ``sim``, ``PORT`` or ``HOST:PORT``.
+        client_id: another client ID than this notebook's own.
+        account: the account to follow, where there are several.
+        expect: ``paper`` or ``live``: refuse anything else.
+        timeout: seconds that the opening may take.
+        wait: seconds to wait for a client ID that is still held.
+        readonly: fetch no orders, as a gateway with its Read-Only API needs.
+        trade: let orders go to a live account.
+        library: ``ib_insync`` or ``ib_async``.
+
+    Raises:
+        BadInputError: an option makes no sense; the connection that was there is still there.
+        NoLibraryError: neither ib_insync nor ib_async is installed.
+        ConnectFailed: no usable connection came of it; its `explanation` says why.
+    """
+    from .app import Wish, the_app
+
+    wish = Wish(target, expect, client_id, account, timeout, wait, readonly, library, trade)
+    return the_app().connect(wish).connection.ib
+
+
+async def connect_async(
+    target: str | int | None = None,
+    *,
+    client_id: int | None = None,
+    account: str | None = None,
+    expect: str | None = None,
+    timeout: float | None = None,
+    wait: float | None = None,
+    readonly: bool | None = None,
+    trade: bool = False,
+    library: str | None = None,
+) -> Any:
+    """Do as `connect`, for code that awaits."""
+    from .app import Wish, the_app
+
+    wish = Wish(target, expect, client_id, account, timeout, wait, readonly, library, trade)
+    return (await the_app().connect_async(wish)).connection.ib
+
+
+def disconnect() -> None:
+    """Close the notebook's connection, if one is open, and wait until it is closed."""
+    from .app import the_app
+
+    the_app().disconnect("ibnb.disconnect() closed the connection.")
+
+
+def diagnose(
+    target: str | int | None = None,
+    *,
+    client_id: int | None = None,
+    expect: str | None = None,
+    timeout: float | None = None,
+    library: str | None = None,
+    only: tuple[str, ...] = (),
+) -> Report:
+    """Find out why a connection does not work, and return the report.
+
+    Args:
+        target: as of `connect`; left out: the session's own, else ``paper``.
+        client_id: the client ID to try; left out: this notebook's own.
+        expect: ``paper`` or ``live``, as of `connect`.
+        timeout: seconds for the handshake.
+        library: whose range of server versions to negotiate.
+        only: ids of the checks to run, with what they require; all when empty.
+
+    Raises:
+        BadInputError: an option makes no sense.
+    """
+    from .session.loops import current_loop, patch_loop, run
+
+    answer = diagnose_async(
+        target, client_id=client_id, expect=expect, timeout=timeout, library=library, only=only
+    )
+    if current_loop().is_running():
+        patch_loop()
+    return run(answer)
+
+
+async def diagnose_async(
+    target: str | int | None = None,
+    *,
+    client_id: int | None = None,
+    expect: str | None = None,
+    timeout: float | None = None,
+    library: str | None = None,
+    only: tuple[str, ...] = (),
+) -> Report:
+    """Do as `diagnose`, for code that awaits."""
+    from .app import Wish, the_app
+
+    app = the_app()
+    wish = Wish(target, expect, client_id, timeout=timeout, library=library)
+    return await app.start_diagnosis(app.question(wish, only)).report()
+
+
+def explain(query: str | int) -> Explanation:
+    """Return the explanation of an error code, or of what words find.
+
+    Raises:
+        LookupError: the words match nothing. A number always gets an explanation.
+    """
+    from .knowledge import explain as look_up
+
+    return look_up(query)

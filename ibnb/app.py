@@ -1,0 +1,354 @@
+"""The one session of this process and what belongs to it, behind the verbs that users know."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ibnb.session import (
+    BadInputError,
+    Opened,
+    Plan,
+    Session,
+    Waiting,
+    parse_client_id,
+    stable_client_id,
+)
+from ibnb.session.client_id import AUTO
+from ibnb.session.held import Address
+from ibnb.session.leases import LeaseStore, SqliteLeases, Tenant
+from ibnb.session.libraries import find_library, is_ib
+from ibnb.session.loops import inspect_loop, patch_loop, run
+from ibnb.settings import IbSettings, apply_environment, check_seconds, state_folder
+from ibnb.tws.target import BadTargetError, Expectation, Target, parse_target
+
+if TYPE_CHECKING:
+    from ibnb.diagnostics import Diagnosis, Diagnostician, Observer, Question
+    from ibnb.knowledge import Explanation
+    from ibnb.simulator.process import SimulatorProcess
+    from ibnb.tws.notices import Notice
+
+AFTER_CRASH_SECONDS = 90.0
+SIMULATOR = "sim"
+SIMULATOR_VARIABLE = "IBNB_SIM"
+"""Where a simulated gateway that somebody else started listens, as HOST:PORT."""
+NOT_CONNECTED = 504
+TERMINAL_IDS = range(900, 1000)
+"""Client IDs of diagnoses from a terminal, outside those that notebooks get."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a user asked for, as given; None where nothing was said and the settings decide."""
+
+    target: str | int | None = None
+    expect: str | None = None
+    client_id: int | str | None = None
+    account: str | None = None
+    timeout: float | None = None
+    wait: float | None = None
+    readonly: bool | None = None
+    library: str | None = None
+    trade: bool = False
+
+
+def wish_of(options: Namespace) -> Wish:
+    """Return the wish that parsed options say."""
+    given = vars(options)
+    return Wish(**{name: given[name] for name in Wish.__dataclass_fields__ if name in given})
+
+
+@dataclass
+class Place:
+    """Where the process works: the notebook's name, whether it is one, and the `ib` it has."""
+
+    notebook: Callable[[], str] = os.getcwd
+    in_notebook: bool = False
+    at_hand: Callable[[], Any] = lambda: None
+
+
+class App:
+    """The verbs: connect, disconnect, diagnose, explain."""
+
+    def __init__(self, settings: IbSettings, place: Place | None = None) -> None:
+        self.settings = settings
+        self.place = place or Place()
+        self.session = Session()
+        self.session.tenant = Tenant(self._notebook, self._lease_store)
+        self._latest: Explanation | None = None
+        self._heard = 0
+        self._simulator: SimulatorProcess | None = None
+        self._diagnostician: Diagnostician | None = None
+
+    async def connect_async(
+        self, wish: Wish, on_wait: Callable[[Waiting], None] | None = None
+    ) -> Opened:
+        """Open the session's connection as wished.
+
+        Raises:
+            BadInputError: the wish makes no sense; nothing was touched.
+            NoLibraryError: no API library is installed; nothing was touched.
+            ConnectFailed: no usable connection came of it.
+        """
+        settings = self.settings
+        candidates = self.candidates(wish)
+        given = self._given_id(wish)
+        plan = Plan(
+            target=candidates[0],
+            client_id=self._own_id() if isinstance(given, str) else given,
+            move_on=given == AUTO,
+            library=find_library(wish.library or settings.library or None),
+            timeout=self._timeout(wish),
+            readonly=settings.readonly if wish.readonly is None else wish.readonly,
+            account=wish.account or settings.account,
+            trade=wish.trade,
+        )
+        asked = None if wish.wait is None else _seconds("wait", wish.wait)
+
+        def wait(address: Address) -> float:
+            return self.wait_for(address) if asked is None else asked
+
+        return await self.session.connect(plan, candidates, wait=wait, on_wait=on_wait)
+
+    def wait_for(self, address: Address) -> float:
+        """Return how many seconds a client ID that is still held is waited for.
+
+        Longer, unless it was set, where this notebook's last kernel died with it: a gateway takes
+        up to two minutes to notice that.
+        """
+        usual = IbSettings.wait.default_value
+        if self.settings.wait == usual and self.session.tenant.crashed_with(address):
+            return AFTER_CRASH_SECONDS
+        return float(self.settings.wait)
+
+    def connect(self, wish: Wish, on_wait: Callable[[Waiting], None] | None = None) -> Opened:
+        """Open the session's connection as wished, from synchronous code; raises the same."""
+        patch_loop()
+        return run(self.connect_async(wish, on_wait), self.session.home)
+
+    def disconnect(self, because: str) -> tuple[str, ...] | None:
+        """Close the connection; return what it still had, or None where none was open."""
+        return run(self.session.disconnect(because), self.session.home)
+
+    def question(self, wish: Wish, only: Sequence[str] = (), wait: float = 0.0) -> Question:
+        """Return what a diagnosis is to find out.
+
+        Without a target it is the session's own; without a session, what failed to open last. It
+        is repeated for `wait` seconds, until the verdict is no error.
+
+        Raises:
+            BadInputError: the wish or a check's name makes no sense.
+        """
+        from ibnb.diagnostics import Question
+
+        candidates = self._own_targets(wish) if wish.target is None else ()
+        candidates = candidates or self.candidates(wish)
+        name = wish.library or self.settings.library
+        if name:
+            find_library(name)
+        question = Question(
+            candidates=candidates,
+            client_id=self._diagnosing_id(wish),
+            library=name or None,
+            timeout=self._timeout(wish),
+            only=tuple(only),
+            show_accounts=self.settings.show_accounts,
+            wait=wait,
+        )
+        question.checks()
+        return question
+
+    def start_diagnosis(self, question: Question, observers: Sequence[Observer] = ()) -> Diagnosis:
+        """Start a diagnosis on a thread of its own; observers are called on that thread."""
+        if self._diagnostician is None:
+            from ibnb.diagnostics import Diagnostician
+
+            self._diagnostician = Diagnostician()
+        loop = inspect_loop() if self.place.in_notebook else None
+        ib = self.place.at_hand()
+        at_hand = self.session.health(ib) if is_ib(ib) else None
+        return self._diagnostician.start(question, self.session, loop, observers, at_hand)
+
+    def explain(self, query: str | int | None = None) -> Explanation:
+        """Return the explanation of a code, of words, or of the latest error.
+
+        A code that this notebook received comes with the request that it was the answer to.
+
+        Raises:
+            LookupError: the words match nothing, or there was no error yet.
+        """
+        from ibnb.knowledge import explain
+        from ibnb.knowledge.lookup import LONGEST_NUMBER
+
+        if query is None or query == "":
+            return self._explain_latest()
+        code = str(query).strip()
+        # Python refuses to convert thousands of digits.
+        if code.isascii() and code.isdigit() and len(code) <= LONGEST_NUMBER:
+            notice = self.session.journal.latest_of(int(code))
+            if notice is not None:
+                return self.explain_notice(notice)
+        return self._with_fate(explain(query))
+
+    def remember(self, explanation: Explanation) -> None:
+        """Take note that this was shown for the errors so far."""
+        self._latest, self._heard = explanation, self.session.journal.count
+
+    def _explain_latest(self) -> Explanation:
+        from ibnb.knowledge import severity_of
+
+        # What came since, while no cell ran, has no card: it is later than what has one.
+        heard = self.session.journal.since(self._heard)
+        bad = [one for one in heard if severity_of(one.code, one.text) != "info"]
+        if bad:
+            return self.explain_notice(bad[-1])
+        if self._latest is not None:
+            return self._latest
+        notice = self.session.journal.latest()
+        if notice is not None:
+            return self.explain_notice(notice)
+        raise LookupError("No error so far. Give a code or words: %iberror 326")
+
+    def _with_fate(self, explanation: Explanation) -> Explanation:
+        """Add, on the page of a connection that is gone, what became of the `ib` at hand."""
+        if NOT_CONNECTED not in explanation.entry.codes:
+            return explanation
+        ib = self.place.at_hand()
+        fate = self.session.fate(ib) if is_ib(ib) else None
+        return replace(explanation, facts=(*explanation.facts, fate)) if fate else explanation
+
+    def explain_notice(self, notice: Notice) -> Explanation:
+        """Return the explanation of a notice that this notebook received."""
+        from ibnb.diagnostics.live import explain_notice
+
+        return self._with_fate(explain_notice(notice, self.session.journal))
+
+    def evidence_question(self, explanation: Explanation) -> Question | None:
+        """Return the diagnosis whose answers belong beside an explanation, or None."""
+        from ibnb.diagnostics import checks_for
+
+        only = checks_for(explanation)
+        if not only:
+            return None
+        failed = self.session.failed
+        # Explaining must not start a simulated gateway only because it is the usual target.
+        elsewhere = self.session.connection is None and self.settings.target == SIMULATOR
+        question = self.question(Wish("paper" if elsewhere else None), only)
+        if failed is not None:
+            # Until something was opened again, what failed last is what is to be explained.
+            question = replace(question, candidates=(failed.target,), client_id=failed.client_id)
+        return question
+
+    def candidates(self, wish: Wish) -> tuple[Target, ...]:
+        """Return the addresses that a wish means; starts the simulated gateway where it is meant.
+
+        Raises:
+            BadInputError: the target or the expectation makes no sense.
+        """
+        expect = wish.expect or self.settings.expect or None
+        if expect not in {None, "paper", "live"}:
+            raise BadInputError(f"expect {expect!r}: give paper or live")
+        text = str(wish.target or self.settings.target)
+        try:
+            if text == SIMULATOR:
+                text = os.environ.get(SIMULATOR_VARIABLE) or self._own_simulator()
+            return parse_target(text, _expectation(expect))
+        except BadTargetError as error:
+            raise BadInputError(str(error)) from None
+
+    def client_id(self, wish: Wish) -> int:
+        """Return the client ID of a wish: the one given, else this notebook's own.
+
+        Raises:
+            BadInputError: it is no client ID.
+        """
+        given = self._given_id(wish)
+        return self._own_id() if isinstance(given, str) else given
+
+    def _given_id(self, wish: Wish) -> int | str:
+        """Return the ID that was asked for, ``auto``, or nothing for this notebook's own."""
+        given = self.settings.client_id if wish.client_id is None else str(wish.client_id)
+        return parse_client_id(given) if given else ""
+
+    def _own_id(self) -> int:
+        return self.session.tenant.client_id(stable_client_id(self._notebook()))
+
+    def close(self) -> None:
+        """Close the connection and end the simulated gateway, where there are any."""
+        if self.session.connection is not None:
+            self.disconnect("ibnb was unloaded.")
+        if self._simulator is not None:
+            self._simulator.stop()
+            self._simulator = None
+        self.session.tenant.close()
+
+    def _notebook(self) -> str:
+        return self.place.notebook()
+
+    def _lease_store(self) -> LeaseStore:
+        return SqliteLeases(state_folder(self.settings.state_dir))
+
+    def _timeout(self, wish: Wish) -> float:
+        if wish.timeout is None:
+            return float(self.settings.timeout)
+        return _seconds("timeout", wish.timeout)
+
+    def _own_simulator(self) -> str:
+        from ibnb.simulator.process import start_simulator
+
+        if self._simulator is None or not self._simulator.is_running:
+            self._simulator = start_simulator()
+        return f"{self._simulator.host}:{self._simulator.port}"
+
+    def _own_targets(self, wish: Wish) -> tuple[Target, ...]:
+        """Return where the session is open, else where the last opening failed, else nothing."""
+        connection, failed = self.session.connection, self.session.failed
+        if connection is not None:
+            own = connection.plan.target
+        elif failed is not None:
+            own = failed.target
+        else:
+            return ()
+        return parse_target(str(own), _expectation(wish.expect) or own.expects)
+
+    def _diagnosing_id(self, wish: Wish) -> int:
+        given = isinstance(self._given_id(wish), int)
+        if self.place.in_notebook or given:
+            return self.client_id(wish)
+        return TERMINAL_IDS[os.getpid() % len(TERMINAL_IDS)]
+
+
+def _seconds(name: str, given: Any) -> float:
+    try:
+        return check_seconds(name, given)
+    except ValueError as error:
+        raise BadInputError(f"{name} {given!r}: {error}") from None
+
+
+def _expectation(text: str | None) -> Expectation | None:
+    return "paper" if text == "paper" else "live" if text == "live" else None
+
+
+_app: App | None = None
+
+
+def the_app() -> App:
+    """Return this process's one app, made when first asked for."""
+    global _app  # noqa: PLW0603 - the one session is the one global
+    if _app is None:
+        settings = IbSettings()
+        apply_environment(settings)
+        _app = App(settings)
+        atexit.register(_app.session.close_at_exit)
+    return _app
+
+
+def set_app(app: App | None) -> Any:
+    """Put another app in the place of this process's one; return the one before."""
+    global _app
+    before, _app = _app, app
+    return before

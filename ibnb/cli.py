@@ -1,0 +1,151 @@
+"""The verbs for a terminal: ``ibnb diag | explain | sim | demo``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ibnb.options import demo_parser, diagnose_parser, explain_parser, simulate_parser
+from ibnb.session import BadInputError, IbnbError
+
+if TYPE_CHECKING:
+    from ibnb.diagnostics import Diagnosis, Report
+
+HEALTHY, PROBLEM, CANNOT_RUN = 0, 1, 2
+
+
+def diag(words: Sequence[str]) -> int:
+    """Diagnose a target: 0 when it is healthy, 1 when a problem was found."""
+    from ibnb.app import the_app, wish_of
+    from ibnb.diagnostics import CHECKS
+    from ibnb.diagnostics.bundle import check_bundle_path
+    from ibnb.support import write_support_bundle
+    from ibnb.ui.text import bundle_text, print_report
+    from ibnb.ui.waiting import WaitingLines
+
+    options = diagnose_parser("ibnb diag").parse_args(words)
+    if options.list:
+        for check in CHECKS:
+            print(f"{check.id:20} {check.title}")
+        return HEALTHY
+    # Before anything is looked at: whoever mistyped it need not wait to be told.
+    bundle = check_bundle_path(Path(options.bundle)) if options.bundle else None
+    app = the_app()
+    try:
+        question = app.question(wish_of(options), options.only, options.wait)
+        report = _until_stopped(app.start_diagnosis(question, [WaitingLines(sys.stderr)]))
+        files = write_support_bundle(app, report, bundle) if bundle is not None else ()
+    finally:
+        app.close()
+    if options.json:
+        _print_json(report.to_dict())
+    else:
+        print_report(report, show_accounts=app.settings.show_accounts)
+    if bundle is not None:
+        # Standard output is the JSON's alone.
+        print(bundle_text(bundle, files), file=sys.stderr if options.json else sys.stdout)
+    return report.exit_status
+
+
+def _until_stopped(diagnosis: Diagnosis) -> Report:
+    """Wait for a report; Ctrl-C ends the diagnosis, and its connection in good order."""
+    try:
+        return diagnosis.result()
+    except KeyboardInterrupt:
+        diagnosis.stop()
+        diagnosis.result()
+        raise
+
+
+def explain(words: Sequence[str]) -> int:
+    """Explain a code or words: 1 when the words match nothing."""
+    from ibnb.knowledge import explain as look_up
+    from ibnb.ui.text import print_explanation
+
+    options = explain_parser("ibnb explain").parse_args(words)
+    if not options.query:
+        raise BadInputError("ibnb explain: give a code or words, such as  ibnb explain 326")
+    try:
+        explanation = look_up(" ".join(options.query))
+    except LookupError as error:
+        print(error, file=sys.stderr)
+        return PROBLEM
+    if options.json:
+        _print_json(explanation.to_dict())
+    else:
+        print_explanation(explanation)
+    return HEALTHY
+
+
+def sim(words: Sequence[str]) -> int:
+    """Run the simulated gateway until it is stopped."""
+    from ibnb.simulator import PortTakenError, UnknownFaultError
+    from ibnb.simulator.command import run
+
+    options = simulate_parser("ibnb sim").parse_args(words)
+    try:
+        return run(
+            options.port,
+            options.fault,
+            release_after=options.release_after,
+            parent_pid=options.parent_pid,
+        )
+    except (PortTakenError, UnknownFaultError) as error:
+        raise BadInputError(f"ibnb sim: {error}") from None
+    except OSError as error:
+        reason = error.strerror or error
+        raise BadInputError(
+            f"ibnb sim: port {options.port} cannot be used: {reason}; give another, or 0 for any"
+        ) from None
+
+
+def demo(words: Sequence[str]) -> int:
+    """Open the quickstart beside a simulated gateway."""
+    from ibnb.demo import run
+
+    options = demo_parser("ibnb demo").parse_args(words)
+    return run(headless=options.headless, output=options.output, port=options.port)
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    # JSON can escape what the encoding of this standard output has no character for.
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    print(json.dumps(document, indent=2, ensure_ascii=not is_utf8))
+
+
+VERBS: dict[str, Callable[[Sequence[str]], int]] = {
+    "diag": diag,
+    "explain": explain,
+    "sim": sim,
+    "demo": demo,
+}
+USAGE = """ibnb: Interactive Brokers from a notebook
+
+  ibnb diag [TARGET]      find the one cause of a connection that does not work
+  ibnb explain QUERY      explain an error code, or find an explanation by words
+  ibnb sim                run a simulated gateway on this machine
+  ibnb demo               open the quickstart notebook beside a simulated gateway
+
+  ibnb VERB --help        the options of a verb"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; bad input gets one line on standard error and exit status 2."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in {"-h", "--help"}:
+        print(USAGE, file=sys.stdout if words else sys.stderr)
+        return HEALTHY if words else CANNOT_RUN
+    verb = VERBS.get(words[0])
+    if verb is None:
+        print(f"ibnb: unknown verb {words[0]!r}: give {', '.join(VERBS)}", file=sys.stderr)
+        return CANNOT_RUN
+    try:
+        return verb(words[1:])
+    except (BadInputError, IbnbError) as error:
+        print(error, file=sys.stderr)
+        return CANNOT_RUN
+    except KeyboardInterrupt:
+        return CANNOT_RUN

@@ -1,0 +1,193 @@
+"""The line magics: parse, call, display. They have no logic of their own."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_magic, magics_class
+
+from ibnb.app import App, wish_of
+from ibnb.options import bare_parser, connect_parser, diagnose_parser, explain_parser
+from ibnb.session import BadInputError
+from ibnb.settings import IbSettings, apply_environment
+from ibnb.support import write_support_bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ibnb.ui.cells import Cells
+
+TARGETS = ("paper", "live", "sim")
+MAGICS = ("ibconnect", "ibdisconnect", "ibdiag", "iberror", "ibhealth")
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """Turn bad input into one line without a traceback."""
+    try:
+        yield
+    except (BadInputError, LookupError) as error:
+        # A KeyError would quote its text; LookupErrors of ours carry a sentence.
+        raise UsageError(str(error)) from None
+
+
+@magics_class
+class IbMagics(Magics, IbSettings):
+    """The magics of ibnb; its traits are the settings, for ``%config IbMagics``."""
+
+    def __init__(self, shell: Any) -> None:
+        super().__init__(shell=shell)
+        with _one_line():
+            apply_environment(self)
+        self._app: App | None = None
+        self._cells: Cells | None = None
+
+    def attach(self, app: App, cells: Cells) -> None:
+        """Give the magics what they call, and where they show it."""
+        self._app = app
+        self._cells = cells
+
+    @property
+    def app(self) -> App:
+        """The verbs behind the magics."""
+        assert self._app is not None  # noqa: S101 - attach() follows the constructor
+        return self._app
+
+    @property
+    def cells(self) -> Cells:
+        """Where things are shown."""
+        assert self._cells is not None  # noqa: S101 - attach() follows the constructor
+        return self._cells
+
+    @line_magic
+    def ibconnect(self, line: str) -> Any:
+        """Open the notebook's one connection and bind its `IB` object to ``ib``.
+
+        A rerun closes what the last run opened, and opens it afresh with the same client ID.
+
+        Usage: ``%ibconnect [paper|live|sim|PORT|HOST:PORT] [--expect paper|live] [--client-id N]
+        [--account A] [--timeout S] [--wait S] [--readonly] [--trade] [--name ib]
+        [--library ib_insync|ib_async]``
+        """
+        with _one_line():
+            options = connect_parser("%ibconnect").parse_line(line)
+            if not options.name.isidentifier():
+                raise BadInputError(f"--name {options.name!r}: give a Python name, such as ib")
+            with self.cells.waiting() as on_wait:
+                opened = self.app.connect(wish_of(options), on_wait)
+        self.cells.show_opened(opened)
+        self.shell_.push({options.name: opened.connection.ib})
+        # IPython cannot see that a magic's line ended in a semicolon, which asks for no output.
+        return None if line.rstrip().endswith(";") else opened.connection.ib
+
+    @line_magic
+    def ibdisconnect(self, line: str) -> None:
+        """Close the connection, and wait until it is really closed."""
+        with _one_line():
+            bare_parser("%ibdisconnect").parse_line(line)
+        connection = self.app.session.connection
+        left = self.app.disconnect("%ibdisconnect closed the connection.")
+        self.cells.show_closed(connection, left)
+
+    @line_magic
+    def ibdiag(self, line: str) -> None:
+        """Find the one cause of a connection that does not work, and say what to do first.
+
+        For technical troubleshooting, not advice of any kind; prefer a paper account and a
+        read-only API while you diagnose. ibnb is independent of Interactive Brokers.
+
+        Usage: ``%ibdiag [TARGET] [--expect paper|live] [--client-id N] [--timeout S]
+        [--library NAME] [--only ID ...] [--list] [--wait S] [--json] [--bundle FILE] [--static]``
+        """
+        with _one_line():
+            options = diagnose_parser("%ibdiag").parse_line(line)
+            if options.list:
+                self.cells.show_checks()
+                return
+            bundle = _bundle_path(options.bundle)
+            question = self.app.question(wish_of(options), options.only, options.wait)
+        if options.json:
+            report = self.cells.diagnose_quietly(question)
+            print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))  # noqa: T201
+        else:
+            report = self.cells.diagnose(question, static=options.static)
+        if bundle is not None:
+            with _one_line():
+                files = write_support_bundle(self.app, report, bundle)
+            self.cells.show_bundle(bundle, files)
+
+    @line_magic
+    def iberror(self, line: str) -> None:
+        """Explain an error code, or find an explanation by words; alone: the latest error.
+
+        Usage: ``%iberror [CODE | words] [--json]``
+        """
+        with _one_line():
+            options = explain_parser("%iberror").parse_line(line)
+            explanation = self.app.explain(" ".join(options.query))
+        if options.json:
+            print(json.dumps(explanation.to_dict(), indent=2, ensure_ascii=False))  # noqa: T201
+        else:
+            self.cells.show_explanation(explanation)
+
+    @line_magic
+    def ibhealth(self, line: str) -> None:
+        """Show the health of the connection."""
+        with _one_line():
+            bare_parser("%ibhealth").parse_line(line)
+        self.cells.show_health()
+
+    @property
+    def shell_(self) -> Any:
+        """The shell, which IPython types as optional."""
+        return self.shell
+
+    def add_completion(self) -> None:
+        """Complete targets and options after the magics."""
+        for name, parser in (
+            ("ibconnect", connect_parser),
+            ("ibdiag", diagnose_parser),
+            ("iberror", explain_parser),
+        ):
+            words = tuple(one for one in parser(f"%{name}").accepted().split(", ") if one)
+            complete = _completer(words, _pages if name == "iberror" else _targets)
+            self.shell_.set_hook("complete_command", complete, str_key=f"%{name}")
+
+    def remove(self) -> None:
+        """Take the magics, their completion and their settings out of the shell again."""
+        for name in MAGICS:
+            self.shell_.magics_manager.magics["line"].pop(name, None)
+        self.shell_.magics_manager.registry.pop(type(self).__name__, None)
+        if self in self.shell_.configurables:
+            self.shell_.configurables.remove(self)
+        commands = self.shell_.strdispatchers["complete_command"]
+        for name in MAGICS:
+            commands.strs.pop(f"%{name}", None)
+
+
+def _bundle_path(given: str | None) -> Path | None:
+    from ibnb.diagnostics.bundle import check_bundle_path
+
+    return check_bundle_path(Path(given)) if given else None
+
+
+def _targets(beginning: str) -> tuple[str, ...]:
+    return tuple(target for target in TARGETS if target.startswith(beginning))
+
+
+def _pages(beginning: str) -> tuple[str, ...]:
+    from ibnb.knowledge import completions
+
+    return completions(beginning)
+
+
+def _completer(options: tuple[str, ...], others: Callable[[str], tuple[str, ...]]) -> Any:
+    def complete(_shell: Any, event: Any) -> list[str]:
+        beginning = event.symbol
+        return [*(one for one in options if one.startswith(beginning)), *others(beginning)]
+
+    return complete

@@ -1,0 +1,144 @@
+"""The options of every verb, written once for the magics and for the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from functools import cache
+from typing import NoReturn
+
+from ibnb.session import BadInputError
+from ibnb.session.libraries import NAMES
+from ibnb.tws.target import HIGHEST_PORT
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong in one line, and never ends the process itself."""
+
+    def __init__(self, verb: str, about: str) -> None:
+        super().__init__(prog=verb, description=about, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise BadInputError with what was wrong and what is accepted."""
+        if message.startswith("unrecognized arguments"):
+            message = f"{message.replace('arguments', 'option')}; accepted: {self.accepted()}"
+        raise BadInputError(f"{self.prog}: {message}")
+
+    def accepted(self) -> str:
+        """Return the options that exist, in one line."""
+        return ", ".join(name for action in self._actions for name in action.option_strings)
+
+    def parse_line(self, line: str) -> argparse.Namespace:
+        """Parse what follows a magic; quotes group words.
+
+        Raises:
+            BadInputError: the line makes no sense.
+        """
+        try:
+            # A semicolon at the end is how a notebook is told to show no output.
+            words = shlex.split(line.rstrip().removesuffix(";"), posix=True)
+        except ValueError as error:
+            raise BadInputError(f"{self.prog}: {error}") from None
+        return self.parse_args(words)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds") from None
+    if not 0 <= value <= 3600:  # noqa: PLR2004 - an hour, in seconds; also keeps out nan and inf
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 3600 seconds")
+    return value
+
+
+def _timeout(text: str) -> float:
+    value = _seconds(text)
+    if not value:
+        raise argparse.ArgumentTypeError("0 seconds leave no time for a handshake")
+    return value
+
+
+def _target(parser: Parser) -> None:
+    parser.add_argument("target", nargs="?", help="paper, live, sim, PORT or HOST:PORT")
+    parser.add_argument("--expect", choices=("paper", "live"), help="what the account must be")
+    parser.add_argument("--client-id", metavar="N", help="use this client ID, or auto")
+    parser.add_argument("--timeout", type=_timeout, metavar="S", help="seconds for the handshake")
+    parser.add_argument("--library", choices=NAMES, help="the API library to use")
+
+
+@cache
+def connect_parser(verb: str) -> Parser:
+    """Return the options of connecting."""
+    parser = Parser(verb, "Open the notebook's one connection and bind it to `ib`.")
+    _target(parser)
+    parser.add_argument("--account", metavar="A", help="the account to follow")
+    parser.add_argument("--wait", type=_seconds, metavar="S", help="seconds for a held client ID")
+    parser.add_argument("--readonly", action="store_true", default=None, help="fetch no orders")
+    parser.add_argument("--trade", action="store_true", help="let orders go to a live account")
+    parser.add_argument("--name", default="ib", metavar="NAME", help="bind to this name, not `ib`")
+    return parser
+
+
+@cache
+def diagnose_parser(verb: str) -> Parser:
+    """Return the options of diagnosing."""
+    parser = Parser(verb, "Find the one cause of a connection that does not work.")
+    _target(parser)
+    parser.add_argument("--only", nargs="+", default=[], metavar="ID", help="run only these checks")
+    parser.add_argument("--list", action="store_true", help="list the checks, run none")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument("--static", action="store_true", help="no widgets, only the report")
+    parser.add_argument(
+        "--wait", type=_seconds, default=0.0, metavar="S", help="repeat until healthy, this long"
+    )
+    parser.add_argument("--bundle", metavar="FILE", help="write a redacted zip for support")
+    return parser
+
+
+@cache
+def explain_parser(verb: str) -> Parser:
+    """Return the options of explaining."""
+    parser = Parser(verb, "Explain an error code, or find an explanation by words.")
+    parser.add_argument("query", nargs="*", help="a code, or words")
+    parser.add_argument("--json", action="store_true", help="print the entry as JSON")
+    return parser
+
+
+def bare_parser(verb: str) -> Parser:
+    """Return the parser of a verb that takes no options."""
+    return Parser(verb, "")
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text[:9]) <= HIGHEST_PORT):
+        raise argparse.ArgumentTypeError(f"port {text!r}: give one from 0 (any) to {HIGHEST_PORT}")
+    return int(text)
+
+
+def simulate_parser(verb: str) -> Parser:
+    """Return the options of the simulated gateway."""
+    from ibnb.simulator.faults import FAULTS
+
+    parser = Parser(verb, "Run a simulated gateway on this machine until it is stopped.")
+    parser.add_argument("--port", type=_port, default=4002, metavar="N", help="0 picks a free one")
+    parser.add_argument(
+        "--fault", action="append", default=[], metavar="NAME[:SECONDS]", help="misbehave like this"
+    )
+    parser.add_argument(
+        "--release-after", type=_seconds, default=0.0, metavar="S", help="hold IDs this long"
+    )
+    parser.add_argument("--parent-pid", type=int, metavar="PID", help="end with this process")
+    # One line for each fault, and not one paragraph of all.
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = "\n".join(["faults:", *(f"  {name:<20}{FAULTS[name]}" for name in FAULTS)])
+    return parser
+
+
+def demo_parser(verb: str) -> Parser:
+    """Return the options of the demo."""
+    parser = Parser(verb, "Open the quickstart notebook beside a simulated gateway.")
+    parser.add_argument("--headless", action="store_true", help="run it without a browser")
+    parser.add_argument("--output", default="demo-output", metavar="DIR", help="where results go")
+    parser.add_argument("--port", type=_port, default=0, metavar="N", help="JupyterLab's; 0: free")
+    return parser

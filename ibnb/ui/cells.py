@@ -1,0 +1,214 @@
+"""Which cell runs, and what appears in its output."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ibnb.session import Opened, Waiting
+from ibnb.session.loops import current_loop, run
+
+from .diagnosing import Diagnosing, report_of
+from .failures import explain_failure
+from .lines import closed_line, opened_line, waiting_line
+from .notices import Tally, show_notices
+from .show import Shown, show
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ibnb.app import App
+    from ibnb.diagnostics import Question, Report
+    from ibnb.diagnostics.bundle import BundleFile
+    from ibnb.knowledge import Explanation
+    from ibnb.session import Connection, IbnbError
+    from ibnb.session.guard import Guard
+    from ibnb.session.runs import Run
+
+EVIDENCE_SECONDS = 3.0
+"""So long the live evidence for an explanation is gathered, and no longer."""
+PATIENCE_SECONDS = 2.0
+"""A held client ID is often free again by then: a shorter wait is not worth a line."""
+
+
+class Cells:
+    """Follows the cells of one shell and puts cards, reports and lines under them."""
+
+    def __init__(self, shell: Any, app: App) -> None:
+        self.shell = shell
+        self.app = app
+        self.in_notebook = getattr(shell, "kernel", None) is not None
+        self._key = ""
+        self._tally = Tally()
+        self._outer: Any = None
+        self._parent = ""
+        self._shown_before: BaseException | None = None
+        self._refused: Explanation | None = None
+        self._diagnoses: dict[str, Diagnosing] = {}
+        self._guard: Guard | None = None
+        self._run: Run | None = None
+
+    def enter(self, guard: Guard) -> None:
+        """Begin to follow the cells, and to say what the guard closes."""
+        self._guard = guard
+        self.app.session.holdings.announce = print
+        self.app.session.journal.listeners.append(self._tally.add)
+        self.app.session.journal.on_refusal.append(self._on_refusal)
+        self.shell.events.register("pre_run_cell", self._before)
+        self.shell.events.register("post_run_cell", self._after)
+
+    def leave(self) -> None:
+        """Stop following, and close every widget that is still there."""
+        self.shell.events.unregister("pre_run_cell", self._before)
+        self.shell.events.unregister("post_run_cell", self._after)
+        self.app.session.journal.listeners.remove(self._tally.add)
+        self.app.session.journal.on_refusal.remove(self._on_refusal)
+        for diagnosing in self._diagnoses.values():
+            diagnosing.close()
+        self._diagnoses.clear()
+
+    @contextmanager
+    def waiting(self) -> Iterator[Callable[[Waiting], None]]:
+        """Show the wait for a held client ID, one line that goes when the wait is over."""
+        begun = time.monotonic()
+        shown: list[Shown] = []
+
+        def on_wait(waiting: Waiting) -> None:
+            if time.monotonic() - begun < PATIENCE_SECONDS:
+                return
+            text = waiting_line(waiting)
+            if shown:
+                shown[0].update(text)
+            else:
+                shown.append(show(text, live=True))
+
+        try:
+            yield on_wait
+        finally:
+            for line in shown:
+                line.update("")
+
+    def show_opened(self, opened: Opened) -> None:
+        """Say in one line what was closed, and what is open now."""
+        print(opened_line(opened, show_accounts=self.app.settings.show_accounts))  # noqa: T201
+
+    def show_closed(self, connection: Connection | None, left: tuple[str, ...] | None) -> None:
+        """Say in one line what was closed."""
+        print(closed_line(connection, left))  # noqa: T201
+
+    def show_explanation(self, explanation: Explanation) -> None:
+        """Show an explanation with its live evidence."""
+        from .html import explanation_html
+        from .text import explanation_text
+
+        explanation = self._with_evidence(explanation)
+        shown = {"show_accounts": self.app.settings.show_accounts}
+        show(explanation_text(explanation, **shown), explanation_html(explanation, **shown))
+
+    def show_health(self) -> None:
+        """Show the badge of the session."""
+        from .badge import show_badge
+
+        show_badge(self.app.session.health(), show_accounts=self.app.settings.show_accounts)
+
+    def show_checks(self) -> None:
+        """List the checks, a line each."""
+        from ibnb.diagnostics import CHECKS
+
+        width = max(len(check.id) for check in CHECKS)
+        print("\n".join(f"{check.id:{width}}  {check.title}" for check in CHECKS))  # noqa: T201
+
+    def diagnose(self, question: Question, *, static: bool) -> Report:
+        """Diagnose, showing the checks as they end and the report when all have."""
+        key = self._key
+        if key in self._diagnoses:
+            self._diagnoses.pop(key).close()
+        diagnosing = Diagnosing(self.app, question, widgets=self.in_notebook and not static)
+        self._diagnoses[key] = diagnosing
+        return diagnosing.run()
+
+    def show_bundle(self, path: Path, files: Sequence[BundleFile]) -> None:
+        """List what is in a support bundle that was written."""
+        from .text import bundle_text
+
+        print(bundle_text(path, files))  # noqa: T201
+
+    def diagnose_quietly(self, question: Question) -> Report:
+        """Diagnose without showing anything."""
+        return report_of(self.app.start_diagnosis(question))
+
+    def _with_evidence(self, explanation: Explanation) -> Explanation:
+        from ibnb.diagnostics import with_answers
+
+        question = self.app.evidence_question(explanation)
+        if question is None:
+            return explanation
+        diagnosis = self.app.start_diagnosis(question)
+        limit = current_loop().call_later(EVIDENCE_SECONDS, diagnosis.stop)
+        try:
+            return with_answers(explanation, report_of(diagnosis))
+        finally:
+            limit.cancel()
+
+    def _before(self, info: Any) -> None:
+        parent = self._request()
+        if self._outer is not None and parent == self._parent:
+            # A cell within a cell, as `%%capture` makes them, belongs to the one that is run.
+            return
+        self._outer, self._parent = info, parent
+        self._shown_before, self._refused = _last_shown(), None
+        cell_id = getattr(info, "cell_id", None)
+        source = info.raw_cell or ""
+        self._key = cell_id or hashlib.sha256(source.encode()).hexdigest()
+        # By IPython's version the shell's own counter is raised before this event or after the
+        # run; the inputs always lack this cell yet, and begin with an empty one.
+        label = f"cell [{len(self.shell.history_manager.input_hist_parsed)}]"
+        self._run = self.app.session.holdings.runs.begin(cell_id, label)
+        self._tally.clear()
+
+    def _after(self, result: Any) -> None:
+        # An interrupt may leave no result.
+        if self._outer is None or (result is not None and result.info is not self._outer):
+            return
+        self._outer = None
+        error = result.error_in_exec if result is not None else None
+        error = error or self._shown_within()
+        if (error is not None or result is None) and self._guard and self._run is not None:
+            # What a failed cell was opening must not connect later, when nobody waits for it.
+            run(self._guard.abandon(self._run), self.app.session.home)
+        heard = self._tally.take()
+        if not self.app.settings.explain:
+            return
+        explanation = explain_failure(error, self.app) if error is not None else None
+        explanation = explanation or self._refused
+        explained: tuple[int, ...] = ()
+        if explanation is not None:
+            explained = explanation.entry.codes
+            self.show_explanation(explanation)
+        troubles = show_notices(self.app, heard, explained)
+        latest = explanation or (troubles[0] if troubles else None)
+        if latest is not None:
+            self.app.remember(latest)
+
+    def _on_refusal(self, error: IbnbError) -> None:
+        self._refused = error.explanation
+        self.app.remember(error.explanation)
+
+    def _shown_within(self) -> BaseException | None:
+        """Return the exception whose traceback `%run` or a cell within this one showed, if any."""
+        shown = _last_shown()
+        return None if shown is self._shown_before else shown
+
+    def _request(self) -> str:
+        """Return which of the frontend's requests runs now; cells within cells share it."""
+        parent: dict[str, Any] = getattr(self.shell, "get_parent", dict)() or {}
+        return str(parent.get("header", {}).get("msg_id", ""))
+
+
+def _last_shown() -> BaseException | None:
+    """Return the exception whose traceback was shown last, wherever it was caught."""
+    return getattr(sys, "last_value", None)

@@ -1,0 +1,88 @@
+"""Making text from outside fit to be shown: accounts masked, control characters made visible."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ibnb.tws.accounts import mask_in
+
+LONGEST = 4000
+"""Characters of one text that are shown; no sentence of a gateway or of ours has so many."""
+_REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that change the direction of what follows: with them a text can look like another."""
+
+
+def clean(text: object, *, show_accounts: bool = False) -> str:
+    r"""Return a text on one line that does nothing but be read.
+
+    Accounts are masked, and what is longer than `LONGEST` characters is cut. Runs of blanks and
+    line ends become one space. What would move a terminal's cursor, reorder the line, or could not
+    be written at all is shown as its escape, as in ``\x1b``.
+    """
+    whole = str(text)
+    # More than is shown is masked, so that the cut cannot leave half an account number.
+    masked = _masked(whole[: 2 * LONGEST], show_accounts=show_accounts)
+    line = " ".join(_visible(masked).split())
+    if len(whole) <= LONGEST:
+        return line
+    # How long it was is not known here: the journal keeps no more than a part of such a text.
+    return f"{line[:LONGEST]}… (the first {LONGEST:,} characters)"
+
+
+def clean_all(texts: Iterable[object], *, show_accounts: bool = False) -> tuple[str, ...]:
+    """Return each text cleaned; what is empty then is left out."""
+    cleaned = (clean(text, show_accounts=show_accounts) for text in texts)
+    return tuple(text for text in cleaned if text)
+
+
+def clean_value(value: Any, *, show_accounts: bool = False) -> tuple[str, ...]:
+    """Return a plain value (as JSON can carry) as the lines to show: one for each item of a list.
+
+    A list of single values becomes one line; what is nested deeper is written inline.
+    """
+    if isinstance(value, str):
+        lines = value.splitlines() or [""]
+    elif isinstance(value, Mapping):
+        lines = [f"{key}: {_inline(item)}" for key, item in value.items()]
+    elif _is_list(value) and any(isinstance(item, Mapping) for item in value):
+        lines = [_inline(item) for item in value]
+    else:
+        lines = [_inline(value)]
+    cleaned = (clean(line, show_accounts=show_accounts) for line in lines)
+    return tuple(line for line in cleaned if line) or ("—",)
+
+
+def _inline(value: Any) -> str:
+    if value is None or value == "":
+        return "—"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1000 else f"{value:.1f}"  # noqa: PLR2004 - digits
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_inline(item)}" for key, item in value.items()) or "none"
+    if _is_list(value):
+        return ", ".join(_inline(item) for item in value) or "none"
+    return str(value)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple | set | frozenset)
+
+
+def _masked(text: str, *, show_accounts: bool) -> str:
+    return text if show_accounts else mask_in(text)
+
+
+def _visible(text: str) -> str:
+    return "".join(
+        char.encode("unicode_escape").decode() if _is_harmful(char) else char for char in text
+    )
+
+
+def _is_harmful(char: str) -> bool:
+    if char.isspace() and char not in "\x1c\x1d\x1e\x1f\x85":
+        return False
+    return char in _REORDERING or unicodedata.category(char) in {"Cc", "Cs"}

@@ -1,0 +1,84 @@
+"""Reports, explanations and badges as HTML that needs nothing but itself.
+
+No script, no style sheet, no drawing: what is here survives a saved notebook, and JupyterLab's
+sanitiser for notebooks that are not trusted. Text from outside is escaped by the templates.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from .cards import card_view
+from .views import badge_view, report_view
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from jinja2 import Environment
+
+    from ibnb.diagnostics.model import Check, Report, Result
+    from ibnb.knowledge.model import Explanation
+    from ibnb.session.health import Health
+
+    from .progress import Repeat
+
+
+def report_html(report: Report, *, show_accounts: bool = False) -> str:
+    """Return a diagnosis: the verdict with its first steps, then every check with its evidence.
+
+    Accounts are masked unless `show_accounts` is set; so they are in every form below.
+    """
+    return render("report", view=report_view(report, show_accounts=show_accounts))
+
+
+def explanation_html(
+    explanation: Explanation, *, count: int = 1, show_accounts: bool = False
+) -> str:
+    """Return the card of an explanation. `count` says how often its notice came."""
+    return render(
+        "explanation", view=card_view(explanation, count=count, show_accounts=show_accounts)
+    )
+
+
+def badge_html(health: Health, *, show_accounts: bool = False, now: float | None = None) -> str:
+    """Return the badge of a session.
+
+    `now` is the moment it shows, in seconds since the epoch: this one by default.
+    """
+    return render("badge", view=badge_view(health, show_accounts=show_accounts, now=now))
+
+
+def progress_html(
+    checks: Sequence[Check],
+    results: Iterable[Result],
+    *,
+    repeat: Repeat | None = None,
+    show_accounts: bool = False,
+) -> str:
+    """Return a diagnosis under way: a bar, and a row for each check, ended, running or pending.
+
+    `repeat` is there while the diagnosis is repeated until the gateway is healthy.
+    """
+    from .progress import progress_view
+
+    view = progress_view(checks, results, repeat=repeat, show_accounts=show_accounts)
+    return render("progress", view=view)
+
+
+def render(template: str, **values: object) -> str:
+    """Return a template of this room filled in; every value is escaped."""
+    return _environment().get_template(f"{template}.html.j2").render(values).strip()
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("ibnb.ui"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -1,0 +1,56 @@
+"""The one-line messages under a cell that connects or disconnects."""
+
+from __future__ import annotations
+
+from ibnb.session import Connection, Opened, Waiting
+from ibnb.tws.accounts import mask
+
+
+def opened_line(opened: Opened, *, show_accounts: bool = False) -> str:
+    """Say what was closed, what it still had, and what is open now."""
+    connection = opened.connection
+    plan, attempt = connection.plan, connection.attempt
+    accounts = (attempt.accounts or ()) if attempt is not None else ()
+    shown = ", ".join(accounts if show_accounts else map(mask, accounts))
+    kind = "LIVE" if connection.kind_is_live else "paper"
+    version = attempt.server_version if attempt is not None else None
+    parts = []
+    if opened.closed_where:
+        parts.append(f"Closed {opened.closed_where}{_with(opened.closed)}.")
+    parts.append(
+        f"Open: {plan.target}, {kind} {shown}, client ID {plan.client_id}, "
+        f"server version {version}."
+    )
+    if plan.client_id == 0:
+        parts.append("Client ID 0 also takes over the orders that are placed by hand.")
+    if plan.client_id != opened.asked_id:
+        parts.append(
+            f"Client ID {opened.asked_id} is held by another connection. Orders belong to the ID "
+            f"that placed them: those of {opened.asked_id} can be changed and cancelled only "
+            f"with {opened.asked_id}."
+        )
+    if connection.orders_locked:
+        parts.append("Orders are locked (--trade unlocks them).")
+    if connection.missing:
+        parts.append(f"Did not arrive: {', '.join(connection.missing)}.")
+    return " ".join(parts)
+
+
+def closed_line(connection: Connection | None, left: tuple[str, ...] | None) -> str:
+    """Say what `%ibdisconnect` closed."""
+    if connection is None or left is None:
+        return "No connection was open."
+    plan = connection.plan
+    return f"Closed {plan.target} as client ID {plan.client_id}{_with(left)}."
+
+
+def waiting_line(waiting: Waiting) -> str:
+    """Say what is waited for, and how long still."""
+    return (
+        f"Client ID {waiting.client_id} is still held at {waiting.target}: "
+        f"asking again for {waiting.seconds_left:.0f} s"
+    )
+
+
+def _with(left: tuple[str, ...]) -> str:
+    return f", which still had {', '.join(left)}" if left else ""

@@ -1,0 +1,239 @@
+"""Reports, explanations and badges as plain text, for 80 columns and without colour codes.
+
+The same input gives the same text, with no time of day in it: so it can stand as ``text/plain``
+beside the HTML, and be compared. In a terminal `print_report` and `print_explanation` draw with
+colour instead.
+"""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from . import words
+from .cards import AskedView, CardView, card_view, why_line
+from .foreign import clean
+from .views import BadgeView, ReportView, Row, badge_view, report_view
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ibnb.diagnostics.model import Report
+    from ibnb.knowledge.model import Explanation
+    from ibnb.session.health import Health
+
+WIDTH = 80
+_INDENT = 13
+
+
+class BundledFile(Protocol):
+    """A file of a support bundle: its name there, its size in bytes, and what it holds."""
+
+    @property
+    def name(self) -> str:
+        """The file's name in the bundle."""
+
+    @property
+    def bytes(self) -> int:
+        """How large it is."""
+
+    @property
+    def what(self) -> str:
+        """What it holds, in a few words."""
+
+
+def report_text(report: Report, *, magics: bool = False, show_accounts: bool = False) -> str:
+    """Return a diagnosis: verdict, first steps, every check; evidence where a check is not OK.
+
+    `magics` says that the reader has ibnb's magics at hand: then those that explain are named too.
+    """
+    return _report(report_view(report, show_accounts=show_accounts), magics=magics)
+
+
+def explanation_text(
+    explanation: Explanation, *, count: int = 1, show_accounts: bool = False
+) -> str:
+    """Return the card of an explanation. `count` says how often its notice came."""
+    return _card(card_view(explanation, count=count, show_accounts=show_accounts))
+
+
+def bundle_text(path: object, files: Iterable[BundledFile]) -> str:
+    """Return where a support bundle is, and what is in it: each file's name, size and contents."""
+    shown = [(clean(file.name), words.size(file.bytes), clean(file.what)) for file in files]
+    if not shown:
+        return f"The bundle {clean(path)} is empty."
+    names = max(len(name) for name, _, _ in shown)
+    sizes = max(len(size) for _, size, _ in shown)
+    lines = [f"The bundle {clean(path)} holds {words.counted(len(shown), 'file')}:"]
+    for name, size, what in shown:
+        start = f"  {name:<{names}}  {size:>{sizes}}  "
+        lines += _wrap(what, start, " " * len(start))
+    return "\n".join(lines)
+
+
+def badge_text(health: Health, *, show_accounts: bool = False) -> str:
+    """Return the badge of a session, without any time of day."""
+    return _badge(badge_view(health, show_accounts=show_accounts, now=0.0))
+
+
+def print_report(
+    report: Report, file: TextIO | None = None, *, show_accounts: bool = False
+) -> None:
+    """Print a diagnosis: coloured and as wide as the terminal, or plain where `file` is none."""
+    view = report_view(report, show_accounts=show_accounts)
+    out = sys.stdout if file is None else file
+    if _is_terminal(out):
+        from .terminal import draw_report
+
+        draw_report(view, out)
+    else:
+        _write(_report(view), out)
+
+
+def print_explanation(
+    explanation: Explanation,
+    file: TextIO | None = None,
+    *,
+    count: int = 1,
+    show_accounts: bool = False,
+) -> None:
+    """Print a card: coloured and as wide as the terminal, or plain where `file` is none."""
+    view = card_view(explanation, count=count, show_accounts=show_accounts)
+    out = sys.stdout if file is None else file
+    if _is_terminal(out):
+        from .terminal import draw_card
+
+        draw_card(view, out)
+    else:
+        _write(_card(view), out)
+
+
+def _report(view: ReportView, *, magics: bool = False) -> str:
+    lines = [*_wrap(f"{view.mark}: {view.title}", "", "  "), *_wrap(view.summary, "  ", "  ")]
+    if view.why is not None:
+        lines += _wrap(why_line(view.why, magics=magics), "  ", "    ")
+    if view.fix:
+        lines += ["", "Do this first", *_numbered(view.fix, "  ")]
+    lines += ["", f"Checks: {view.counts}"]
+    for group in view.groups:
+        lines += ["", group.heading]
+        for row in group.rows:
+            lines += _row(row, magics=magics)
+    if view.checklist:
+        lines += ["", f"Verification checklist: {view.ticked}"]
+        for tick in view.checklist:
+            lines += _wrap(tick.text, f"  {tick.mark!s:<{_INDENT - 1}} ", " " * (_INDENT + 2))
+    lines += ["", *_wrap(f"{view.target} · took {view.took} · verdict {view.id}", "", "")]
+    lines += _wrap(view.boundary, "", "")
+    return "\n".join(lines)
+
+
+def _row(row: Row, *, magics: bool) -> list[str]:
+    said = f"{row.title} — {row.summary}" if row.summary else row.title
+    indent = " " * _INDENT
+    lines = _wrap(said, f"  {row.mark!s:<{_INDENT - 2}}", indent)
+    if row.mark == words.STATUS["pass"]:
+        return lines
+    for key, values in row.evidence:
+        lines += _wrap(f"{key}: {'; '.join(values)}", indent, indent + "  ")
+    if row.fix:
+        lines += [f"{indent}Fix", *_numbered(row.fix, indent + "  ")]
+    if row.why is not None:
+        lines += _wrap(why_line(row.why, magics=magics), indent, indent + "  ")
+    return lines
+
+
+def _card(view: CardView) -> str:
+    title = " ".join(part for part in (view.codes, view.title, view.times) if part)
+    lines = [*_wrap(f"{view.mark}: {title}", "", "  "), *_wrap(view.summary, "  ", "  ")]
+    if view.facts:
+        lines += ["", "What happened here", *_bulleted(view.facts)]
+    if view.asked is not None:
+        lines += _asked(view.asked)
+    if view.resolution:
+        lines += ["", "What to do", *_numbered(view.resolution, "  ")]
+    if view.checks:
+        lines += ["", "What to check"]
+        for check in view.checks:
+            lines += _wrap(check.text, "  - ", "    ")
+            if check.mark is not None:
+                lines += _wrap(f"{check.mark}: {check.answer}", "    ", "      ")
+    if view.causes:
+        lines += ["", "Why this happens", *_bulleted(view.causes)]
+    if view.symptoms:
+        lines += ["", "How it shows", *_bulleted(view.symptoms)]
+    if view.related:
+        lines += ["", *_wrap(f"Related: {', '.join(view.related)}", "", "  ")]
+    return "\n".join(lines)
+
+
+def _asked(view: AskedView) -> list[str]:
+    lines = ["", f"The request: {view.method}"]
+    for name, value, problem in view.parameters:
+        marked = f"   <- {problem}" if problem else ""
+        lines += _wrap(f"{name} = {value}{marked}", "  ", "      ")
+    if view.example:
+        # Not wrapped: it is there to be copied.
+        lines += ["A call that works, to start from", f"  {view.example}"]
+    return lines
+
+
+def _badge(view: BadgeView) -> str:
+    kind = f"◆ LIVE ◆ {view.orders}" if view.live else view.kind
+    link = f"{view.link_text} {view.link}" if view.link is not None else ""
+    parts = [part for part in (str(view.mark), kind, *view.facts, link) if part]
+    lines = _wrap(" · ".join(parts), "", "  ")
+    if view.replaced:
+        lines += _wrap(view.replaced, "  ", "  ")
+    if view.reason:
+        lines += _wrap(f"Why: {view.reason}", "  ", "  ")
+    if view.missing:
+        lines += _wrap(f"Missing: {', '.join(view.missing)}", "  ", "    ")
+    for notice in view.notices:
+        head = " ".join(part for part in (notice.code, notice.times) if part)
+        lines += _wrap(f"{head}: {notice.text}", "  notice ", "    ")
+    return "\n".join(lines)
+
+
+def _numbered(texts: Iterable[str], indent: str) -> list[str]:
+    lines: list[str] = []
+    for number, text in enumerate(texts, start=1):
+        start = f"{indent}{number}. "
+        lines += _wrap(text, start, " " * len(start))
+    return lines
+
+
+def _bulleted(texts: Iterable[str]) -> list[str]:
+    return [line for text in texts for line in _wrap(text, "  - ", "    ")]
+
+
+def _wrap(text: str, first: str, rest: str) -> list[str]:
+    # A command or an address that is cut in two cannot be copied: long words stay whole.
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [first.rstrip()]
+
+
+def _is_terminal(out: TextIO) -> bool:
+    return out.isatty() and _can_write(str(words.STATUS["fail"]), out)
+
+
+def _can_write(text: str, out: TextIO) -> bool:
+    try:
+        text.encode(out.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _write(text: str, out: TextIO) -> None:
+    if not _can_write(text, out):
+        plain = text.translate(words.ASCII)
+        text = plain.encode(out.encoding, "backslashreplace").decode(out.encoding)
+    out.write(text + "\n")

@@ -1,0 +1,319 @@
+"""Views: what a report and a badge show, cleaned and masked, before any form is chosen.
+
+The HTML, text and terminal forms all draw these, so that none of them can show what another hides,
+and none of them sees a text that is not fit to be shown.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from ibnb.tws.accounts import mask
+
+from . import words
+from .cards import Pages
+from .foreign import clean, clean_all, clean_value
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ibnb.diagnostics.model import Check, Report, Result
+    from ibnb.session.health import Health
+    from ibnb.tws.notices import Notice
+
+    from .cards import Why
+    from .words import Mark
+
+NOTICES_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Row:
+    """One check of a report. `evidence` pairs each key with its lines; `more` is a catalogue id.
+
+    `why` is the page of that entry, where the check is not OK.
+    """
+
+    mark: Mark
+    id: str
+    title: str
+    summary: str
+    evidence: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    fix: tuple[str, ...] = ()
+    more: str = ""
+    why: Why | None = None
+
+    @property
+    def steps(self) -> str:
+        """How many steps its fix has, in words."""
+        return words.counted(len(self.fix), "step")
+
+
+@dataclass(frozen=True)
+class Group:
+    """The checks of one category. `sound` says that all are OK, `quiet` that none needs a look."""
+
+    heading: str
+    counts: str
+    rows: tuple[Row, ...]
+    sound: bool
+    quiet: bool
+
+
+@dataclass(frozen=True)
+class Tick:
+    """One item of the verification checklist; `checks` names what it rests on."""
+
+    mark: Mark
+    text: str
+    checks: str
+
+
+@dataclass(frozen=True)
+class ReportView:
+    """A diagnosis as it is shown. The checklist is empty unless there is a problem."""
+
+    mark: Mark
+    id: str
+    title: str
+    summary: str
+    fix: tuple[str, ...]
+    counts: str
+    groups: tuple[Group, ...]
+    target: str
+    took: str
+    why: Why | None = None
+    checklist: tuple[Tick, ...] = ()
+    boundary: str = words.BOUNDARY
+
+    @property
+    def ticked(self) -> str:
+        """How many items of the checklist are done, in words."""
+        done = sum(tick.mark == words.TICK["done"] for tick in self.checklist)
+        return f"{done} of {len(self.checklist)} done"
+
+
+@dataclass(frozen=True)
+class NoticeLine:
+    """A notice as it is shown: when it came, its code and text, and how often."""
+
+    clock: str
+    code: str
+    text: str
+    times: str
+
+
+@dataclass(frozen=True)
+class BadgeView:
+    """The session's health as it is shown.
+
+    `kind` is ``PAPER``, ``LIVE`` or what is known instead; `orders` speaks of a live account's
+    order lock. `facts` are short and in the order of their weight; `reason` says why
+    the state is not ready, and `replaced` by what a stale connection was replaced.
+    """
+
+    mark: Mark
+    live: bool
+    kind: str
+    orders: str
+    facts: tuple[str, ...]
+    reason: str
+    replaced: str
+    missing: tuple[str, ...]
+    link: Mark | None
+    link_text: str
+    farms: tuple[tuple[str, Mark], ...]
+    notices: tuple[NoticeLine, ...]
+    opened: str
+    as_of: str
+
+
+def row_of(check: Check, result: Result, *, show_accounts: bool = False) -> Row:
+    """Return the row of a check that has ended."""
+    return Row(
+        mark=words.STATUS.get(result.status) or words.unknown(result.status),
+        id=clean(check.id),
+        title=clean(check.title, show_accounts=show_accounts),
+        summary=clean(result.summary, show_accounts=show_accounts),
+        evidence=tuple(
+            (
+                clean(key, show_accounts=show_accounts).replace("_", " "),
+                clean_value(value, show_accounts=show_accounts),
+            )
+            for key, value in result.evidence.items()
+        ),
+        fix=clean_all(result.fix, show_accounts=show_accounts),
+        more=clean(result.entry or ""),
+    )
+
+
+def report_view(report: Report, *, show_accounts: bool = False) -> ReportView:
+    """Return what a report shows."""
+    checks = {check.id: check for check in report.checks}
+    pages = Pages(show_accounts=show_accounts)
+    verdict = report.verdict
+    why = pages.why(verdict.id, "the verdict")
+    rows = []
+    for result in report.results:
+        row = row_of(checks[result.id], result, show_accounts=show_accounts)
+        if result.status != "pass":
+            row = replace(row, why=pages.why(result.entry, f"“{row.title}”"))
+        rows.append((checks[result.id].category, _with_blocker(row, result, checks)))
+    expects = report.target.expects
+    return ReportView(
+        mark=words.VERDICT.get(verdict.severity) or words.unknown(verdict.severity),
+        id=clean(verdict.id),
+        title=clean(verdict.title, show_accounts=show_accounts),
+        summary=clean(verdict.summary, show_accounts=show_accounts),
+        fix=clean_all(verdict.fix, show_accounts=show_accounts),
+        counts=counts_of(report.results),
+        groups=_groups(rows, report.results),
+        target=clean(report.target) + (f" (expects {expects})" if expects else ""),
+        took=words.duration(report.seconds),
+        why=why,
+        checklist=_ticks(report) if verdict.severity == "error" else (),
+    )
+
+
+def counts_of(results: Sequence[Result]) -> str:
+    """Return how many results have which status: ``4 OK · 1 failed``."""
+    found = Counter(result.status for result in results)
+    parts = []
+    for status, mark in words.STATUS.items():
+        number = found.get(status, 0)  # type: ignore[call-overload]  # its keys are the statuses
+        if number:
+            word = mark.word if status == "pass" else mark.word.lower()
+            parts.append(words.counted(number, word) if status == "warn" else f"{number} {word}")
+    return " · ".join(parts) or "no checks"
+
+
+def badge_view(
+    health: Health, *, show_accounts: bool = False, now: float | None = None
+) -> BadgeView:
+    """Return what a badge shows. `now` is in seconds since the epoch, this moment by default."""
+    stale = clean(health.stale, show_accounts=show_accounts)
+    known = words.STATE.get(health.state) or words.unknown(health.state)
+    link, link_text = _link(health)
+    return BadgeView(
+        mark=words.STALE if stale else known,
+        live=health.kind == "live",
+        kind=_kind(health),
+        orders=f"orders {'locked' if health.orders == 'locked' else 'not locked'}"
+        if health.kind == "live"
+        else "",
+        facts=_facts(health, show_accounts=show_accounts),
+        reason=clean(health.reason, show_accounts=show_accounts),
+        replaced=stale,
+        # The reason often names what is missing already.
+        missing=clean_all(name for name in health.missing if name not in health.reason),
+        link=link,
+        link_text=link_text,
+        farms=tuple(
+            (clean(name), words.FARM.get(state) or words.unknown(state))
+            for name, state in health.link.farms.items()
+        ),
+        notices=_notices(health.notices, show_accounts=show_accounts),
+        opened=_clock(health.opened_at) if health.opened_at else "",
+        as_of=_clock(time.time() if now is None else now),
+    )
+
+
+def _ticks(report: Report) -> tuple[Tick, ...]:
+    from ibnb.diagnostics.checklist import checklist
+
+    return tuple(
+        Tick(words.TICK[item.state], clean(item.text), ", ".join(item.checks))
+        for item in checklist(report)
+    )
+
+
+def _with_blocker(row: Row, result: Result, checks: dict[str, Check]) -> Row:
+    if result.blocked_by is None:
+        return row
+    blocker = checks.get(result.blocked_by)
+    title = clean(blocker.title if blocker is not None else result.blocked_by)
+    return replace(row, summary=f"Blocked by “{title}” ({clean(result.blocked_by)}).")
+
+
+def _groups(rows: Sequence[tuple[str, Row]], results: Sequence[Result]) -> tuple[Group, ...]:
+    # Categories come in the order in which the checks first name them.
+    paired = list(zip(rows, results, strict=True))
+    first = {category: place for place, (category, _) in reversed(list(enumerate(rows)))}
+    paired.sort(key=lambda pair: first[pair[0][0]])
+    groups = []
+    for category, members in groupby(paired, key=lambda pair: pair[0][0]):
+        found = list(members)
+        own = [result for _, result in found]
+        groups.append(
+            Group(
+                heading=words.heading(clean(category)),
+                counts=counts_of(own),
+                rows=tuple(row for (_, row), _ in found),
+                sound=all(result.status == "pass" for result in own),
+                quiet=_is_quiet(own),
+            )
+        )
+    return tuple(groups)
+
+
+def _is_quiet(results: Sequence[Result]) -> bool:
+    """Say whether something was found, and nothing that needs a look: the rest could not see."""
+    return any(result.status == "pass" for result in results) and all(
+        result.status == "pass" or (result.status == "skip" and result.blocked_by is None)
+        for result in results
+    )
+
+
+def _kind(health: Health) -> str:
+    if health.kind is not None:
+        return health.kind.upper()
+    expects = health.target.expects if health.target is not None else None
+    return f"expects {expects}" if expects else ""
+
+
+def _facts(health: Health, *, show_accounts: bool) -> tuple[str, ...]:
+    accounts = [account if show_accounts else mask(account) for account in health.accounts]
+    facts = (
+        str(health.target) if health.target is not None else "",
+        f"client ID {health.client_id}" if health.client_id is not None else "",
+        f"server version {health.server_version}" if health.server_version is not None else "",
+        health.library,
+        ", ".join(accounts),
+    )
+    return clean_all(facts, show_accounts=show_accounts)
+
+
+def _link(health: Health) -> tuple[Mark | None, str]:
+    """Return the mark and words of the link to IBKR and its farms, as far as notices told."""
+    link = health.link
+    if not link.connected:
+        by = f" (notice {link.lost_by.code})" if link.lost_by is not None else ""
+        return words.STATE["lost"], f"link to IBKR{by}"
+    if link.broken_farms:
+        return words.FARM["broken"], f"farm {clean(', '.join(link.broken_farms))}"
+    if link.farms:
+        return words.FARM["ok"], words.counted(len(link.farms), "farm")
+    return None, ""
+
+
+def _notices(notices: Sequence[Notice], *, show_accounts: bool) -> tuple[NoticeLine, ...]:
+    lines = []
+    for (code, text), group in groupby(notices, key=lambda notice: (notice.code, notice.text)):
+        same = list(group)
+        lines.append(
+            NoticeLine(
+                clock=_clock(same[-1].time),
+                code=str(code),
+                text=clean(text, show_accounts=show_accounts),
+                times=words.times(len(same)),
+            )
+        )
+    return tuple(lines[-NOTICES_SHOWN:])
+
+
+def _clock(seconds: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(seconds))
