@@ -1,0 +1,42 @@
+# All set-up happens in a virtual environment of its own. PYTHON picks the interpreter.
+PYTHON ?= python3
+VENV ?= .venv
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test benchmark clean
+
+# make demo              JupyterLab on the quickstart notebook, beside a simulated gateway
+# make demo HEADLESS=1   the same notebook without a browser, executed and written as HTML
+demo: $(VENV)/.demo
+	$(BIN)/ibnb demo $(if $(HEADLESS),--headless)
+
+# make test              lint, types and every test
+test: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/unit
+	$(BIN)/python -m pytest tests/kernel
+	$(BIN)/python -m pytest tests/browser
+	$(BIN)/python -m pytest --nbval-lax notebooks
+
+benchmark: $(VENV)/.test
+	$(BIN)/python benchmarks/run.py
+
+$(VENV)/.demo: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --editable ".[demo]"
+	touch $@
+
+$(VENV)/.test: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --editable ".[test]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo-output

@@ -1,0 +1,88 @@
+"""A notebook in JupyterLab, as a user's hands and eyes have it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+from lab import PATIENCE
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Locator, Page
+
+MILLISECONDS = PATIENCE * 1000
+EXECUTED = re.compile(r"\[\d+\]:")
+NOT_EXECUTED = re.compile(r"\[ ?\]:")
+
+
+def write_notebook(path: Path, sources: list[str], kernel: str = "python3") -> None:
+    """Write a notebook of these code cells."""
+    book: Any = nbformat.v4.new_notebook()
+    book.metadata.kernelspec = {"name": kernel, "display_name": kernel, "language": "python"}
+    book.cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    nbformat.write(book, path)
+
+
+class NotebookPage:
+    """An open notebook. Cells are counted from 0, and only code cells are."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page = page
+        page.set_default_timeout(MILLISECONDS)
+        page.goto(address)
+        self.cells: Locator = page.locator(".jp-Notebook .jp-CodeCell")
+        expect(self.cells.first).to_be_visible(timeout=MILLISECONDS)
+
+    def cell(self, number: int) -> Locator:
+        """Return a code cell."""
+        return self.cells.nth(number)
+
+    def output(self, number: int) -> Locator:
+        """Return the output area of a code cell."""
+        return self.cell(number).locator(".jp-Cell-outputArea")
+
+    def prompt(self, number: int) -> Locator:
+        """Return what stands beside the input of a code cell: ``[3]:`` once it was executed."""
+        return self.cell(number).locator(".jp-InputArea-prompt")
+
+    def wait_for_kernel(self) -> None:
+        """Wait until the kernel takes cells: one that is sent before it is there is lost."""
+        # The indicator alone says idle before there is a kernel, too.
+        expect(self.page.locator(".jp-Toolbar-kernelName")).to_contain_text(
+            "Python 3", timeout=MILLISECONDS
+        )
+        expect(self.page.locator(".jp-Notebook-ExecutionIndicator")).to_have_attribute(
+            "data-status", "idle", timeout=MILLISECONDS
+        )
+
+    def run_all(self) -> None:
+        """Choose Run, Run All Cells; returns when all are sent, not when they are done."""
+        self.wait_for_kernel()
+        self.page.get_by_role("menuitem", name="Run", exact=True).click()
+        self.page.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
+
+    def play(self, number: int) -> None:
+        """Select a code cell and press the play button of the toolbar."""
+        self.wait_for_kernel()
+        self.prompt(number).click()
+        self.page.locator('[data-command="notebook:run-cell-and-select-next"]').first.click()
+
+    def expect_executed(self, number: int, count: int | None = None) -> None:
+        """Wait until a code cell has an execution count, or this one."""
+        wanted = EXECUTED if count is None else f"[{count}]:"
+        expect(self.prompt(number)).to_have_text(wanted, timeout=MILLISECONDS)
+
+    def expect_shown(self, number: int, text: str | re.Pattern[str]) -> None:
+        """Wait until the output of a code cell shows a text."""
+        expect(self.output(number)).to_contain_text(text, timeout=MILLISECONDS)
+
+    def save(self) -> None:
+        """Press Ctrl-S and wait until the server has the notebook."""
+        with self.page.expect_response(
+            lambda answer: answer.request.method == "PUT" and "/api/contents/" in answer.url
+        ):
+            self.page.keyboard.press("Control+s")

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from pages import MILLISECONDS
+from playwright.sync_api import expect
+
+from ibnb.simulator import SimulatedGateway
+
+MOST_TABS = 60
+COPY = re.compile("Copy|Copied")
+"""The Copy button, which says for a moment that it was pressed."""
+SOME_OF_THEM = re.compile(r"(?<!\d)[1-9]\d* of \d+ checks")
+
+
+@pytest.fixture
+def silent():
+    """A gateway that accepts connections and says nothing."""
+    with SimulatedGateway(faults=["silent"]) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def diagnosed(notebook, silent):
+    """A notebook whose second cell diagnoses the silent gateway, as it is while it runs."""
+    page = notebook("%load_ext ibnb", f"%ibdiag {silent.port} --timeout 5")
+    page.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.run_all()
+    return page
+
+
+def expect_report(page, title):
+    """Wait until the output holds one report with this verdict, and its toolbar."""
+    verdict = page.output(1).get_by_role("status").filter(has_text=title)
+    expect(verdict).to_be_visible(timeout=MILLISECONDS)
+    expect(page.output(1).get_by_role("progressbar")).to_have_count(0)
+    expect(page.output(1).get_by_role("status")).to_have_count(1)
+    for name in ("Run again", COPY, "Explain"):
+        expect(page.output(1).get_by_role("button", name=name)).to_have_count(1)
+
+
+def test_checks_fill_in_while_a_diagnosis_runs(diagnosed):
+    """While the gateway is silent, the quick checks are done and the others are still pending."""
+    panel = diagnosed.output(1)
+    expect(panel.get_by_text(SOME_OF_THEM)).to_be_visible(timeout=MILLISECONDS)
+    expect(panel.get_by_role("progressbar")).to_be_visible()
+    rows = panel.get_by_role("table", name="Checks").get_by_role("row")
+    expect(rows.filter(has_text="Pending").first).to_contain_text("after: ")
+    running = rows.filter(has_text="Running").filter(has_text="answers with a version")
+    expect(running).to_contain_text("waiting for the gateway's version reply")
+    expect(rows.filter(has_text="✓ OK").first).to_be_visible()
+    expect_report(diagnosed, "stays silent")
+    expect(panel.get_by_text("Do this first")).to_be_visible()
+
+
+def test_copy_puts_the_plain_report_into_the_clipboard(diagnosed, silent):
+    """A click on Copy copies the report as text, and the button says so."""
+    expect_report(diagnosed, "stays silent")
+    copy = diagnosed.output(1).get_by_role("button", name=COPY)
+    copy.click()
+    expect(copy).to_contain_text("Copied")
+    copied = diagnosed.page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith("✗ Problem: Handshake timeout"), copied
+    assert "Do this first\n  1. " in copied
+    assert f"127.0.0.1:{silent.port} · took" in copied
+    assert "<" not in copied
+
+
+@pytest.fixture
+def endless(notebook, silent):
+    """A notebook that diagnoses the silent gateway for as long as nobody stops it."""
+    page = notebook("%load_ext ibnb", f"%ibdiag {silent.port} --timeout 600")
+    page.run_all()
+    expect(page.output(1).get_by_text(SOME_OF_THEM)).to_be_visible(timeout=MILLISECONDS)
+    return page
+
+
+def test_stop_ends_a_diagnosis_while_its_cell_runs(endless, silent):
+    """The connection is closed, the cell ends, and the report says what is known so far."""
+    assert silent.wait_for(lambda: silent.connections_accepted == 1)
+    endless.output(1).get_by_role("button", name="Stop").click()
+    verdict = endless.output(1).get_by_role("status").filter(has_text="The diagnosis was stopped")
+    expect(verdict).to_be_visible(timeout=MILLISECONDS)
+    endless.expect_executed(1)
+    assert silent.wait_for(lambda: silent.handshakes_unfinished == 1)
+    expect(endless.output(1).get_by_role("button", name="Stop")).to_have_count(0)
+    skipped = endless.output(1).get_by_role("row").filter(has_text="Skipped")
+    expect(skipped.filter(has_text="waited for the gateway's version reply")).to_be_visible()
+
+
+def test_stop_ends_a_diagnosis_that_was_run_again(endless, silent):
+    """No cell waits for it then; the toolbar comes back."""
+    output = endless.output(1)
+    output.get_by_role("button", name="Stop").click()
+    endless.expect_executed(1)
+    output.get_by_role("button", name="Run again").click()
+    assert silent.wait_for(lambda: silent.connections_accepted == 2)
+    output.get_by_role("button", name="Stop").click()
+    expect(output.get_by_role("button", name="Run again")).to_be_visible(timeout=MILLISECONDS)
+    assert silent.wait_for(lambda: silent.handshakes_unfinished == 2)
+
+
+def test_explain_shows_the_page_of_the_verdict_and_hides_it_again(diagnosed):
+    """The page stands below the report, with live answers; the button is its switch."""
+    expect_report(diagnosed, "stays silent")
+    output = diagnosed.output(1)
+    live = output.get_by_text("with what was found just now")
+    expect(live).to_have_count(0)
+    output.get_by_role("button", name="Explain").click()
+    expect(live).to_be_visible(timeout=MILLISECONDS)
+    report, page = output.get_by_text("Do this first"), output.get_by_text("What to do").last
+    assert report.bounding_box()["y"] < page.bounding_box()["y"]
+    output.get_by_role("button", name="Hide page").click()
+    expect(live).to_have_count(0)
+    expect_report(diagnosed, "stays silent")
+
+
+def test_why_and_checklist_unfold_in_the_report(diagnosed):
+    """Both are folded at first; a click shows the page, and the items with their states."""
+    expect_report(diagnosed, "stays silent")
+    output = diagnosed.output(1)
+    page = output.get_by_text("What to do")
+    expect(page).to_be_hidden()
+    output.get_by_text("Why", exact=True).first.click()
+    expect(page).to_be_visible()
+    items = output.get_by_role("table", name="Verification checklist").get_by_role("row")
+    output.get_by_text("Verification checklist").click()
+    expect(items.filter(has_text="A TCP connection to it opens")).to_contain_text("✓ Done")
+    expect(items.filter(has_text="Socket clients are enabled")).to_contain_text("? Not known")
+    expect(items.filter(has_text="handshake")).to_contain_text("✗ Not so")
+
+
+def test_run_again_replaces_the_report_in_place(diagnosed, silent):
+    """Run again asks the gateway once more; the new verdict takes the old one's place."""
+    expect_report(diagnosed, "stays silent")
+    before = silent.connections_accepted
+    silent.set_faults([])
+    diagnosed.output(1).get_by_role("button", name="Run again").click()
+    expect_report(diagnosed, "Everything works")
+    assert silent.connections_accepted == before + 1
+    diagnosed.expect_executed(1, count=2)
+    expect(diagnosed.output(1).get_by_text("stays silent")).to_have_count(0)
+    copy = diagnosed.output(1).get_by_role("button", name=COPY)
+    copy.click()
+    expect(copy).to_contain_text("Copied")
+    assert diagnosed.page.evaluate("navigator.clipboard.readText()").startswith("✓ OK: Every")
+
+
+def test_the_toolbar_works_with_the_keyboard_alone(diagnosed, silent):
+    """Tab reaches both buttons, Space and Enter press them."""
+    expect_report(diagnosed, "stays silent")
+    keyboard = diagnosed.page.keyboard
+    copy = diagnosed.output(1).get_by_role("button", name=COPY)
+    again = diagnosed.output(1).get_by_role("button", name="Run again")
+
+    def tab_to(button):
+        for _ in range(MOST_TABS):
+            keyboard.press("Tab")
+            if button.evaluate("button => button === document.activeElement"):
+                return
+        pytest.fail(f"{MOST_TABS} presses of Tab do not reach {button}")
+
+    diagnosed.prompt(1).click()
+    tab_to(again)
+    tab_to(copy)
+    keyboard.press("Enter")
+    expect(copy).to_contain_text("Copied")
+    keyboard.press("Shift+Tab")
+    expect(again).to_be_focused()
+    silent.set_faults([])
+    keyboard.press("Space")
+    expect_report(diagnosed, "Everything works")

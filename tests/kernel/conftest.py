@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+from kernels import Notebook
+
+from ibnb.simulator import SimulatedGateway
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    """A notebook with a fresh kernel."""
+    notebook = Notebook(tmp_path)
+    yield notebook
+    notebook.close()
+
+
+@pytest.fixture
+def gateway():
+    """A simulated gateway that frees client IDs at once."""
+    with SimulatedGateway() as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def connected(notebook, gateway, library):
+    """A notebook that is connected to the gateway."""
+    notebook.run("%load_ext ibnb")
+    run = notebook.run(f"%ibconnect {gateway.port} --library {library}", "connecting")
+    assert run.status == "ok", run.everything
+    notebook.run(f"from {library} import IB, Stock, MarketOrder, LimitOrder, util")
+    return notebook

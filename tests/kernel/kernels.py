@@ -1,0 +1,197 @@
+"""A notebook without a browser: a real kernel, and cells queued as a frontend queues them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from jupyter_client.manager import KernelManager
+
+PATIENCE = 60.0
+STOP_AGAIN = 5.0
+
+
+@dataclass
+class CellRun:
+    """What one execution of a cell came to: reply status, streams, displays and the error."""
+
+    status: str = ""
+    stdout: str = ""
+    stderr: str = ""
+    displays: list[dict[str, Any]] = field(default_factory=list)
+    updates: list[dict[str, Any]] = field(default_factory=list)
+    result: dict[str, Any] | None = None
+    error: str = ""
+    error_name: str = ""
+
+    @property
+    def html(self) -> str:
+        """All HTML that the cell displays, updates included."""
+        shown = [*self.displays, *self.updates]
+        return "\n".join(bundle["text/html"] for bundle in shown if "text/html" in bundle)
+
+    @property
+    def text(self) -> str:
+        """All text that the cell displays or prints."""
+        shown = [bundle.get("text/plain", "") for bundle in (*self.displays, *self.updates)]
+        return "\n".join([self.stdout, *shown])
+
+    @property
+    def everything(self) -> str:
+        """All that a user can read in the cell's output."""
+        return f"{self.text}\n{self.html}\n{self.stderr}\n{self.error}"
+
+
+class Notebook:
+    """One kernel and its client; `run` executes cells as JupyterLab does, with cell ids."""
+
+    def __init__(self, folder: Any, *, path: str | None = None, **environment: str) -> None:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("IBNB_")}
+        self.environment = {
+            **kept,
+            "JPY_SESSION_NAME": path or str(folder / "notebook.ipynb"),
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "IPYTHONDIR": str(folder / "ipython"),
+            "IBNB_STATE_DIR": str(folder / "state"),
+            **environment,
+        }
+        self.folder = folder
+        self.manager = KernelManager()
+        self._start()
+
+    def _start(self) -> None:
+        self.manager.kernel_spec.argv[0] = sys.executable  # type: ignore[union-attr]
+        self.manager.start_kernel(env=self.environment, cwd=str(self.folder))
+        self._connect()
+
+    def _connect(self) -> None:
+        self.client = self.manager.blocking_client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=PATIENCE)
+
+    @property
+    def pid(self) -> int:
+        """The kernel's process id."""
+        return int(self.manager.provisioner.pid)
+
+    def run(self, source: str, cell_id: str | None = None) -> CellRun:
+        """Run one cell to its end."""
+        return self.run_all([source], [cell_id])[0]
+
+    def run_all(
+        self, sources: list[str], cell_ids: list[str | None] | None = None
+    ) -> list[CellRun]:
+        """Queue all cells at once, as Run All does, and return what each came to."""
+        ids = cell_ids or [f"cell-{number}" for number in range(len(sources))]
+        sent = [self.send(source, cell_id) for source, cell_id in zip(sources, ids, strict=True)]
+        return self.collect(sent)
+
+    def send(self, source: str, cell_id: str | None = None) -> str:
+        """Queue one cell and return the id of its request."""
+        content = {
+            "code": source,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": False,
+            "stop_on_error": True,
+        }
+        message = self.client.session.msg("execute_request", content)
+        message["metadata"] = {"cellId": cell_id or uuid.uuid4().hex}
+        self.client.shell_channel.send(message)
+        return str(message["header"]["msg_id"])
+
+    def collect(self, sent: list[str]) -> list[CellRun]:
+        """Wait until all these requests are answered and idle; return what each came to."""
+        runs = {msg_id: CellRun() for msg_id in sent}
+        displays: dict[str, CellRun] = {}
+        idle: set[str] = set()
+        end = time.monotonic() + PATIENCE
+        while len(idle) < len(runs):
+            message = self.client.get_iopub_msg(timeout=max(0.1, end - time.monotonic()))
+            parent = message["parent_header"].get("msg_id")
+            content, kind = message["content"], message["msg_type"]
+            if kind == "update_display_data":
+                run = displays.get(content["transient"]["display_id"]) or runs.get(parent)
+                if run is not None:
+                    run.updates.append(content["data"])
+                continue
+            run = runs.get(parent)
+            if run is None:
+                continue
+            if kind == "status" and content["execution_state"] == "idle":
+                idle.add(parent)
+            _take(run, kind, content, displays)
+        answered: set[str] = set()
+        while len(answered) < len(runs):
+            reply = self.client.get_shell_msg(timeout=max(0.1, end - time.monotonic()))
+            parent = reply["parent_header"].get("msg_id")
+            if parent in runs:
+                runs[parent].status = reply["content"]["status"]
+                answered.add(parent)
+        return [runs[msg_id] for msg_id in sent]
+
+    def value(self, expression: str) -> str:
+        """Return the printed form of an expression in the kernel."""
+        run = self.run(f"print(repr({expression}), end='')")
+        assert run.status == "ok", run.error
+        return run.stdout
+
+    def stop(self, sent: str) -> CellRun:
+        """Press the stop button, again every few seconds, until the cell has ended.
+
+        Python drops an interrupt that falls into a weak reference's callback or a `__del__`.
+        """
+        over = threading.Event()
+
+        def press() -> None:
+            os.kill(self.pid, signal.SIGINT)
+            while not over.wait(STOP_AGAIN):
+                os.kill(self.pid, signal.SIGINT)
+
+        thread = threading.Thread(target=press)
+        thread.start()
+        try:
+            return self.collect([sent])[0]
+        finally:
+            over.set()
+            thread.join()
+
+    def restart(self) -> None:
+        """Restart the kernel in good order."""
+        self.client.stop_channels()
+        self.manager.restart_kernel(now=False)
+        self._connect()
+
+    def kill(self) -> None:
+        """End the kernel with SIGKILL, as a crash would."""
+        self.manager.provisioner.process.kill()
+
+    def close(self) -> None:
+        """Shut the kernel down."""
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=False)
+
+
+def _take(run: CellRun, kind: str, content: dict[str, Any], displays: dict[str, CellRun]) -> None:
+    match kind:
+        case "stream" if content["name"] == "stdout":
+            run.stdout += content["text"]
+        case "stream":
+            run.stderr += content["text"]
+        case "display_data":
+            run.displays.append(content["data"])
+            display_id = content.get("transient", {}).get("display_id")
+            if display_id:
+                displays[display_id] = run
+        case "execute_result":
+            run.result = content["data"]
+        case "error":
+            run.error = "\n".join(content["traceback"])
+            run.error_name = content["ename"]

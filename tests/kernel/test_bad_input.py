@@ -1,0 +1,75 @@
+"""Bad input: one clear line, no traceback, and the connection that was there is still there."""
+
+from __future__ import annotations
+
+import pytest
+
+BAD = [
+    ("%ibconnect papper", "paper, live, sim, PORT or HOST:PORT"),
+    ("%ibconnect 0", "from 1 to 65535"),
+    ("%ibconnect 65536", "from 1 to 65535"),
+    ("%ibconnect 127.0.0.1:99999999999999999999", "from 1 to 65535"),
+    ("%ibconnect --client-id seven", "from 0 to 2147483647"),
+    ("%ibconnect --client-id -1", "from 0 to 2147483647"),
+    ("%ibconnect --client-id 2147483648", "from 0 to 2147483647"),
+    ("%ibconnect --colour red", "--client-id"),
+    ("%ibconnect --expect demo", "'paper', 'live'"),
+    ("%ibconnect --timeout soon", "seconds"),
+    ("%ibconnect --timeout 0", "seconds"),
+    ("%ibconnect --timeout nan", "seconds"),
+    ("%ibconnect --library ibpy", "'ib_insync', 'ib_async'"),
+    ("%ibconnect --name 3x", "Python name"),
+    ("%ibconnect 'paper", "quotation"),
+    ("%ibconnect paper live", "--client-id"),
+    ("%ibdiag nowhere", "paper, live, sim, PORT or HOST:PORT"),
+    ("%ibdiag --only net.prot", "net.port"),
+    ("%ibdiag --bundel x", "--only"),
+    ("%iberror zzzqqq", "326"),
+    ("%ibdisconnect now", "now"),
+    ("%ibhealth now", "now"),
+]
+
+
+def test_each_is_one_line_and_harmless(notebook, gateway):
+    """Whatever is mistyped, one line names what was wrong and what is accepted."""
+    notebook.run("%load_ext ibnb")
+    assert notebook.run(f"%ibconnect {gateway.port}").status == "ok"
+    for line, accepted in BAD:
+        run = notebook.run(line)
+        assert run.status == "error", line
+        said = run.stderr.strip()
+        assert said.startswith("UsageError: "), (line, run.everything)
+        assert "\n" not in said, (line, said)
+        assert accepted in said, (line, said)
+        assert "Traceback" not in run.everything
+    assert notebook.value("ib.isConnected()") == "True"
+    assert gateway.connections_accepted == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("IBNB_TIMEOUT", "soon"), ("IBNB_READONLY", "maybe"), ("IBNB_WAIT", "-1")]
+)
+def test_bad_environment_is_one_line(tmp_path, name, value):
+    """A variable that its setting does not take is named when the extension is loaded."""
+    from kernels import Notebook
+
+    book = Notebook(tmp_path, **{name: value})
+    try:
+        run = book.run("%load_ext ibnb")
+        assert "UsageError" in run.stderr, run.everything
+        assert f"{name}={value!r}" in run.stderr
+    finally:
+        book.close()
+
+
+def test_no_library_says_the_command(notebook):
+    """Where no API library is installed, a plain sentence and the command say so."""
+    notebook.run(
+        "import importlib.util as u, builtins\n"
+        "find = u.find_spec\n"
+        "u.find_spec = lambda n, *a: None if n in ('ib_insync', 'ib_async') else find(n, *a)"
+    )
+    notebook.run("%load_ext ibnb")
+    run = notebook.run("%ibconnect 4002")
+    assert run.error_name == "NoLibraryError"
+    assert "pip install ib_insync" in run.error

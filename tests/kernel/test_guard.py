@@ -1,0 +1,369 @@
+"""The guard: with `%load_ext ibnb` alone, notebook code that connects can be rerun for ever."""
+
+from __future__ import annotations
+
+import pytest
+
+from ibnb.simulator import SimulatedGateway
+
+PATTERNS = {
+    "blocking": "from {library} import IB\nib = IB(); ib.connect('127.0.0.1', {port}, 7)",
+    "awaited": "from {library} import IB\nib = IB(); await ib.connectAsync('127.0.0.1', {port}, 7)",
+    "left in Out": "from {library} import IB\nIB().connect('127.0.0.1', {port}, clientId=7)",
+    "kept in an object": (
+        "from {library} import IB\n"
+        "class Bot:\n"
+        "    def __init__(self):\n"
+        "        self.ib = IB(); self.ib.connect('127.0.0.1', {port}, 7)\n"
+        "bots = globals().get('bots', []); bots.append(Bot())\n"
+        "ib = bots[-1].ib"
+    ),
+    "kept in a closure": (
+        "from {library} import IB\n"
+        "def make():\n"
+        "    ib = IB(); ib.connect('127.0.0.1', {port}, 7)\n"
+        "    return lambda: ib\n"
+        "makers = globals().get('makers', []) + [make()]\n"
+        "ib = makers[-1]()"
+    ),
+    "with a reconnecting handler": (
+        "from {library} import IB\n"
+        "import asyncio\n"
+        "ib = IB()\n"
+        "def again(ib=ib):\n"
+        "    asyncio.ensure_future(ib.connectAsync('127.0.0.1', {port}, 7))\n"
+        "ib.disconnectedEvent += again\n"
+        "ib.connect('127.0.0.1', {port}, 7)"
+    ),
+    "try and except NameError": (
+        "from {library} import IB\n"
+        "try:\n"
+        "    ib\n"
+        "except NameError:\n"
+        "    ib = IB(); ib.connect('127.0.0.1', {port}, 7)"
+    ),
+    "reconnecting one object": (
+        "from {library} import IB\n"
+        "if 'ib' not in globals(): ib = IB()\n"
+        "ib.connect('127.0.0.1', {port}, 7)"
+    ),
+}
+
+
+@pytest.mark.parametrize("pattern", list(PATTERNS))
+def test_rerun_never_collides(notebook, gateway, library, pattern):
+    """Each way of connecting can be rerun: no 326, one client, and a connection that works."""
+    notebook.run("%load_ext ibnb")
+    source = PATTERNS[pattern].format(library=library, port=gateway.port)
+    for _ in range(8):
+        run = notebook.run(source, "connecting")
+        assert run.status == "ok", run.everything
+    if pattern != "left in Out":
+        assert notebook.value("ib.isConnected() and len(ib.reqPositions()) > 0") == "True"
+    assert gateway.refused_326 == 0
+    assert gateway.max_open_clients == 1
+    assert gateway.open_clients == (7,)
+
+
+def test_rerun_says_in_one_line_what_it_closed(notebook, gateway, library):
+    """A rerun announces each closing in one line, with what the old connection still had."""
+    notebook.run("%load_ext ibnb")
+    source = PATTERNS["blocking"].format(library=library, port=gateway.port)
+    assert notebook.run(source, "connecting").stdout == ""
+    notebook.run("ib.pendingTickersEvent += print")
+    said = notebook.run(source, "connecting").stdout
+    assert said.count("\n") == 1
+    assert f"Closed 127.0.0.1:{gateway.port} as client ID 7" in said
+    assert "an earlier run of this cell" in said
+    assert "1 handler on pendingTickersEvent" in said
+
+
+def test_old_object_is_stale(notebook, gateway, library):
+    """What the earlier run connected refuses to be used, and its handlers are silent."""
+    notebook.run("%load_ext ibnb")
+    source = PATTERNS["blocking"].format(library=library, port=gateway.port)
+    notebook.run(source, "connecting")
+    notebook.run("old, fired = ib, []\nold.disconnectedEvent += lambda: fired.append(1)")
+    notebook.run(source, "connecting")
+    assert notebook.value("fired") == "[]"
+    run = notebook.run("old.reqPositions()")
+    assert run.error_name == "StaleConnection"
+    assert notebook.run("old.connect('127.0.0.1', 1, 7)").error_name == "StaleConnection"
+
+
+def test_two_objects_in_one_cell(notebook, gateway, library):
+    """Two connections of one cell live side by side, and a rerun replaces both."""
+    notebook.run("%load_ext ibnb")
+    source = (
+        f"from {library} import IB\n"
+        f"a = IB(); a.connect('127.0.0.1', {gateway.port}, 11)\n"
+        f"b = IB(); b.connect('127.0.0.1', {gateway.port}, 12)\n"
+        "print(a.isConnected(), b.isConnected())"
+    )
+    for _ in range(4):
+        run = notebook.run(source, "both")
+        assert run.stdout.endswith("True True\n"), run.everything
+    assert sorted(gateway.open_clients) == [11, 12]
+    assert gateway.max_open_clients == 2
+    assert gateway.refused_326 == 0
+
+
+def test_changed_id_in_a_rerun_closes_the_old_one(notebook, gateway, library):
+    """An edited cell that connects with another ID still closes what its last run opened."""
+    notebook.run("%load_ext ibnb")
+    for client_id in (21, 22):
+        notebook.run(
+            f"from {library} import IB\nib = IB(); ib.connect('127.0.0.1', {gateway.port}, "
+            f"{client_id})",
+            "edited",
+        )
+    assert gateway.wait_for(lambda: gateway.open_clients == (22,))
+
+
+def test_other_cells_with_other_ids_are_left_alone(notebook, gateway, library):
+    """What a user keeps on purpose, in another cell with another ID, stays open."""
+    notebook.run("%load_ext ibnb")
+    one = f"from {library} import IB\none = IB(); one.connect('127.0.0.1', {gateway.port}, 31)"
+    two = f"from {library} import IB\ntwo = IB(); two.connect('127.0.0.1', {gateway.port}, 32)"
+    notebook.run(one, "one")
+    notebook.run(two, "two")
+    notebook.run(two, "two")
+    assert notebook.value("one.isConnected() and two.isConnected()") == "True"
+
+
+@pytest.mark.parametrize("rerun", ["making", "connecting", "both"])
+def test_making_and_connecting_in_two_cells(notebook, gateway, library, rerun):
+    """`ib = IB()` in one cell and `ib.connect` in another: either may be rerun alone."""
+    notebook.run("%load_ext ibnb")
+    cells = {
+        "making": f"from {library} import IB\nib = IB()",
+        "connecting": f"ib.connect('127.0.0.1', {gateway.port}, 7)",
+    }
+    for name in ("making", "connecting"):
+        assert notebook.run(cells[name], name).status == "ok"
+    again = ("making", "connecting") if rerun in {"both", "making"} else ("connecting",)
+    for _ in range(4):
+        for name in again:
+            run = notebook.run(cells[name], name)
+            assert run.status == "ok", run.everything
+    assert notebook.value("ib.isConnected()") == "True"
+    assert gateway.refused_326 == 0
+    assert gateway.max_open_clients == 1
+
+
+def test_without_cell_ids_the_same_address_is_enough(notebook, gateway, library):
+    """Frontends that send no cell ids still get reruns without a collision."""
+    notebook.run("%load_ext ibnb")
+    source = PATTERNS["blocking"].format(library=library, port=gateway.port)
+    for _ in range(3):
+        notebook.client.execute(source)
+        reply = notebook.client.get_shell_msg(timeout=60)
+        assert reply["content"]["status"] == "ok"
+    assert gateway.refused_326 == 0
+    assert gateway.max_open_clients == 1
+
+
+def test_id_that_is_freed_late_is_waited_for(notebook, library):
+    """Where the gateway holds the ID for a second more, the raw connect waits and gets it."""
+    with SimulatedGateway(release_after=1.0) as gateway:
+        notebook.run("%load_ext ibnb")
+        source = PATTERNS["blocking"].format(library=library, port=gateway.port)
+        for _ in range(3):
+            run = notebook.run(source, "connecting")
+            assert run.status == "ok", run.everything
+            assert "326" not in run.everything
+        assert gateway.refused_326 > 0
+        assert notebook.value("(ib.client.clientId, ib.isConnected())") == "(7, True)"
+
+
+@pytest.mark.parametrize(
+    ("fault", "verdict"),
+    [("disclaimer", "paper-disclaimer"), ("close", "closed-before-version"), ("silent", None)],
+)
+def test_failed_raw_connect_is_explained(notebook, gateway, library, fault, verdict):
+    """A raw connect that fails names its cause; `except TimeoutError` still catches it."""
+    gateway.set_faults([fault])
+    notebook.run("%load_ext ibnb")
+    connect = f"from {library} import IB\nIB().connect('127.0.0.1', {gateway.port}, 7, timeout=1)"
+    run = notebook.run(connect, "connecting")
+    assert f"[{verdict or 'handshake-silent'}]" in run.error, run.everything
+    assert "already in use?" not in run.stderr
+    caught = connect.replace("IB().", "try: IB().") + "\nexcept TimeoutError: print('caught')"
+    assert notebook.run(caught).stdout == "caught\n"
+
+
+def test_stop_button_leaves_nothing(notebook, gateway, library):
+    """An opening that is stopped is cancelled: it does not connect later, and the next works."""
+    gateway.set_faults(["silent"])
+    notebook.run("%load_ext ibnb")
+    source = PATTERNS["blocking"].format(library=library, port=f"{gateway.port}, timeout=60")
+    source = source.replace(", timeout=60, 7", ", 7, timeout=60")
+    for attempt in range(5):
+        sent = notebook.send(source, "connecting")
+        assert gateway.wait_for(lambda n=attempt: gateway.connections_accepted == n + 1)
+        run = notebook.stop(sent)
+        assert run.error_name == "KeyboardInterrupt", run.everything
+    gateway.set_faults([])
+    run = notebook.run(source, "connecting")
+    assert run.status == "ok", run.everything
+    assert gateway.open_clients == (7,)
+    assert gateway.max_open_clients == 1
+    # A task that lost its last step to an interrupt stays cancelled, and does nothing any more.
+    openings = "t for t in __import__('asyncio').all_tasks() if 'onnect' in repr(t)"
+    tasks = f"[{openings} and not t.cancelling()]"
+    assert notebook.value(tasks) == "[]"
+
+
+def test_connected_before_loading_is_known(notebook, gateway, library):
+    """What was connected before the extension was loaded is closed when its address is wanted."""
+    source = PATTERNS["awaited"].format(library=library, port=gateway.port)
+    assert notebook.run(source, "connecting").status == "ok"
+    notebook.run("before = ib")
+    notebook.run("%load_ext ibnb")
+    run = notebook.run(source, "connecting")
+    assert run.status == "ok", run.everything
+    assert gateway.refused_326 == 0
+    assert notebook.run("before.reqPositions()").error_name == "StaleConnection"
+
+
+def test_session_knows_what_was_connected_before_loading(notebook, gateway, library):
+    """`%ibconnect` closes an older connection of this kernel that has its address."""
+    source = PATTERNS["awaited"].format(library=library, port=gateway.port)
+    assert notebook.run(source, "connecting").status == "ok"
+    notebook.run("%load_ext ibnb")
+    run = notebook.run(f"%ibconnect {gateway.port} --client-id 7 --library {library}")
+    assert run.status == "ok", run.everything
+    assert gateway.refused_326 == 0
+
+
+def test_connecting_in_a_thread_with_its_own_loop_is_left_alone(notebook, gateway, library):
+    """What connects on another loop is not looked after, and does not disturb the session."""
+    notebook.run("%load_ext ibnb")
+    notebook.run(f"%ibconnect {gateway.port} --library {library}")
+    run = notebook.run(
+        f"import asyncio, threading\nfrom {library} import IB\nresult = []\n"
+        "async def work():\n"
+        f"    other = IB(); await other.connectAsync('127.0.0.1', {gateway.port}, 9)\n"
+        "    result.append(other.isConnected()); other.disconnect(); await asyncio.sleep(0.1)\n"
+        "def body():\n"
+        "    loop = asyncio.new_event_loop(); asyncio.set_event_loop(loop)\n"
+        "    loop.run_until_complete(work()); loop.close()\n"
+        "thread = threading.Thread(target=body); thread.start()\n"
+        "while thread.is_alive(): await asyncio.sleep(0.01)\n"
+        "print(result, ib.isConnected(), len(ib.reqPositions()) > 0)"
+    )
+    assert run.stdout == "[True] True True\n", run.everything
+
+
+def test_half_failed_before_loading_is_cleaned_up(notebook, gateway, library):
+    """A connect that failed with 'event loop is already running' and connected all the same."""
+    blocking = PATTERNS["blocking"].format(library=library, port=gateway.port)
+    failed = notebook.run(blocking, "connecting")
+    assert "already running" in failed.error
+    assert gateway.wait_for(lambda: gateway.open_clients == (7,))
+    notebook.run("%load_ext ibnb")
+    run = notebook.run(blocking, "connecting")
+    assert run.status == "ok", run.everything
+    assert gateway.refused_326 == 0
+    assert gateway.max_open_clients == 1
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_start_loop_makes_no_difference(notebook, gateway, library, when):
+    """`util.startLoop()` before or after loading changes nothing, with cells queued at once."""
+    start = f"from {library} import util; util.startLoop()"
+    cells = ["%load_ext ibnb", PATTERNS["blocking"].format(library=library, port=gateway.port)]
+    cells.insert(0 if when == "before" else 2, start)
+    cells.append("print(len(ib.reqPositions()))")
+    for _ in range(3):
+        runs = notebook.run_all(cells)
+        assert [run.status for run in runs] == ["ok"] * len(cells), [r.everything for r in runs]
+    assert gateway.refused_326 == 0
+    assert gateway.max_open_clients == 1
+
+
+def test_session_and_raw_connection_share_the_rules(notebook, gateway, library):
+    """`%ibconnect` and a raw connect to the same address replace each other, in either order."""
+    notebook.run("%load_ext ibnb")
+    magic = f"%ibconnect {gateway.port} --client-id 7 --library {library}"
+    raw = PATTERNS["blocking"].format(library=library, port=gateway.port)
+    for source in (magic, raw, magic, raw):
+        run = notebook.run(source)
+        assert run.status == "ok", run.everything
+        assert notebook.value("ib.isConnected()") == "True"
+    assert gateway.refused_326 == 0
+    assert gateway.max_open_clients == 1
+
+
+def test_setting_switches_it_off(notebook, gateway, library):
+    """With `guard` off, a raw connect is the library's own, with all that follows."""
+    notebook.run("%load_ext ibnb\n%config IbMagics.guard = False")
+    source = PATTERNS["blocking"].format(library=library, port=gateway.port)
+    assert notebook.run(source, "connecting").status == "ok"
+    notebook.run("kept = ib")
+    run = notebook.run(source, "connecting")
+    assert run.error_name in {"TimeoutError", "ConnectionError"}, run.everything
+    assert notebook.value("kept.isConnected()") == "True"
+
+
+def test_unload_restores_what_was_wrapped(notebook, library):
+    """After unloading, the library's methods are its own, or whoever wrapped them again has his."""
+    notebook.run(
+        f"from {library} import IB\noriginal = IB.connectAsync, IB.connect\nimport sys\n"
+        "finders = list(sys.meta_path)"
+    )
+    notebook.run("%load_ext ibnb")
+    assert notebook.value("IB.connectAsync is original[0]") == "False"
+    notebook.run("%unload_ext ibnb")
+    assert notebook.value("(IB.connectAsync, IB.connect) == original") == "True"
+    assert notebook.value("sys.meta_path == finders") == "True"
+
+
+def test_unload_passes_through_where_wrapped_again(notebook, gateway, library):
+    """A wrapper that somebody put over ours stays, and connects as the library does."""
+    notebook.run("%load_ext ibnb")
+    notebook.run(
+        f"from {library} import IB\ncalls = []\ninner = IB.connectAsync\n"
+        "async def outer(self, *a, **k):\n"
+        "    calls.append(1)\n"
+        "    return await inner(self, *a, **k)\n"
+        "IB.connectAsync = outer"
+    )
+    notebook.run("%unload_ext ibnb")
+    assert notebook.value("IB.connectAsync is outer") == "True"
+    run = notebook.run(f"ib = IB(); ib.connect('127.0.0.1', {gateway.port}, 7); print(calls)")
+    assert run.stdout == "[1]\n", run.everything
+    assert "IB.connectAsync" not in run.everything
+
+
+def test_task_of_an_earlier_run_cannot_connect(notebook, gateway, library):
+    """A background task of an earlier run that would connect is refused: its run is over."""
+    notebook.run("%load_ext ibnb")
+    source = (
+        f"from {library} import IB\nimport asyncio\n"
+        "outcomes = globals().get('outcomes', [])\n"
+        "go = globals().get('go') or asyncio.Event()\n"
+        "async def later():\n"
+        "    await go.wait()\n"
+        "    try:\n"
+        f"        await IB().connectAsync('127.0.0.1', {gateway.port}, 7)\n"
+        "        outcomes.append('connected')\n"
+        "    except Exception as error:\n"
+        "        outcomes.append(type(error).__name__)\n"
+        "task = asyncio.ensure_future(later()); tasks = globals().get('tasks', []) + [task]"
+    )
+    notebook.run(source, "background")
+    notebook.run(source, "background")
+    notebook.run("go.set(); await asyncio.wait_for(asyncio.gather(*tasks), 20)")
+    assert sorted(eval(notebook.value("outcomes"))) == ["StaleConnection", "connected"]  # noqa: S307 - our own list
+
+
+def test_a_library_that_is_imported_later_is_guarded(notebook, gateway, library):
+    """The import itself may come in the connecting cell, long after loading."""
+    notebook.run("%load_ext ibnb")
+    assert notebook.value(f"'{library}' in __import__('sys').modules") == "False"
+    source = PATTERNS["blocking"].format(library=library, port=gateway.port)
+    notebook.run(source, "connecting")
+    assert notebook.run(source, "connecting").status == "ok"
+    assert gateway.refused_326 == 0
+    assert notebook.value(f"__import__('{library}').ib.__loader__ is not None") == "True"

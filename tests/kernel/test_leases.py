@@ -1,0 +1,180 @@
+"""Client IDs among several kernels: stable, never shared, and an ID that is held is explained."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+
+import pytest
+from kernels import Notebook
+
+from ibnb.simulator import SimulatedGateway
+
+
+@pytest.fixture
+def books(tmp_path):
+    """Opens notebooks by name, which share one state folder; closes them all."""
+    opened = []
+
+    def open_book(name, **environment):
+        state = {"IBNB_STATE_DIR": str(tmp_path / "state"), **environment}
+        opened.append(Notebook(tmp_path, path=str(tmp_path / name), **state))
+        return opened[-1]
+
+    yield open_book
+    for book in opened:
+        book.close()
+
+
+def connected_id(book, gateway, options=""):
+    book.run("%load_ext ibnb")
+    run = book.run(f"%ibconnect {gateway.port} {options}")
+    assert run.status == "ok", run.everything
+    return int(re.search(r"client ID (\d+), server", run.stdout)[1])
+
+
+def test_killed_kernel_gets_its_id_back(books):
+    """The gateway holds the ID for 20 s after a crash: the next kernel waits and gets it."""
+    with SimulatedGateway(release_after=20.0) as gateway:
+        book = books("book.ipynb")
+        first = connected_id(book, gateway)
+        book.kill()
+        again = books("book.ipynb")
+        assert connected_id(again, gateway) == first
+        assert gateway.refused_326 > 0
+
+
+def test_restarted_kernel_need_not_wait(books):
+    """A restart in good order frees the ID at once, and the lease with it."""
+    with SimulatedGateway() as gateway:
+        book = books("book.ipynb")
+        first = connected_id(book, gateway)
+        book.restart()
+        assert gateway.wait_for(lambda: gateway.open_clients == ())
+        assert connected_id(book, gateway) == first
+        assert gateway.refused_326 == 0
+
+
+def test_copies_of_a_notebook_have_ids_of_their_own(books, gateway):
+    """Two kernels on copies of one notebook are connected side by side."""
+    ids = {connected_id(books(name), gateway) for name in ("a.ipynb", "a-Copy1.ipynb")}
+    assert len(ids) == 2
+    assert set(gateway.open_clients) == ids
+
+
+def test_second_kernel_on_the_same_notebook_is_told_who_holds_it(books, gateway):
+    """On the very same notebook the second kernel fails with the name of the first."""
+    first = books("same.ipynb")
+    client_id = connected_id(first, gateway)
+    second = books("same.ipynb")
+    second.run("%load_ext ibnb")
+    run = second.run(f"%ibconnect {gateway.port} --wait 0")
+    assert "[client-id-in-use]" in run.error
+    assert f"Client ID {client_id} is held by notebook" in run.error
+    assert "same.ipynb" in run.error
+    assert f"process {first.pid}" in run.error
+    assert "%ibdisconnect" in run.error
+    assert first.value("ib.isConnected()") == "True"
+
+
+def test_holder_without_a_lease_is_found_by_its_socket(books, gateway):
+    """A script that ibnb knows nothing of is named by its process."""
+    script = books("script.ipynb")
+    script.run(f"import socket; s = socket.create_connection(('127.0.0.1', {gateway.port}))")
+    gateway.set_faults(["id-held"])
+    book = books("book.ipynb")
+    book.run("%load_ext ibnb")
+    run = book.run(f"%ibconnect {gateway.port} --wait 0")
+    assert f"process {script.pid}" in run.error, run.everything
+
+
+def test_holder_elsewhere_is_said_to_be_elsewhere(books, gateway):
+    """Where no local process is connected, the holder must be somewhere else."""
+    gateway.set_faults(["id-held"])
+    book = books("book.ipynb")
+    book.run("%load_ext ibnb")
+    # The gateway runs in this very test process, which is no client of it.
+    run = book.run(f"%ibconnect {gateway.port} --wait 0")
+    assert "another machine" in run.error, run.everything
+
+
+def test_ten_notebooks_at_the_same_moment(books, gateway):
+    """Ten kernels that connect at once all get IDs of their own."""
+    ten = [books(f"book{number}.ipynb") for number in range(10)]
+    for book in ten:
+        book.run("%load_ext ibnb")
+    sent = [book.send(f"%ibconnect {gateway.port}") for book in ten]
+    runs = [book.collect([one])[0] for book, one in zip(ten, sent, strict=True)]
+    assert [run.status for run in runs] == ["ok"] * 10, [run.everything for run in runs]
+    assert len(set(gateway.open_clients)) == 10
+    assert gateway.refused_326 == 0
+
+
+def test_auto_moves_on_to_the_next_free_id(books, gateway):
+    """`--client-id auto` takes another ID where the own one is held, and says what that means."""
+    first = books("same.ipynb")
+    held = connected_id(first, gateway)
+    second = books("same.ipynb")
+    second.run("%load_ext ibnb")
+    run = second.run(f"%ibconnect {gateway.port} --client-id auto")
+    assert run.status == "ok", run.everything
+    assert f"Client ID {held} is held by another connection" in run.stdout
+    assert "cancelled only with" in run.stdout
+    assert len(set(gateway.open_clients)) == 2
+
+
+def test_client_id_zero_says_what_it_binds(books, gateway):
+    """0 is used only when asked for, and the line says what it takes over."""
+    book = books("zero.ipynb")
+    book.run("%load_ext ibnb")
+    run = book.run(f"%ibconnect {gateway.port} --client-id 0")
+    assert "orders that are placed by hand" in run.stdout
+    assert gateway.open_clients == (0,)
+
+
+def test_remembered_id_survives_a_new_host_name(books, gateway):
+    """What a container is called this time changes nothing: the notebook's ID is remembered."""
+    first = connected_id(books("book.ipynb"), gateway, "--wait 0")
+    book = books("book.ipynb")
+    book.run("import platform; platform.node = lambda: 'another-container'")
+    book.run("%load_ext ibnb")
+    run = book.run(f"%ibconnect {gateway.port} --wait 0")
+    assert f"refused client ID {first}" in run.error
+
+
+@pytest.mark.parametrize("trouble", ["corrupt", "locked", "unwritable", "a file in its place"])
+def test_broken_leases_cost_nothing_but_the_hint(books, gateway, tmp_path, trouble):
+    """Whatever is wrong with the lease file, connecting works and nothing is shown."""
+    state = tmp_path / "state"
+    environment = {}
+    lock = None
+    if trouble == "a file in its place":
+        state.write_text("no folder")
+    elif trouble == "unwritable":
+        # No one may write below a process's own memory file, not even root.
+        environment["IBNB_STATE_DIR"] = "/proc/self/mem/state"
+    else:
+        state.mkdir()
+        if trouble == "corrupt":
+            (state / "leases.sqlite3").write_bytes(b"this is no database" * 100)
+        else:
+            lock = sqlite3.connect(state / "leases.sqlite3", isolation_level=None)
+            lock.execute("begin exclusive")
+    try:
+        book = books("book.ipynb", **environment)
+        assert 1000 <= connected_id(book, gateway) <= 9999
+        run = book.run(f"%ibconnect {gateway.port}")
+        assert run.status == "ok", run.everything
+        assert run.stderr == ""
+    finally:
+        if lock is not None:
+            lock.close()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["with space.ipynb", 'it\'s "quoted".ipynb', "émoji-\N{ROCKET}.ipynb", "x" * 4000 + ".ipynb"],
+)
+def test_any_path_gives_an_id(books, gateway, name):
+    """Spaces, quotes, emoji or 4,000 characters in the path: an ID, and a connection."""
+    assert 1000 <= connected_id(books(name), gateway) <= 9999

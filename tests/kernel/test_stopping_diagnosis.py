@@ -1,0 +1,148 @@
+"""Ending a diagnosis before its time: the stop button of the kernel, and the panel's own."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+import pytest
+
+from ibnb.simulator import SimulatedGateway
+
+PATIENCE = 60.0
+CLICK = {"event": "click"}
+LEFT_BEHIND = (
+    "[thread.name for thread in __import__('threading').enumerate()"
+    " if thread.name == 'ibnb-diagnosis']"
+)
+STOP_FROM_A_THREAD = """\
+import threading
+from ipywidgets.widgets import widget as widgets
+
+def press(description, pressed):
+    while not pressed.wait(0.05):
+        for one in list(widgets._instances.values()):
+            if getattr(one, "description", None) == description and not one.disabled:
+                one.click()
+                pressed.set()
+"""
+WAIT_FOR_IT = """\
+import asyncio
+thread.start()
+while not pressed.is_set():
+    await asyncio.sleep(0.01)
+await asyncio.sleep(0)
+"""
+"""The loop goes on meanwhile: the toolbar may come only now."""
+
+
+@pytest.fixture
+def silent():
+    """A gateway that accepts connections and says nothing."""
+    with SimulatedGateway(faults=["silent"]) as gateway:
+        yield gateway
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT of another process")
+@pytest.mark.parametrize("options", ["", "--static", "--json"])
+def test_the_kernels_stop_button_ends_the_diagnosis(notebook, silent, options):
+    """The connection is closed and the thread over, and what was found is shown."""
+    notebook.run("%load_ext ibnb")
+    sent = notebook.send(f"%ibdiag {silent.port} --timeout 60 {options}")
+    assert silent.wait_for(lambda: silent.connections_accepted == 1, PATIENCE)
+    run = notebook.stop(sent)
+    assert run.error_name == "KeyboardInterrupt", run.everything
+    assert silent.wait_for(lambda: silent.handshakes_unfinished == 1, PATIENCE)
+    assert notebook.value(LEFT_BEHIND) == "[]"
+    assert ("The diagnosis was stopped" in run.html) == (options != "--json")
+    assert "never retrieved" not in run.stderr
+    assert "Exception in thread" not in run.stderr
+    silent.set_faults([])
+    assert "Everything works" in notebook.run(f"%ibdiag {silent.port}").text
+
+
+def test_the_panels_stop_ends_the_diagnosis_while_the_cell_waits(notebook, silent):
+    """Clicked on another thread, as some kernels do it; the cell ends with what is known."""
+    notebook.run(f"%load_ext ibnb\n{STOP_FROM_A_THREAD}")
+    run = notebook.run(
+        "pressed = threading.Event()\n"
+        "thread = threading.Thread(target=press, args=('■ Stop', pressed))\n"
+        "thread.start()\n"
+        f"%ibdiag {silent.port} --timeout 60\n"
+        "pressed.set(); thread.join()"
+    )
+    assert run.status == "ok", run.everything
+    assert silent.wait_for(lambda: silent.handshakes_unfinished == 1, PATIENCE)
+    assert "The diagnosis was stopped" in run.html
+    assert re.search(r"took \d+(\.\d)? m?s ", run.text), run.text
+    assert notebook.value(LEFT_BEHIND) == "[]"
+
+
+def test_a_click_that_comes_over_a_subshell_ends_the_diagnosis(notebook, silent):
+    """As JupyterLab sends clicks: they are handled although the cell keeps the main shell busy."""
+    client = notebook.client
+    about = client.kernel_info(reply=True, timeout=PATIENCE)["content"]
+    if "kernel subshells" not in about.get("supported_features", ()):
+        pytest.skip("this kernel has no subshells")
+    client.control_channel.send(client.session.msg("create_subshell_request"))
+    subshell = client.get_control_msg(timeout=PATIENCE)["content"]["subshell_id"]
+    notebook.run("%load_ext ibnb")
+    sent = notebook.send(f"%ibdiag {silent.port} --timeout 600")
+    assert silent.wait_for(lambda: silent.connections_accepted == 1, PATIENCE)
+    click = client.session.msg(
+        "comm_msg",
+        {"comm_id": _stop_button(client), "data": {"method": "custom", "content": CLICK}},
+    )
+    click["header"]["subshell_id"] = subshell
+    client.shell_channel.send(click)
+    (run,) = notebook.collect([sent])
+    assert run.status == "ok", run.everything
+    assert "The diagnosis was stopped" in run.html
+
+
+def _stop_button(client):
+    """Return the id of the Stop button when it is on the screen: before, nobody can click it."""
+    button = None
+    while True:
+        message = client.get_iopub_msg(timeout=PATIENCE)
+        state = message["content"].get("data", {}).get("state", {})
+        if state.get("description") == "■ Stop":
+            button = message["content"]["comm_id"]
+        if button is not None and f"IPY_MODEL_{button}" in state.get("children", ()):
+            return button
+
+
+def test_explain_shows_the_page_below_the_report_and_hides_it(notebook, silent):
+    """The page comes into the same output, with live answers; a second click takes it away."""
+    notebook.run(f"%load_ext ibnb\n{STOP_FROM_A_THREAD}")
+    notebook.run(f"%ibdiag {silent.port} --timeout 1")
+    click = (
+        "pressed = threading.Event()\n"
+        "thread = threading.Thread(target=press, args=({!r}, pressed))\n"
+        f"{WAIT_FOR_IT}"
+    )
+    shown = notebook.run(click.format("▸ Explain"))
+    assert "with what was found just now" in shown.html
+    assert "What to check" in shown.text
+    hidden = notebook.run(click.format("▾ Hide page"))
+    assert hidden.updates
+    assert "with what was found just now" not in hidden.html
+
+
+def test_a_rerun_of_the_cell_ends_a_diagnosis_that_was_run_again(notebook, silent):
+    """No two diagnoses of one cell go on at the same time."""
+    notebook.run(f"%load_ext ibnb\n{STOP_FROM_A_THREAD}")
+    sent = notebook.send(f"%ibdiag {silent.port} --timeout 60", "diagnosing")
+    assert silent.wait_for(lambda: silent.connections_accepted == 1, PATIENCE)
+    notebook.stop(sent)
+    notebook.run(
+        "pressed = threading.Event()\n"
+        "thread = threading.Thread(target=press, args=('↻ Run again', pressed))\n"
+        f"{WAIT_FOR_IT}"
+    )
+    assert silent.wait_for(lambda: silent.connections_accepted == 2, PATIENCE)
+    silent.set_faults([])
+    run = notebook.run(f"%ibdiag {silent.port}", "diagnosing")
+    assert "Everything works" in run.text
+    assert silent.handshakes_unfinished == 2
+    assert notebook.value(LEFT_BEHIND) == "[]"

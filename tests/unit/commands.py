@@ -1,0 +1,39 @@
+"""Starting programs of our own as a user would: `python -m ibnb`, and scripts."""
+
+import os
+import subprocess
+import sys
+
+import servers
+
+LONGEST = 60.0
+"""Seconds after which a program is given up; only a broken one takes so long."""
+
+
+def environment(**settings):
+    """Return this process's environment without settings of ibnb, and with these."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("IBNB_")}
+    return kept | {"PYTHONIOENCODING": "utf-8"} | settings
+
+
+def ibnb(*words, **settings):
+    """Run `python -m ibnb` with these words to its end; `settings` go into the environment."""
+    return python("-m", "ibnb", *words, **settings)
+
+
+def python(*words, **settings):
+    """Run this Python with these words to its end; `settings` go into the environment."""
+    return subprocess.run(
+        [sys.executable, *map(str, words)],
+        env=environment(**settings),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=LONGEST,
+        check=False,
+    )
+
+
+def at(port):
+    """Return a port of this machine as a target."""
+    return f"{servers.LOOPBACK}:{port}"

@@ -1,0 +1,179 @@
+"""Diagnoses inside one process: the pause between probes, and a session that is open already."""
+
+import asyncio
+import json
+import threading
+import time
+
+import pytest
+import servers
+from servers import Server
+
+from ibnb.diagnostics import Diagnostician, Question
+from ibnb.diagnostics.pace import PAUSE_SECONDS
+from ibnb.session import BadInputError, Plan, Session
+from ibnb.session.libraries import find_library
+from ibnb.simulator import SimulatedGateway
+from ibnb.tws.target import LOOPBACK, Target
+
+FAR_TOO_LONG = 10 * PAUSE_SECONDS
+
+
+def question(port, host=LOOPBACK, **more):
+    """Return a question about one port."""
+    return Question(candidates=(Target(host, port, "paper"),), client_id=901, **more)
+
+
+def connected_at(gateway, done):
+    """Return when each connection came, as long as the diagnosis is not `done`."""
+    times = []
+    while not done():
+        if gateway.wait_for(lambda: gateway.connections_accepted > len(times), 0.1):
+            times.append(time.monotonic())
+    return times
+
+
+def test_the_second_probe_of_a_gateway_waits():
+    """Two diagnoses, one after the other: the gateway sees them at least 2 seconds apart."""
+    diagnostician = Diagnostician()
+    with SimulatedGateway() as gateway:
+        diagnostician.start(question(gateway.port), None, None).result(FAR_TOO_LONG)
+        ended = time.monotonic()
+        assert gateway.connections_accepted == 1
+        second = diagnostician.start(question(gateway.port), None, None)
+        assert gateway.wait_for(lambda: gateway.connections_accepted == 2, FAR_TOO_LONG)
+        # Its timer may fire a clock's tick early; the probe before ended shortly before `ended`.
+        assert time.monotonic() - ended > 0.7 * PAUSE_SECONDS
+        assert second.result(FAR_TOO_LONG).verdict.id == "healthy"
+
+
+def test_two_diagnoses_at_once_do_not_probe_at_once():
+    """Two that start together are as far apart, and never connected at the same time."""
+    diagnostician = Diagnostician()
+    with SimulatedGateway() as gateway:
+        both = [
+            diagnostician.start(question(gateway.port, host), None, None)
+            for host in (LOOPBACK, "localhost")
+        ]
+        times = connected_at(gateway, lambda: all(one.done() for one in both))
+        assert [one.result(0).verdict.id for one in both] == ["healthy", "healthy"]
+        assert gateway.max_open_clients == 1
+    assert len(times) == 2
+    assert times[1] - times[0] > 0.7 * PAUSE_SECONDS
+
+
+def test_other_gateways_need_not_wait():
+    """The pause is one gateway's: a probe of another one takes place meanwhile."""
+    diagnostician = Diagnostician()
+    with Server(servers.silent) as slow, SimulatedGateway() as gateway:
+        waiting = diagnostician.start(question(slow.port, timeout=3.0), None, None)
+        slow.wait_for_greeting()
+        report = diagnostician.start(question(gateway.port), None, None).result(FAR_TOO_LONG)
+        assert not waiting.done()
+        assert report.verdict.id == "healthy"
+        assert waiting.result(FAR_TOO_LONG).verdict.id == "handshake-silent"
+
+
+def test_a_check_that_does_not_exist():
+    """It is refused in one line that lists what there is, and nothing is started."""
+    with pytest.raises(BadInputError, match=r"unknown check 'api\.moon': give one of api\."):
+        Diagnostician().start(question(1, only=("api.moon",)), None, None)
+
+
+def test_the_thread_is_over_when_the_answer_is_there():
+    """Whoever gets the report may end the process: nothing of the diagnosis still runs."""
+    before = {thread.name for thread in threading.enumerate()}
+    with SimulatedGateway() as gateway:
+        future = Diagnostician().start(question(gateway.port), None, None)
+        threads = [one for one in threading.enumerate() if one.name == "ibnb-diagnosis"]
+        future.result(FAR_TOO_LONG)
+        for thread in threads:
+            thread.join(FAR_TOO_LONG)
+    assert "ibnb-diagnosis" not in {thread.name for thread in threading.enumerate()} - before
+
+
+def test_an_observer_that_raises_ends_the_diagnosis_with_its_error():
+    """The caller gets the error, and the gateway a connection that was closed in good order."""
+
+    class Clumsy:
+        def on_start(self, checks):
+            """Take it."""
+
+        def on_result(self, result):
+            """Break at the first result."""
+            raise RuntimeError(f"no place for {result.id}")
+
+        def on_report(self, report):
+            """Never come here."""
+
+    with SimulatedGateway() as gateway:
+        future = Diagnostician().start(question(gateway.port), None, None, [Clumsy()])
+        with pytest.raises(RuntimeError, match="no place for"):
+            future.result(FAR_TOO_LONG)
+        assert gateway.wait_for(lambda: gateway.open_clients == ())
+
+
+async def diagnose(asked, session):
+    """Diagnose from the session's own loop, which goes on meanwhile."""
+    return await asyncio.wrap_future(Diagnostician().start(asked, session, None))
+
+
+@pytest.fixture
+async def opened(library):
+    """A session that is open on a simulated gateway, and the gateway."""
+    session = Session()
+    with SimulatedGateway() as gateway:
+        target = Target(LOOPBACK, gateway.port, "paper")
+        plan = Plan(target, 41, find_library(library))
+        await session.connect(plan, (target,))
+        yield session, gateway
+        await session.disconnect()
+
+
+async def test_an_open_session_is_not_connected_to_again(opened):
+    """What is open already is described: no connection is made, and the session's ID is told."""
+    session, gateway = opened
+    report = await diagnose(question(gateway.port), session)
+    assert report.verdict.id == "healthy"
+    assert "This notebook's connection" in report.verdict.summary
+    assert "client ID 41" in report.verdict.summary
+    assert gateway.connections_accepted == 1
+    assert {result.status for result in report.results if result.id.startswith("api.")} == {"pass"}
+    assert "DU1234567" not in json.dumps(report.to_dict())
+
+
+async def notified(session, gateway, code):
+    """Send a notice and wait until the session has it."""
+    came = asyncio.Event()
+    session.journal.listeners.append(lambda notice: notice.code == code and came.set())
+    gateway.send_notice(code, "About the link to IBKR.")
+    await asyncio.wait_for(came.wait(), FAR_TOO_LONG)
+
+
+async def test_an_open_session_is_judged_by_what_it_has_heard_since(opened):
+    """A loss that was reported long after the opening is in the verdict, and so is its end."""
+    session, gateway = opened
+    await notified(session, gateway, 1100)
+    report = await diagnose(question(gateway.port), session)
+    assert report.verdict.id == "connectivity-lost"
+    await notified(session, gateway, 1102)
+    assert (await diagnose(question(gateway.port), session)).verdict.id == "healthy"
+
+
+async def test_an_open_session_tells_of_a_wrong_clock(opened):
+    """The gateway's clock is asked for over the session's own connection."""
+    session, gateway = opened
+    gateway.set_faults(["clock-skew:90"])
+    report = await diagnose(question(gateway.port), session)
+    assert report.verdict.id == "clock-skew"
+    assert gateway.connections_accepted == 1
+
+
+async def test_an_open_session_elsewhere_is_left_out(opened):
+    """A question about another gateway gets a probe of that one."""
+    session, gateway = opened
+    with SimulatedGateway(faults=["id-held"]) as other:
+        report = await diagnose(question(other.port), session)
+        assert other.connections_accepted == 1
+    assert report.verdict.id == "client-id-in-use"
+    assert gateway.connections_accepted == 1

@@ -1,0 +1,330 @@
+"""Checks of the gateway's machine: its processes, login log, settings file, API logs, sockets."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import psutil
+import pytest
+import servers
+from commands import at, environment
+from diagnosing import context
+
+from ibnb.diagnostics.checks import files, host, net
+from ibnb.diagnostics.machine import Machine
+from ibnb.diagnostics.once import Once
+from ibnb.tws.processes import GatewayProcess
+from ibnb.tws.target import Target
+
+GATEWAY = GatewayProcess(4242, "Gateway", "java", 0.0, (4001,), "IB Gateway 1030")
+SILENT_GATEWAY = GatewayProcess(4243, "Gateway", "java", 0.0, (), "IB Gateway 1030")
+ELSEWHERE = Target("192.0.2.7", 4002)
+SECRETS = ("10.11.12.13", "00:1A:2B:3C:4D:5E", "deadbeefcafe0123456789", "someuser")
+
+
+def machine(folder=None, *processes):
+    """Return what a look at the machine gives: these processes, this settings folder."""
+    seen = Machine(processes, () if folder is None else (folder,))
+    return Once(lambda: seen)
+
+
+def run(check, **more):
+    """Run one check and return its result."""
+    return asyncio.run(check(context(**more)[0]))
+
+
+def log(folder, *messages, ago=0.0):
+    """Write a launcher.log whose lines are a second apart, the last one `ago` seconds old."""
+    last = datetime.now() - timedelta(seconds=ago)  # noqa: DTZ005 - a log tells local time
+    lines = [
+        f"{last - timedelta(seconds=len(messages) - 1 - number):%Y-%m-%d %H:%M:%S.123} "
+        f"INFO  [JTS-Main] - {message}\n"
+        for number, message in enumerate(messages)
+    ]
+    path = folder / "launcher.log"
+    path.write_text("".join(lines))
+    os.utime(path, (last.timestamp(), last.timestamp()))
+    return folder
+
+
+RESTART = "-------------- IB GATEWAY RESTART --------------"
+TRY = "LauncherLoginThread.runLoginWithUI()[host=10.11.12.13, user=someuser, loginAttempt=1]"
+CHALLENGE = "Received CHALLENGE deadbeefcafe0123456789 00:1A:2B:3C:4D:5E"
+THROTTLED = "Too many failed login attempts. Please wait 4 minutes & 55 seconds"
+WRONG = "Authorization failed: Invalid username or password"
+DONE = "Switching to a new encrypted log"
+
+
+@pytest.mark.parametrize(
+    ("messages", "status", "entry", "said"),
+    [
+        ([RESTART], "warn", "login-pending", "starting"),
+        ([RESTART, TRY], "warn", "login-pending", "logging in"),
+        ([RESTART, TRY, CHALLENGE], "warn", "login-pending", "second factor"),
+        ([RESTART, TRY, THROTTLED], "warn", "login-pending", "failed logins (29"),
+        ([RESTART, TRY, WRONG], "warn", "login-rejected", "refused"),
+        ([RESTART, TRY, CHALLENGE, DONE], "pass", None, "logged in"),
+        (["no line that anybody knows"], "pass", None, "nothing that is known"),
+    ],
+)
+def test_the_login_of_a_gateway_that_runs(tmp_path, messages, status, entry, said):
+    """The log of a process that is there tells how far its login got, and what to do."""
+    result = run(files.login, machine=machine(log(tmp_path, *messages), SILENT_GATEWAY))
+    assert (result.status, result.entry) == (status, entry)
+    assert said in result.summary
+    assert bool(result.fix) == (status == "warn")
+    assert not any(secret in str(result) for secret in SECRETS)
+
+
+def test_a_login_without_a_process_is_not_counted(tmp_path):
+    """A pending login beside no process at all is yesterday's: the check does not count it."""
+    result = run(files.login, machine=machine(log(tmp_path, RESTART, TRY, CHALLENGE)))
+    assert (result.status, result.entry) == ("skip", None)
+    assert "no TWS or Gateway process" in result.summary
+
+
+def test_a_log_that_fell_silent_names_no_cause(tmp_path):
+    """A challenge that has gone on for hours without a line is of a process that is gone."""
+    folder = log(tmp_path, RESTART, TRY, CHALLENGE, ago=7200.0)
+    result = run(files.login, machine=machine(folder, SILENT_GATEWAY))
+    assert (result.status, result.entry) == ("warn", None)
+    assert "fell silent" in result.summary
+
+
+@pytest.mark.parametrize("check", [files.login, files.logs], ids=["login", "logs"])
+def test_without_a_folder_nothing_can_be_said(check):
+    """No settings folder, as beside a container: the check is skipped and says why."""
+    result = run(check, machine=machine(None, GATEWAY))
+    assert (result.status, result.blocked_by) == ("skip", None)
+    assert "found here" in result.summary
+
+
+@pytest.mark.parametrize(
+    ("found", "status"),
+    [
+        (["::1", "127.0.0.1"], "warn"),
+        (["127.0.0.1", "::1"], "pass"),
+        (["192.0.2.7"], "pass"),
+    ],
+)
+def test_a_name_that_is_ipv6_first(monkeypatch, found, status):
+    """A gateway listens on 127.0.0.1: a name that leads to ::1 first is told, and the way round."""
+
+    def resolve(_host, port, *_more):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in found]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    result = run(host.address, target=Target("gateway.example", 4002))
+    assert result.status == status
+    assert result.evidence["addresses"] == found
+    assert ("%ibconnect 127.0.0.1:4002" in str(result.fix)) == (status == "warn")
+
+
+@pytest.mark.parametrize(
+    "check",
+    [host.process, files.login, files.settings, files.logs, net.port, net.clients],
+    ids=lambda check: check.__name__,
+)
+def test_another_machine_cannot_be_looked_into(check):
+    """What belongs to another machine is skipped, and the machine is named."""
+    result = run(check, target=ELSEWHERE, machine=machine(None))
+    assert (result.status, result.blocked_by) == ("skip", None)
+    assert "192.0.2.7 is another machine" in result.summary
+
+
+@pytest.mark.parametrize(
+    ("trusted", "status"), [("127.0.0.1", "pass"), ("10.11.12.13", "warn"), (None, "skip")]
+)
+def test_the_address_that_the_gateway_sees_should_be_trusted(tmp_path, trusted, status):
+    """The settings file is compared with the address of this end, and names no other address."""
+    line = f"TrustedIPs={trusted}\n" if trusted else ""
+    (tmp_path / "jts.ini").write_text(f"[IBGateway]\n{line}ApiOnly=true\n[Logon]\nuser=someuser\n")
+    result = run(files.settings, machine=machine(tmp_path))
+    assert result.status == status
+    assert not any(secret in str(result) for secret in SECRETS)
+    if status == "warn":
+        assert "enter 127.0.0.1, then Apply, then OK" in result.fix[0]
+
+
+def test_a_range_among_the_trusted_addresses_is_named(tmp_path):
+    """A range matches nobody, and whoever wrote it thinks that it does."""
+    (tmp_path / "jts.ini").write_text("[IBGateway]\nTrustedIPs=127.0.0.0/8\n")
+    result = run(files.settings, machine=machine(tmp_path))
+    assert result.status == "warn"
+    assert "ranges are not understood" in result.summary
+
+
+@pytest.mark.parametrize(("name", "encrypted"), [("api.7.Mon.log", False), ("api.1.ibgzenc", True)])
+def test_api_logs_are_found_and_how_to_read_them(tmp_path, name, encrypted):
+    """A log is named without its folder; an encrypted one comes with the way to export it."""
+    (tmp_path / "someuser").mkdir()
+    (tmp_path / "someuser" / name).write_text("")
+    result = run(files.logs, machine=machine(tmp_path))
+    assert result.status == "pass"
+    assert name in result.summary
+    assert "someuser" not in str(result)
+    assert bool(result.fix) == encrypted
+
+
+def test_a_gateway_on_another_port_is_named():
+    """A gateway that listens elsewhere is named with its process, port and kind of account."""
+    with socket.create_server((servers.LOOPBACK, 0)) as listening:
+        number = listening.getsockname()[1]
+        process = GatewayProcess(4242, "Gateway", "java", 0.0, (number,), "IB Gateway 1030")
+        with socket.socket() as taken:
+            taken.bind((servers.LOOPBACK, 0))
+            target = Target(servers.LOOPBACK, taken.getsockname()[1])
+            result = run(net.port, target=target, machine=machine(None, process))
+    assert (result.status, result.entry) == ("fail", "connection-refused")
+    assert f"Gateway, process 4242, on {number}" in result.summary
+    assert f"Connect where it listens: %ibconnect {number}" in result.fix
+
+
+def test_a_gateway_that_does_not_listen_is_told_to(refused_port):
+    """A process that runs and listens nowhere: the steps name its process and the port tried."""
+    target = Target(servers.LOOPBACK, refused_port)
+    result = run(net.port, target=target, machine=machine(None, SILENT_GATEWAY))
+    assert (result.status, result.entry) == ("fail", "connection-refused")
+    assert "process 4243" in result.fix[0]
+    assert f"Socket port {refused_port}" in result.fix[0]
+
+
+@contextmanager
+def connections(port, count):
+    """Hold connections to a port of this machine."""
+    made = [socket.create_connection((servers.LOOPBACK, port)) for _ in range(count)]
+    try:
+        yield made
+    finally:
+        for one in made:
+            one.close()
+
+
+@contextmanager
+def accepting():
+    """Listen, accept everything, and never close or say anything."""
+    with socket.create_server((servers.LOOPBACK, 0), backlog=128) as listener:
+        yield listener
+
+
+@pytest.mark.parametrize(("count", "entry"), [(0, None), (3, None), (32, "too-many-clients")])
+def test_the_clients_of_a_port_are_counted(count, entry):
+    """32 clients are all that a gateway takes; who holds them is named."""
+    with accepting() as listener, connections(listener.getsockname()[1], count):
+        accepted = [listener.accept()[0] for _ in range(count)]
+        target = Target(servers.LOOPBACK, listener.getsockname()[1])
+        result = run(net.clients, target=target)
+        for one in accepted:
+            one.close()
+    assert result.entry == entry
+    assert result.evidence["established"] == count
+    if entry:
+        assert f"process {os.getpid()}" in result.fix[0]
+
+
+def test_a_pile_of_forgotten_sockets_is_seen():
+    """Connections whose client has closed, and the gateway has not, tell of a stuck API."""
+    with accepting() as listener:
+        with connections(listener.getsockname()[1], 30):
+            accepted = [listener.accept()[0] for _ in range(30)]
+        for one in accepted:
+            assert one.recv(1) == b""
+        target = Target(servers.LOOPBACK, listener.getsockname()[1])
+        result = run(net.clients, target=target)
+        for one in accepted:
+            one.close()
+    assert (result.status, result.entry) == ("warn", "handshake-silent")
+    assert "30 connections wait" in result.summary
+
+
+def denied(*_args, **_kwargs):
+    """Be a system that lets this user see nothing."""
+    raise psutil.AccessDenied
+
+
+@pytest.mark.parametrize("check", [net.port, net.clients], ids=["port", "clients"])
+def test_a_user_who_may_see_nothing(monkeypatch, check):
+    """Where the system hides sockets the check is skipped and says why; it never guesses."""
+    monkeypatch.setattr(psutil, "net_connections", denied)
+    monkeypatch.setattr(psutil.Process, "net_connections", denied, raising=False)
+    monkeypatch.setattr(psutil.Process, "connections", denied, raising=False)
+    result = run(check, machine=machine(None))
+    assert (result.status, result.blocked_by) == ("skip", None)
+    assert "could not be read" in result.summary
+
+
+def fake_gateway(folder):
+    """Start a process that looks like IBKR's Java program, with this settings folder."""
+    (folder / "ibgateway.GWClient").write_text("print('up', flush=True)\ninput()\n")
+    return subprocess.Popen(
+        ["java", "ibgateway.GWClient", str(folder)],  # noqa: S607 - this Python, by another name
+        executable=sys.executable,
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def diag(folder, port, *options):
+    """Run `ibnb diag` for a user whose home is this folder; return what it prints."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "ibnb", "diag", at(port), "--timeout", "1", *options],
+        env=environment(HOME=str(folder), USERPROFILE=str(folder)),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    assert ended.stderr == ""
+    return ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("messages", "verdict"),
+    [
+        ([RESTART, TRY, CHALLENGE], "login-pending"),
+        ([RESTART, TRY, WRONG], "login-rejected"),
+        ([RESTART, TRY, DONE], "connection-refused"),
+    ],
+)
+def test_a_refused_port_beside_a_login(tmp_path, refused_port, messages, verdict):
+    """A closed port while somebody has to confirm the login is told as that, by the program."""
+    home = tmp_path / "home"
+    (home / "Jts").mkdir(parents=True)
+    log(home / "Jts", *messages)
+    gateway = fake_gateway(home / "Jts")
+    try:
+        assert gateway.stdout.readline() == "up\n"
+        shown = diag(home, refused_port, "--json")
+    finally:
+        gateway.communicate("\n")
+    assert f'"id": "{verdict}"' in shown.partition('"checks"')[0]
+    assert not any(secret in shown for secret in SECRETS)
+
+
+def test_a_silent_gateway_with_a_pile_of_sockets_is_wedged(tmp_path):
+    """A mute handshake beside 30 sockets in CLOSE_WAIT: the API is stuck, and wants a restart."""
+    with accepting() as listener:
+        port = listener.getsockname()[1]
+        with connections(port, 30):
+            accepted = [listener.accept()[0] for _ in range(30)]
+        shown = diag(tmp_path, port)
+        for one in accepted:
+            one.close()
+    assert "wedged" in shown
+    assert "Restart the gateway" in shown
+
+
+def test_a_full_gateway(tmp_path):
+    """A client that gets no answer while 32 are connected has met the limit."""
+    with accepting() as listener, connections(listener.getsockname()[1], 32):
+        accepted = [listener.accept()[0] for _ in range(32)]
+        shown = diag(tmp_path, listener.getsockname()[1], "--json")
+        for one in accepted:
+            one.close()
+    assert '"id": "too-many-clients"' in shown.partition('"checks"')[0]

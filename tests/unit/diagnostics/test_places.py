@@ -1,0 +1,66 @@
+"""Where a diagnosis works: in a terminal, a script, without Jupyter, for a user who sees little."""
+
+import json
+
+import pytest
+from commands import at, python
+
+from ibnb.simulator import SimulatedGateway
+
+WITHOUT_JUPYTER = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition('.')[0] in {'IPython', 'ipykernel', 'ipywidgets', 'jupyter_client',
+                                      'jupyter_server', 'jupyterlab', 'nbformat', 'nbclient'}:
+            raise ModuleNotFoundError(f'No module named {name!r}', name=name)
+sys.meta_path.insert(0, Absent())
+"""
+WITHOUT_SIGHT = """
+import psutil
+def denied(*args, **kwargs):
+    raise psutil.AccessDenied
+psutil.net_connections = denied
+for name in ('net_connections', 'connections', 'cmdline', 'exe', 'cwd', 'environ'):
+    setattr(psutil.Process, name, denied)
+"""
+PROGRAM = "\nfrom ibnb.cli import main\nraise SystemExit(main(['diag', TARGET, '--json']))"
+SCRIPT = "\nimport ibnb, json\nprint(json.dumps(ibnb.diagnose(TARGET).to_dict()))"
+IN_A_LOOP = (
+    "\nimport asyncio, ibnb, json\n"
+    "print(json.dumps(asyncio.run(ibnb.diagnose_async(TARGET)).to_dict()))"
+)
+
+
+def diagnosed(gateway, source):
+    """Run Python source that diagnoses a gateway and prints JSON; return the document."""
+    ended = python("-c", f"TARGET = {at(gateway.port)!r}{source}")
+    assert ended.stderr == ""
+    return json.loads(ended.stdout)
+
+
+@pytest.mark.parametrize(
+    "source", [PROGRAM, SCRIPT, IN_A_LOOP], ids=["program", "script", "coroutine"]
+)
+@pytest.mark.parametrize("before", ["", WITHOUT_JUPYTER], ids=["with", "without"])
+def test_with_and_without_jupyter(source, before):
+    """The same report comes with a loop and without one, with Jupyter installed and without."""
+    with SimulatedGateway() as gateway:
+        document = diagnosed(gateway, f"\n{before}{source}")
+        assert gateway.connections_accepted == gateway.handshakes_completed == 1
+    assert document["verdict"]["id"] == "healthy"
+
+
+def test_a_user_who_may_see_no_other_process():
+    """What cannot be seen is skipped and says why; the wire still tells the cause."""
+    with SimulatedGateway(faults=["id-held"]) as gateway:
+        document = diagnosed(gateway, f"\n{WITHOUT_SIGHT}{PROGRAM}")
+        assert gateway.connections_accepted == 1
+    assert document["verdict"]["id"] == "client-id-in-use"
+    by_id = {one["id"]: one for one in document["checks"]}
+    assert "crash" not in {one["status"] for one in by_id.values()}
+    for check in ("net.port", "net.clients"):
+        assert (by_id[check]["status"], by_id[check]["blocked_by"]) == ("skip", None)
+        assert "could not be" in by_id[check]["summary"]
+    assert by_id["session.client-id"]["status"] == "skip"
+    assert "no other process" not in json.dumps(document)

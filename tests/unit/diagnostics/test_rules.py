@@ -1,0 +1,182 @@
+"""Each rule of the verdict: what it sees, what it leaves to others, and who is asked first."""
+
+import pytest
+from diagnosing import attempt, context
+
+from ibnb.diagnostics import CHECKS, Result
+from ibnb.diagnostics.rules import RULES
+from ibnb.diagnostics.verdict import judge
+from ibnb.knowledge import catalogue
+from ibnb.tws.handshake import Stage
+
+REFUSED = attempt(ending="refused", stage=Stage.RESOLVE, version=None, accounts=None)
+SILENT = attempt(ending="timeout", stage=Stage.TCP, version=None, accounts=None)
+CLOSED = attempt(ending="closed", stage=Stage.TCP, version=None, accounts=None)
+AFTER_START = attempt(ending="closed", stage=Stage.START, accounts=None)
+FOREIGN = attempt(ending="foreign", stage=Stage.TCP, version=None, accounts=None)
+HELD = attempt((326, "in use"), ending="closed", stage=Stage.START, accounts=None)
+LINK_LOST = attempt((1100, "Connectivity between IBKR and TWS has been lost."))
+WELL = attempt()
+
+PENDING = Result(
+    "host.login",
+    "warn",
+    "The login log says of the gateway: it waits for the second factor.",
+    entry="login-pending",
+    fix=("Confirm the login.",),
+)
+REJECTED = Result("host.login", "warn", "The password was refused.", entry="login-rejected")
+FULL = Result("net.clients", "warn", "32 clients are connected.", entry="too-many-clients")
+PILE = Result(
+    "net.clients",
+    "warn",
+    "30 connections wait for the gateway to close them (CLOSE_WAIT).",
+    entry="handshake-silent",
+    fix=("Restart the gateway.",),
+)
+UNTRUSTED = Result(
+    "host.settings",
+    "warn",
+    "The settings file does not list 127.0.0.1 as trusted.",
+    entry="handshake-silent",
+    fix=("Trust 127.0.0.1.",),
+)
+FORWARDER = Result("net.port", "pass", "docker-proxy (process 7) listens on port 4002.")
+JAVA = Result("net.port", "pass", "java (process 7) listens on port 4002.")
+
+
+def listening(pid):
+    """Return that a process listens on the port, beside a gateway that is process 4242."""
+    name = "python" if pid else "a process that this user may not see"
+    return (
+        Result(
+            "host.process", "pass", "It runs.", {"processes": [{"pid": 4242, "kind": "Gateway"}]}
+        ),
+        Result("net.port", "pass", f"{name} listens.", {"listening": [{"port": 4002, "pid": pid}]}),
+    )
+
+
+ELSEWHERE = Result(
+    "net.port",
+    "fail",
+    "Nothing listens on port 4002. Listening here: Gateway, process 4242, on 4001, a live port.",
+    entry="connection-refused",
+    fix=("Connect where it listens: %ibconnect 4001",),
+)
+HOLDER = Result(
+    "session.client-id",
+    "warn",
+    "Client ID 7 is held by notebook a.ipynb (process 9).",
+    entry="client-id-in-use",
+    fix=("Run %ibdisconnect in it.",),
+)
+HALF_OPEN = Result("session.heartbeat", "fail", "Not a byte came.", entry="half-open")
+STALE = Result("session.state", "warn", "The `ib` at hand is stale.", entry="stale-connection")
+SYNC = Result("session.state", "warn", "Open orders did not arrive.", entry="sync-incomplete")
+PACING = Result("session.pacing", "warn", "70 historical requests.", entry="pacing")
+FARM = Result("api.link", "warn", "usfarm is broken.", entry="data-farm-down")
+LOSSES = Result("session.history", "warn", "A connection was lost once in the last hour.")
+
+
+@pytest.mark.parametrize(
+    ("results", "found", "verdict", "said"),
+    [
+        ([PENDING], REFUSED, "login-pending", "second factor"),
+        ([PENDING], SILENT, "login-pending", "second factor"),
+        ([PENDING], CLOSED, "login-pending", "second factor"),
+        ([REJECTED], REFUSED, "login-rejected", "refused"),
+        ([PENDING, *listening(4242)], SILENT, "login-pending", "second factor"),
+        ([PENDING, *listening(None)], SILENT, "login-pending", "second factor"),
+        ([PENDING, *listening(7)], SILENT, "handshake-silent", "not one byte"),
+        ([PENDING, *listening(7)], CLOSED, "closed-before-version", "without a version reply"),
+        ([UNTRUSTED, *listening(4242)], SILENT, "handshake-silent", "127.0.0.1 as trusted"),
+        ([UNTRUSTED, *listening(7)], SILENT, "handshake-silent", "not one byte"),
+        ([PENDING], WELL, "healthy", "works"),
+        ([PENDING], HELD, "client-id-in-use", "326"),
+        ([PENDING], FOREIGN, "not-a-gateway", "no TWS or Gateway"),
+        ([PENDING], None, "login-pending", "second factor"),
+        ([PENDING, ELSEWHERE], REFUSED, "login-pending", "second factor"),
+        ([ELSEWHERE], REFUSED, "connection-refused", "nothing listens"),
+        ([FULL], CLOSED, "too-many-clients", "32 clients"),
+        ([FULL], AFTER_START, "too-many-clients", "32 clients"),
+        ([FULL], SILENT, "too-many-clients", "32 clients"),
+        ([FULL], HELD, "client-id-in-use", "326"),
+        ([FULL], WELL, "healthy", "works"),
+        ([FULL, PENDING], SILENT, "login-pending", "second factor"),
+        ([PILE], SILENT, "handshake-silent", "wedged"),
+        ([PILE, UNTRUSTED], SILENT, "handshake-silent", "wedged"),
+        ([PILE], CLOSED, "closed-before-version", "without a version reply"),
+        ([PILE], WELL, "healthy", "works"),
+        ([UNTRUSTED], SILENT, "handshake-silent", "127.0.0.1 as trusted"),
+        ([UNTRUSTED], CLOSED, "closed-before-version", "127.0.0.1 as trusted"),
+        ([UNTRUSTED], AFTER_START, "closed-after-start", "session start"),
+        ([UNTRUSTED], WELL, "healthy", "works"),
+        ([FORWARDER], CLOSED, "closed-before-version", "docker-proxy"),
+        ([JAVA], CLOSED, "closed-before-version", "without a version reply"),
+        ([FORWARDER], SILENT, "handshake-silent", "not one byte"),
+        ([HOLDER], HELD, "client-id-in-use", "notebook a.ipynb"),
+        ([HOLDER], WELL, "healthy", "works"),
+        ([HALF_OPEN], WELL, "half-open", "Not a byte"),
+        ([HALF_OPEN], LINK_LOST, "half-open", "Not a byte"),
+        ([STALE], WELL, "stale-connection", "stale"),
+        ([STALE], REFUSED, "connection-refused", "nothing listens"),
+        ([SYNC], WELL, "sync-incomplete", "Open orders"),
+        ([SYNC, FARM], WELL, "data-farm-down", "usfarm"),
+        ([STALE, FARM], WELL, "stale-connection", "stale"),
+        ([PACING], WELL, "pacing", "70 historical"),
+        ([LOSSES], WELL, "healthy", "works"),
+    ],
+)
+def test_what_each_rule_sees(results, found, verdict, said):
+    """Every rule sees its cause where its evidence is, and leaves all else to the others."""
+    ordered = sorted(results, key=lambda one: [check.id for check in CHECKS].index(one.id))
+    judged = judge(ordered, found, context()[0])
+    assert judged.id == verdict
+    assert said in judged.summary
+
+
+@pytest.mark.parametrize(
+    ("results", "found", "first"),
+    [
+        ([PENDING], REFUSED, "Confirm the login."),
+        ([PILE], SILENT, "Restart the gateway."),
+        ([UNTRUSTED], CLOSED, "Trust 127.0.0.1."),
+        ([UNTRUSTED, PILE], SILENT, "Restart the gateway."),
+        ([ELSEWHERE], REFUSED, "Connect where it listens: %ibconnect 4001"),
+        ([HOLDER], HELD, "Run %ibdisconnect in it."),
+    ],
+)
+def test_what_to_do_first_fits_what_was_found(results, found, first):
+    """The step that comes first is of the evidence that decided; the page's own steps follow."""
+    judged = judge(results, found, context()[0])
+    assert judged.fix[0] == first
+    page = catalogue().by_id(judged.id)
+    assert set(page.resolution) <= set(judged.fix)
+    assert len(judged.fix) == len(set(judged.fix))
+
+
+def test_a_verdict_names_its_evidence():
+    """The checks that speak for a cause are named with it."""
+    assert "host.login" in judge([PENDING], REFUSED, context()[0]).evidence
+    assert judge([FULL], CLOSED, context()[0]).evidence == ("net.clients",)
+
+
+def test_too_many_requests_are_a_warning():
+    """A connection that works, only paced too fast, is no broken one."""
+    assert judge([PACING], WELL, context()[0]).severity == "warning"
+
+
+def test_what_failed_last_counts():
+    """A gateway that works now is healthy, and the verdict says what %ibconnect met before."""
+    judged = judge([], WELL, context(failed=HELD)[0])
+    assert judged.id == "healthy"
+    assert "The last %ibconnect failed" in judged.summary
+    assert "326" in judged.summary
+
+
+def test_no_rule_sees_anything_in_nothing():
+    """Without results and without a look at the wire every rule stays silent."""
+    from ibnb.diagnostics.rules import Findings
+
+    found = Findings({}, None, context()[0])
+    assert [rule(found) for rule in RULES] == [None] * len(RULES)

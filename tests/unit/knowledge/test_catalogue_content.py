@@ -1,0 +1,393 @@
+"""What the catalogue must hold: the ids that others rely on, and the facts users come for."""
+
+import re
+
+import pytest
+
+from ibnb.knowledge import catalogue
+
+VERDICTS = [
+    "healthy",
+    "connection-refused",
+    "host-unreachable",
+    "handshake-silent",
+    "closed-before-version",
+    "not-a-gateway",
+    "version-too-old",
+    "client-id-in-use",
+    "paper-disclaimer",
+    "closed-after-start",
+    "not-ready",
+    "no-accounts",
+    "wrong-environment",
+    "login-pending",
+    "login-rejected",
+    "connectivity-lost",
+    "data-farm-down",
+    "sync-incomplete",
+    "half-open",
+    "clock-skew",
+    "too-many-clients",
+    "stale-connection",
+]
+
+ERRORS_OF_PYTHON = [
+    "not-connected",
+    "event-loop-running",
+    "orders-locked",
+    "request-timeout",
+    "no-api-library",
+    "connect-timeout",
+    "blocking-in-handler",
+    "queued-cells-lost",
+    "timeout-outside-task",
+    "contract-not-qualified",
+    "request-error",
+]
+
+WARNING_VERDICTS = {"data-farm-down", "sync-incomplete", "clock-skew"}
+
+CHECKS = {
+    *("env.loop", "env.library", "env.kernel", "env.guard"),
+    *("host.address", "host.process", "host.login", "host.settings", "host.logs"),
+    *("net.port", "net.tcp", "net.clients"),
+    *("api.version", "api.start", "api.ready", "api.accounts", "api.link", "api.clock"),
+    *("session.state", "session.heartbeat", "session.history", "session.pacing"),
+    "session.client-id",
+}
+PAGE_OF_CHECK = {
+    "env.loop": "event-loop-running",
+    "env.kernel": "queued-cells-lost",
+    "host.address": "host-unreachable",
+    "host.login": "login-pending",
+    "host.settings": "api-settings",
+    "net.port": "connection-refused",
+    "net.clients": "too-many-clients",
+    "api.version": "handshake-silent",
+    "api.link": "connectivity-lost",
+    "session.heartbeat": "half-open",
+    "session.history": "connection-losses",
+    "session.pacing": "pacing",
+    "session.client-id": "client-id-in-use",
+}
+
+KNOWN = (
+    "0 100-107 109-111 113-126 129 131-148 151-168 200-203 300-317 319-426 427-449 460 481 492 "
+    "501-592 1100-1102 1300 2100-2111 2113 2119 2129 2130 2137 2150 2152 2157 2158 2168 2169 2176 "
+    "2188 10000-10003 10005-10027 10089-10092 10141 10147 10148 10167 10168 10172 10182 10186 "
+    "10187 10189 10190 10197 10225 10230 10231 10233-10254 10256 10257 10268-10270 10276-10312 "
+    "10314-10319 10321 10322 10324-10347 10349 10358"
+)
+"""The codes that IBKR's tables list and those that were seen in the field beside them."""
+
+MOST_MET = (
+    "100-107 109-111 113 116 117 119 122 125 131 133 135 136 140 141 144-147 152 161-167 200-203 "
+    "300 301 309 312 320-326 354 356 357 366 382 383 387 388 399 404 411 420 426 430 434-436 438 "
+    "492 501-509 1100-1102 1300 2100-2110 2119 2137 2150 2157 2158 2168 2169 10006 10089-10091 "
+    "10147 10148 10167 10168 10185 10187 10189 10190 10197 10225 10349"
+)
+"""The codes that users ask about most, each with a full page."""
+
+GATEWAY_MENU = "Gateway: Configure (or File) > Global Configuration > API > Settings"
+TWS_MENU = "TWS: Edit (or File) > Global Configuration > API > Settings"
+
+FACTS = {
+    "client-id-in-use": (
+        "second script",
+        "Rerunning a notebook cell",
+        "duplicate client",
+        "ib_insync",
+        "clientId",
+        "finally",
+        "services",
+        "--client-id auto",
+        "30 to 60 seconds",
+    ),
+    "connection-refused": (
+        "WinError 10061",
+        "ConnectionRefusedError",
+        "127.0.0.1",
+        "localhost",
+        "7497",
+        "4002",
+        "ib.connect",
+        "connectAsync",
+        "Enable ActiveX and Socket Clients",
+        "no such switch",
+        "whatever the defaults are",
+        GATEWAY_MENU,
+        TWS_MENU,
+    ),
+    "not-connected": (
+        "isConnected()",
+        "Not connected",
+        "Socket disconnect",
+        "restarted",
+        "await",
+        "disconnect messages",
+        "resubscribe",
+        "%ibconnect",
+    ),
+    "request-invalid": (
+        "validat",
+        "missing",
+        "wrong type",
+        "asset class",
+        "payload",
+        "known to work",
+        "qualifyContracts",
+        "one at a time",
+        "Read-Only",
+    ),
+    "handshake-silent": (
+        GATEWAY_MENU,
+        TWS_MENU,
+        "15 seconds",
+        "Enable ActiveX and Socket Clients",
+        "4002",
+        "4001",
+        "7497",
+        "7496",
+        "Trusted IPs",
+        "127.0.0.1",
+        "Master API client ID",
+        "not needed",
+        "Read-Only API",
+        "Create API message log file",
+        "Click Apply, then OK",
+        "no restart is needed",
+        "%ibdiag",
+        "`ibnb diag`",
+        "second factor (2FA)",
+        "connection attempts",
+        "authentication failures",
+        "API permissions",
+        "encrypt",
+        "1-877-442-2757",
+        "version, the port and the error",
+        "less than 5 seconds",
+        "managed accounts",
+    ),
+    "api-settings": (
+        GATEWAY_MENU,
+        TWS_MENU,
+        "Forgetting to click Apply",
+        "4002",
+        "4001",
+        "7497",
+        "7496",
+        "127.0.0.1",
+        "Master API client ID",
+        "Read-Only API",
+        "Create API message log file",
+        "No restart is needed",
+    ),
+    "api-logs": ("by hand", "ibgzenc", "Authentication failures", "connect", "permissions"),
+    "ibkr-support": ("1-877-442-2757", "version", "port", "handshake timeout"),
+    "diagnose-safely": ("paper", "read", "financial, investment, trading, tax or legal advice"),
+    "tif-preset": ("ib_insync", "Cancelled", "live"),
+    "blocking-in-handler": ("for ever", "Async", "RequestTimeout", "interrupt"),
+    "queued-cells-lost": ("cannot enter context", "Run All", "nest_asyncio", "%load_ext ibnb"),
+    "request-error": ("RaiseRequestErrors", "%iberror 200", "reqId"),
+    "price-increment": ("goes on with its old price", "reqMarketRule", "Round"),
+    "history-pacing": ("60 requests", "15 seconds", "BID_ASK"),
+    "history-cancelled": ("60 seconds", "timeout="),
+    "read-only-api": ("was not placed", "--readonly", GATEWAY_MENU, TWS_MENU),
+    "order-held": ("Do not send it again", "outsideRth"),
+    "partly-subscribed": ("would be a mistake", "Greeks"),
+}
+
+
+def codes_of(ranges):
+    for part in ranges.split():
+        first, _, last = part.partition("-")
+        yield from range(int(first), int(last or first) + 1)
+
+
+def text_of(entry):
+    parts = [entry.title, entry.summary, *entry.symptoms, *entry.causes, *entry.resolution]
+    return "\n".join([*parts, *(check.text for check in entry.checks)])
+
+
+@pytest.mark.parametrize("entry_id", [*VERDICTS, *ERRORS_OF_PYTHON])
+def test_every_verdict_and_error_has_its_page(entry_id):
+    """Diagnosis and session name these ids; each has a page with something to do."""
+    entry = catalogue().by_id(entry_id)
+    assert entry is not None
+    assert entry.resolution
+
+
+def test_verdicts_that_leave_a_usable_connection_are_warnings():
+    """The severity of a verdict decides the exit status: warnings and healthy are 0."""
+    severities = {entry_id: catalogue().by_id(entry_id).severity for entry_id in VERDICTS}
+    assert {key for key, value in severities.items() if value == "warning"} == WARNING_VERDICTS
+    assert {key for key, value in severities.items() if value == "info"} == {"healthy"}
+
+
+@pytest.mark.parametrize(
+    ("code", "entry_id"),
+    [
+        (326, "client-id-in-use"),
+        (10141, "paper-disclaimer"),
+        (504, "not-connected"),
+        (1100, "connectivity-lost"),
+        (2110, "connectivity-lost"),
+        (2103, "data-farm-down"),
+        (2105, "data-farm-down"),
+        (2157, "data-farm-down"),
+        (321, "request-invalid"),
+        (200, "no-security-definition"),
+        (100, "pacing"),
+        (110, "price-increment"),
+        (366, "no-such-request"),
+        (2109, "attribute-ignored"),
+        (10090, "partly-subscribed"),
+        (10358, "fundamentals-missing"),
+        (162, "historical-data"),
+        (354, "not-subscribed"),
+        (10089, "not-subscribed"),
+        (10168, "not-subscribed"),
+        (10147, "cancel-not-found"),
+        (502, "could-not-connect"),
+        (1300, "port-changed"),
+    ],
+)
+def test_codes_lead_to_their_pages(code, entry_id):
+    """Other rooms name these codes and pages together."""
+    assert catalogue().by_code(code).id == entry_id
+
+
+@pytest.mark.parametrize(
+    "code", [2104, 2106, 2158, 2107, 2108, 2119, 202, 399, 10167, 10185, 10349, 1101, 1102]
+)
+def test_a_notice_that_is_no_error_says_so_first(code):
+    """Users search for these numbers in fright; the first sentence takes it from them."""
+    entry = catalogue().by_code(code)
+    first_sentence = re.split(r"[.:]\s", entry.summary)[0]
+    assert re.search(r"\b(no|not an) error\b", first_sentence)
+    assert entry.severity == ("warning" if code in {399, 1101} else "info")
+
+
+def test_every_page_of_severity_info_says_that_it_is_no_error():
+    """A page that is shown like an error must not be taken for one."""
+    for entry in catalogue().entries:
+        if entry.severity == "info":
+            first_sentence = re.split(r"[.:]\s", entry.summary)[0]
+            assert re.search(r"\b(no|not an) error\b", first_sentence), entry.id
+
+
+@pytest.mark.parametrize(
+    ("entry_id", "checks"),
+    [
+        ("client-id-in-use", {"session.client-id"}),
+        ("connection-refused", {"host.process", "net.port"}),
+        ("handshake-silent", {"host.process", "net.tcp", "api.version"}),
+        ("not-connected", {"session.state"}),
+        ("request-invalid", set()),
+    ],
+)
+def test_pages_name_the_checks_that_give_their_evidence(entry_id, checks):
+    """The explanation runs the checks that its page names."""
+    named = {check.check for check in catalogue().by_id(entry_id).checks if check.check}
+    assert named >= checks
+    assert bool(named) == bool(checks)
+
+
+@pytest.mark.parametrize(
+    ("entry_id", "fact"), [(entry_id, fact) for entry_id, facts in FACTS.items() for fact in facts]
+)
+def test_key_facts_are_on_the_page_that_users_open(entry_id, fact):
+    """Each of these is what someone with that trouble has to know."""
+    assert fact.lower() in text_of(catalogue().by_id(entry_id)).lower()
+
+
+def test_only_existing_options_are_recommended():
+    """A page never sends a user to an option that the magics do not have."""
+    connect = {
+        "--client-id",
+        "--account",
+        "--expect",
+        "--timeout",
+        "--wait",
+        "--readonly",
+        "--trade",
+        "--name",
+        "--library",
+    }
+    for entry in catalogue().entries:
+        for option in re.findall(r"%ibconnect[^.,:;]*?(--[a-z-]+)", text_of(entry)):
+            assert option in connect, entry.id
+
+
+def test_summaries_are_short():
+    """A summary is a headline's second line: three sentences at most."""
+    for entry in catalogue().entries:
+        assert len(re.findall(r"[.!?](?:\s|$)", entry.summary)) <= 3, entry.id
+
+
+def test_pages_do_not_relate_to_themselves():
+    """A link that leads to where one is helps nobody."""
+    for entry in catalogue().entries:
+        assert entry.id not in entry.related
+        assert len(set(entry.related)) == len(entry.related)
+
+
+@pytest.mark.parametrize(
+    ("code", "word"),
+    [
+        (0, "50 messages"),
+        (135, "no order"),
+        (309, "market depth"),
+        (438, "locked"),
+        (460, "permission"),
+        (501, "connected already"),
+        (538, "still open"),
+        (592, "configuration"),
+        (109, "presets"),
+        (10182, "historical bars"),
+        (10225, "real-time bars"),
+    ],
+)
+def test_a_code_of_a_family_says_what_happened(code, word):
+    """The pages of less common codes share their advice, but each names its own trouble."""
+    entry = catalogue().by_code(code)
+    assert entry.codes == (code,)
+    assert word in entry.summary
+
+
+def test_every_known_code_has_its_page():
+    """No code that a TWS or Gateway is known to send is met with a shrug."""
+    assert [code for code in codes_of(KNOWN) if catalogue().by_code(code) is None] == []
+
+
+@pytest.mark.parametrize("code", list(codes_of(MOST_MET)))
+def test_the_codes_that_users_meet_most_have_a_full_page(code):
+    """What one sees, what may be behind it, what to look at, what to do, and what else to read."""
+    entry = catalogue().by_code(code)
+    assert entry.symptoms
+    assert entry.causes
+    assert entry.checks
+    assert entry.resolution
+    assert entry.related
+
+
+def test_pages_that_are_told_by_text_are_full_pages():
+    """Whoever gets the precise page gets all of it."""
+    for entry in catalogue().entries:
+        if entry.text:
+            assert entry.symptoms, entry.id
+            assert entry.causes, entry.id
+            assert entry.checks, entry.id
+            assert entry.related, entry.id
+
+
+def test_every_check_has_a_page():
+    """A check that fails is looked up by its id too."""
+    assert set(catalogue().checks) == CHECKS
+    assert {check: catalogue().by_check(check).id for check in PAGE_OF_CHECK} == PAGE_OF_CHECK
+
+
+def test_every_check_is_named_by_a_page():
+    """Whatever ibnb can look at stands beside the advice that it serves."""
+    named = {check.check for entry in catalogue().entries for check in entry.checks if check.check}
+    assert named == CHECKS

@@ -1,0 +1,241 @@
+"""The journal of requests: what was asked, by name, and which notice belongs to which request."""
+
+import asyncio
+import gc
+import importlib
+import inspect
+import time
+import weakref
+
+import pytest
+import servers
+from servers import Server
+
+from ibnb.session import ConnectFailed, OrdersLocked, harness
+from ibnb.session.requests import KEPT, RequestJournal, _requests_of
+from ibnb.simulator import SimulatedGateway
+from ibnb.tws.notices import Notice
+
+SOON = 10.0
+
+
+@pytest.fixture
+async def ib(connect, gateway):
+    """The session's `IB` object, connected."""
+    return (await connect(gateway.port)).connection.ib
+
+
+@pytest.fixture
+def requests(session):
+    """The session's journal of requests."""
+    return session.journal.requests
+
+
+async def came(session, code):
+    """Wait until a notice with this code is in the journal; return it."""
+    arrived = asyncio.Event()
+    session.journal.listeners.append(lambda notice: notice.code == code and arrived.set())
+    if all(notice.code != code for notice in session.journal.since(0)):
+        await asyncio.wait_for(arrived.wait(), SOON)
+    return next(notice for notice in session.journal.since(0) if notice.code == code)
+
+
+async def test_a_request_is_journalled_with_its_names(ib, requests, module):
+    """Its method, its arguments by name, its contract, its reqId, and when and by whom."""
+    before = time.time()
+    bars = await ib.reqHistoricalDataAsync(
+        module.Stock("AAPL", "SMART", "USD"), "", "1 D", "5 mins", "TRADES", useRTH=True
+    )
+    request = requests.all()[-1]
+    assert request.method == "reqHistoricalData"
+    assert request.req_id == bars.reqId
+    assert request.contract.symbol == "AAPL"
+    assert type(request.contract) is module.Stock
+    assert request.parameters["barSizeSetting"] == "5 mins"
+    assert request.parameters["useRTH"] is True
+    assert request.parameters["contract"] is request.contract
+    assert "self" not in request.parameters
+    assert before <= request.time <= time.time()
+    assert request.client_id == 41
+    assert requests.request(bars.reqId) == request
+
+
+async def test_a_contract_is_kept_as_it_was_sent(ib, requests, module):
+    """What a user does to a contract or an order afterwards does not change what was asked."""
+    contract = (await ib.qualifyContractsAsync(module.Stock("AAPL", "SMART", "USD")))[0]
+    order = module.LimitOrder("BUY", 5, 1.0)
+    trade = ib.placeOrder(contract, order)
+    contract.symbol, order.lmtPrice = "MSFT", 99.0
+    request = requests.request(trade.order.orderId)
+    assert (request.method, request.contract.symbol) == ("placeOrder", "AAPL")
+    assert request.parameters["order"].lmtPrice == 1.0
+    assert request.parameters["order"].totalQuantity == 5
+
+
+async def test_a_notice_leads_to_its_request(session, ib, module):
+    """An error that names a reqId is matched with what was asked under it."""
+    await ib.reqContractDetailsAsync(module.Stock("NOSUCH", "SMART", "USD"))
+    notice = await came(session, 200)
+    request = session.journal.request_of(notice)
+    assert (request.method, request.contract.symbol) == ("reqContractDetails", "NOSUCH")
+    assert request.req_id == notice.req_id
+    assert session.journal.request_of(Notice(2104, "OK:usfarm")) is None
+    assert session.journal.request_of(Notice(200, "", 987654)) is None
+
+
+async def test_req_ids_repeat_on_another_connection(connect, session, gateway, module):
+    """Of two requests with one reqId, a notice leads to the one of its own connection."""
+    first = (await connect(gateway.port)).connection
+    await first.ib.reqContractDetailsAsync(module.Stock("NOSUCH", "SMART", "USD"))
+    notice = await came(session, 200)
+    second = (await connect(gateway.port)).connection
+    second.ib.client.reqContractDetails(notice.req_id, module.Stock("AAPL", "SMART", "USD"))
+    assert session.journal.request(notice.req_id).contract.symbol == "AAPL"
+    assert session.journal.request_of(notice).contract.symbol == "NOSUCH"
+    assert {one.connection for one in session.journal.requests.all()} == {
+        first.number,
+        second.number,
+    }
+
+
+async def test_a_cancel_leads_to_what_it_cancels(ib, requests, module):
+    """The request is what explains a notice; the cancel is shown only where nothing else is."""
+    contract = (await ib.qualifyContractsAsync(module.Stock("AAPL", "SMART", "USD")))[0]
+    ib.reqMktData(contract)
+    asked = requests.all()[-1]
+    ib.cancelMktData(contract)
+    assert requests.all()[-1].is_cancel
+    assert requests.request(asked.req_id) == asked
+    ib.client.cancelOrder(77, "")
+    assert requests.request(77).method == "cancelOrder"
+
+
+async def test_every_request_is_found(library):
+    """All public methods that send are found, and none that does not."""
+    client = type(importlib.import_module(library).IB().client)
+    found = {name for name, _ in _requests_of(client)}
+    verbs = ("req", "cancel", "place", "calculate", "exercise", "subscribe", "query", "verify")
+    public = {name for name, _ in inspect.getmembers(client, inspect.isfunction)}
+    assert {name for name in public if name.startswith(verbs)} <= found
+    others = {"connect", "connectAsync", "disconnect", "send", "sendMsg", "getReqId", "reset"}
+    assert found & (others | {"isConnected", "isReady", "serverVersion", "updateReqId"}) == set()
+
+
+async def test_the_id_of_every_request_is_found(library):
+    """Each method whose first argument is a number that answers refer to, whatever its name."""
+    client = type(importlib.import_module(library).IB().client)
+    first = {
+        list(inspect.signature(function).parameters)[1:2][0]
+        for _, function in _requests_of(client)
+        if len(inspect.signature(function).parameters) > 1
+    }
+    assert {name for name in first if name.endswith("Id")} - {"marketRuleId"} == {
+        "reqId",
+        "orderId",
+        "tickerId",
+    }
+
+
+async def test_what_is_wrong_with_a_request_is_raised_as_ever(ib, requests):
+    """A wrong call raises what the library raises, and is no request."""
+    before = requests.all()
+    with pytest.raises(TypeError):
+        ib.client.reqPnL("too", "few")
+    with pytest.raises(AttributeError):
+        ib.client.reqContractDetails(1, None)
+    assert requests.all() == before
+
+
+async def test_what_is_not_sent_is_no_request(connect, session, gateway):
+    """Without a connection the library refuses; a refused order is not journalled either."""
+    ib = (await connect(gateway.port)).connection.ib
+    await session.disconnect()
+    before = session.journal.requests.all()
+    with pytest.raises(ConnectionError):
+        ib.reqCurrentTime()
+    assert session.journal.requests.all() == before
+
+
+async def test_a_refused_order_is_no_request(connect, session, module):
+    """The order lock stands around the journal, whichever came first; a what-if order passes."""
+    contract = module.Stock("AAPL", "SMART", "USD")
+    with SimulatedGateway(faults=["live-account"]) as gateway:
+        ib = (await connect(gateway.port, expects=None)).connection.ib
+        for _ in range(2):
+            with pytest.raises(OrdersLocked):
+                ib.placeOrder(contract, module.MarketOrder("BUY", 1))
+            assert "placeOrder" not in {one.method for one in session.journal.requests.all()}
+            # Once more with the journal put on after the lock.
+            session.journal.requests.take_off(ib)
+            session.journal.requests.put_on(ib, 9, 41)
+        assert harness.orders_locked(ib)
+        ib.client.placeOrder(5, contract, module.MarketOrder("BUY", 1, whatIf=True))
+        assert session.journal.requests.all()[-1].method == "placeOrder"
+        harness.unlock_orders(ib)
+        assert not harness.orders_locked(ib)
+        ib.client.placeOrder(6, contract, module.MarketOrder("BUY", 1))
+        assert session.journal.requests.request(6).connection == 9
+
+
+async def test_closing_restores_the_object(connect, session, gateway, module):
+    """Of an `ib` that is handed back, client, wrapper and socket are as the library made them."""
+    fresh = module.IB()
+    ib = (await connect(gateway.port)).connection.ib
+    assert "reqMktData" in vars(ib.client)
+    await session.disconnect()
+    for own, other in (
+        (ib.client, fresh.client),
+        (ib.wrapper, fresh.wrapper),
+        (ib.client.conn, fresh.client.conn),
+    ):
+        assert vars(own).keys() == vars(other).keys()
+    assert harness.handler_counts(ib) == harness.handler_counts(fresh)
+
+
+async def test_a_failed_connect_of_the_users_leaves_nothing(guard, module):  # noqa: ARG001 - acts
+    """What the guard put on an object whose opening failed is off again."""
+    fresh, ib = module.IB(), module.IB()
+    with Server(servers.closing) as server, pytest.raises(ConnectFailed):
+        await ib.connectAsync(servers.LOOPBACK, server.port, 7)
+    for own, other in ((ib.client, fresh.client), (ib.client.conn, fresh.client.conn)):
+        assert vars(own).keys() == vars(other).keys()
+
+
+async def test_it_is_bounded_and_keeps_nothing_alive(library):
+    """Only the last requests are kept, and neither the contract of the user's nor the `ib`."""
+    module = importlib.import_module(library)
+    journal = RequestJournal()
+
+    class Mine(module.Stock):
+        """A contract class of the user's."""
+
+    with Server(servers.answering()) as server:
+        ib = module.IB()
+        await ib.connectAsync(servers.LOOPBACK, server.port, 41, timeout=SOON)
+        ib.client.MaxRequests = 0
+        journal.put_on(ib, 1, 41)
+        contract = Mine("AAPL", "SMART", "USD")
+        for number in range(KEPT + 5):
+            ib.client.reqContractDetails(number, contract)
+        kept = journal.all()
+        assert [one.req_id for one in kept] == list(range(5, KEPT + 5))
+        assert not journal.reaches_back(kept[0].time)
+        assert journal.reaches_back(kept[1].time)
+        assert len(journal.sent) == KEPT + 5
+        gone = [weakref.ref(one) for one in (contract, ib)]
+        journal.take_off(ib)
+        ib.disconnect()
+        del contract, ib, kept
+        for _ in range(5):
+            await asyncio.sleep(0)
+            gc.collect()
+        assert [one() for one in gone] == [None, None]
+
+
+async def test_messages_count_when_they_are_sent(ib, requests):
+    """What the library holds back, so as not to be too fast, is no message yet."""
+    before = len(requests.sent)
+    for _ in range(60):
+        ib.client.reqManagedAccts()
+    assert len(requests.sent) - before <= ib.client.MaxRequests
+    assert [one.method for one in requests.all()[-60:]] == ["reqManagedAccts"] * 60

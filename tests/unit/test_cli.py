@@ -1,0 +1,323 @@
+"""The command `ibnb` as a program: what it prints, where, and with which exit status."""
+
+import errno
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+import servers
+from commands import LONGEST, environment, ibnb
+from servers import Server
+
+from ibnb.app import set_app
+from ibnb.cli import main
+from ibnb.diagnostics import CHECKS
+from ibnb.knowledge import catalogue
+from ibnb.simulator import SimulatedGateway
+
+VERBS = ("diag", "explain", "sim", "demo")
+ENTRY_KEYS = [
+    *("id", "codes", "title", "category", "severity", "summary", "symptoms"),
+    *("causes", "checks", "resolution", "related"),
+]
+
+
+@pytest.fixture(autouse=True)
+def no_app(monkeypatch):
+    """Let each test that runs the command in this process begin without an app and settings."""
+    for name in [name for name in os.environ if name.startswith("IBNB_")]:
+        monkeypatch.delenv(name)
+    before = set_app(None)
+    yield
+    set_app(before)
+
+
+def test_explain_as_json():
+    """The entry of a code, with exactly the documented keys, all texts as texts."""
+    ended = ibnb("explain", "326", "--json")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    entry = json.loads(ended.stdout)
+    assert list(entry) == ENTRY_KEYS
+    assert entry["id"] == "client-id-in-use"
+    assert 326 in entry["codes"]
+    assert entry["severity"] in {"info", "warning", "error"}
+    for key in ("symptoms", "causes", "checks", "resolution", "related"):
+        assert all(type(text) is str and text for text in entry[key]), key
+    assert entry["resolution"]
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        (
+            (
+                "Error 321, reqId 4: Error validating request.-'bN' : cause - Historical data bar "
+                "size setting is invalid. Legal ones are: 1 secs, 5 secs"
+            ),
+            "bar-size-invalid",
+        ),
+        (
+            (
+                "ERROR:ib_async.wrapper:Error 200, reqId 3: No security definition has been found "
+                "for the request, contract: Stock(symbol='NOSUCH')"
+            ),
+            "no-security-definition",
+        ),
+        (
+            (
+                "ConnectionRefusedError: [WinError 10061] No connection could be made because the "
+                "target machine actively refused it"
+            ),
+            "connection-refused",
+        ),
+    ],
+)
+def test_explain_a_pasted_line_as_json(line, found):
+    """A line as a log or a traceback has it, as one argument or as many, leads to its page."""
+    for words in ([line], line.split()):
+        ended = ibnb("explain", *words, "--json")
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert json.loads(ended.stdout)["id"] == found
+
+
+def test_explain_as_text():
+    """Without `--json` the same entry is text."""
+    ended = ibnb("explain", "326")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert catalogue().by_id("client-id-in-use").title in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["client", "id"], "client-id-in-use"),
+        (["connection", "refused"], "connection-refused"),
+        (["client-id-in-use"], "client-id-in-use"),
+        (["Error 10141, reqId -1: ..."], "paper-disclaimer"),
+    ],
+)
+def test_explain_finds_by_words(words, found):
+    """Words, an id or a whole log line lead to the entry."""
+    ended = ibnb("explain", *words, "--json")
+    assert (json.loads(ended.stdout)["id"], ended.returncode) == (found, 0)
+
+
+@pytest.mark.parametrize("number", ["99999", "0", "-1", "10999"])
+def test_a_number_always_gets_an_explanation(number):
+    """Also one that nobody knows: exit status 0, and the number is in the text."""
+    ended = ibnb("explain", number)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.strip()
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_words_that_match_nothing(options):
+    """Exit status 1, nothing on standard output, one line that says what to try."""
+    ended = ibnb("explain", "xyzzy", "plugh", *options)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert re.fullmatch(r"Nothing in the catalogue matches 'xyzzy plugh'\. .+\n", ended.stderr)
+
+
+BAD_INPUT = {
+    "unknown verb": (["diagnose"], "'diagnose'", "diag, explain, sim, demo"),
+    "no verb but an option": (["--json"], "'--json'", "diag, explain, sim, demo"),
+    "unknown target": (["diag", "moon"], "'moon'", "paper, live, sim, PORT or HOST:PORT"),
+    "port out of range": (["diag", "70000"], "70000", "from 1 to 65535"),
+    "port 0": (["diag", "127.0.0.1:0"], "port 0", "from 1 to 65535"),
+    "port of words": (["diag", "localhost:paper"], "'paper'", "from 1 to 65535"),
+    "two targets": (["diag", "4001", "4002"], "4002", "--client-id"),
+    "client ID": (["diag", "4002", "--client-id", "x"], "'x'", "from 0 to 2147483647"),
+    "large client ID": (["diag", "4002", "--client-id", "9" * 12], "9" * 12, "2147483647"),
+    "expectation": (["diag", "--expect", "demo"], "demo", "paper"),
+    "library": (["diag", "--library", "ibapi"], "ibapi", "ib_insync"),
+    "seconds of words": (["diag", "--timeout", "soon"], "'soon'", "seconds"),
+    "no seconds": (["diag", "--timeout", "0"], "0 seconds", "handshake"),
+    "negative seconds": (["diag", "--timeout", "-1"], "-1", "3600"),
+    "nan": (["diag", "--timeout", "nan"], "nan", "3600"),
+    "missing value": (["diag", "--timeout"], "--timeout", "argument"),
+    "unknown option of diag": (["diag", "--speed", "9"], "--speed", "--timeout"),
+    "shortened option": (["diag", "--time", "9"], "--time", "--timeout"),
+    "unknown check": (["diag", "4002", "--only", "api.moon"], "'api.moon'", "api.ready"),
+    "only without a check": (["diag", "--only"], "--only", "argument"),
+    "explain nothing": (["explain"], "give a code or words", "326"),
+    "unknown option of explain": (["explain", "326", "--long"], "--long", "--json"),
+    "unknown fault": (["sim", "--fault", "fire"], "'fire'", "clock-skew"),
+    "bad seconds of a fault": (["sim", "--fault", "id-held:x"], "id-held:x", "id-held:20"),
+    "seconds of the wrong fault": (["sim", "--fault", "close:3"], "'close'", "id-held"),
+    "port of sim": (["sim", "--port", "70000"], "'70000'", "65535"),
+    "port of sim in words": (["sim", "--port", "any"], "'any'", "65535"),
+    "release after": (["sim", "--release-after", "x"], "'x'", "seconds"),
+    "argument of sim": (["sim", "4002"], "4002", "--port"),
+    "port of demo": (["demo", "--port", "x"], "'x'", "65535"),
+    "unknown option of demo": (["demo", "--fast"], "--fast", "--headless"),
+}
+
+
+@pytest.mark.parametrize(("words", "wrong", "accepted"), BAD_INPUT.values(), ids=BAD_INPUT)
+def test_bad_input_is_told_in_one_line(words, wrong, accepted, capsys):
+    """Exit status 2, nothing on standard output, one line: what was wrong, what is accepted."""
+    status = main(words)
+    output, errors = capsys.readouterr()
+    assert (status, output) == (2, "")
+    assert errors.count("\n") == 1
+    assert errors.endswith("\n")
+    assert wrong in errors
+    assert accepted in errors
+
+
+@pytest.mark.parametrize("name", ["unknown verb", "port out of range", "unknown fault"])
+def test_bad_input_ends_the_program_without_a_traceback(name):
+    """As a program, too: the same line, the same status, and nothing else."""
+    words, wrong, accepted = BAD_INPUT[name]
+    ended = ibnb(*words)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert re.fullmatch(rf".*{wrong}.*{accepted}.*\n", ended.stderr)
+
+
+def test_a_taken_port_is_told_in_one_line():
+    """`ibnb sim` on a port that another program has: exit status 2 and what to do."""
+    with SimulatedGateway() as gateway:
+        ended = ibnb("sim", "--port", str(gateway.port))
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert re.fullmatch(rf"ibnb sim: .*{gateway.port} is taken.*give another.*\n", ended.stderr)
+
+
+def test_a_port_that_may_not_be_used_is_told_in_one_line(monkeypatch, capsys):
+    """As `ibnb sim --port 80` is refused by most systems; who runs the tests may be allowed to."""
+
+    def bind(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "bind", bind)
+    status = main(["sim", "--port", "80"])
+    output, errors = capsys.readouterr()
+    assert (status, output) == (2, "")
+    assert re.fullmatch(r"ibnb sim: port 80 cannot be used: Permission denied; give .*\n", errors)
+
+
+def test_a_bad_setting_is_told_in_one_line():
+    """A variable of the environment that makes no sense is named."""
+    ended = ibnb("diag", "4002", IBNB_TIMEOUT="soon")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert re.fullmatch(r"IBNB_TIMEOUT='soon': .*seconds.*\n", ended.stderr)
+
+
+def test_a_name_of_no_library_here():
+    """A library that is not installed is told with what to install."""
+    missing = [one for one in ("ib_insync", "ib_async") if not _installed(one)]
+    if not missing:
+        pytest.skip("both libraries are installed")
+    ended = ibnb("diag", "4002", "--library", missing[0])
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.count("\n") == 1
+    assert f"pip install {missing[0]}" in ended.stderr
+
+
+def _installed(name):
+    from importlib.util import find_spec
+
+    return find_spec(name) is not None
+
+
+def test_without_a_verb_the_usage_is_an_error():
+    """Nothing was asked for: the verbs are listed on standard error, exit status 2."""
+    ended = ibnb()
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert all(f"ibnb {verb}" in ended.stderr for verb in VERBS)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], *([verb, "--help"] for verb in VERBS)])
+def test_help(words):
+    """Help is on standard output, with exit status 0."""
+    ended = ibnb(*words)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    shown = " ".join(ended.stdout.split())
+    assert all(word in shown for word in (VERBS if len(words) == 1 else ["--help", words[0]]))
+
+
+def test_the_list_of_checks():
+    """`ibnb diag --list` names every check with its assertion, and runs none."""
+    ended = ibnb("diag", "--list")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    listed = dict(line.split(maxsplit=1) for line in ended.stdout.splitlines())
+    assert listed == {check.id: check.title for check in CHECKS}
+
+
+@pytest.fixture
+def sim():
+    """Start `ibnb sim` with options; end it at the end."""
+    started = []
+
+    def sim(*options):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ibnb", "sim", *options],
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield sim
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process from outside")
+def test_sim_says_where_it_listens_and_ends_on_a_signal(sim, number):
+    """One line when it is ready; a signal ends it with status 0 and without another word."""
+    process = sim("--port", "0", "--fault", "id-held")
+    said = re.fullmatch(r"listening on (127\.0\.0\.1:\d+)\n", process.stdout.readline())
+    document = json.loads(ibnb("diag", said[1], "--json").stdout)
+    assert document["verdict"]["id"] == "client-id-in-use"
+    process.send_signal(number)
+    rest, errors = process.communicate(timeout=LONGEST)
+    assert (process.returncode, rest, errors) == (0, "", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no interrupt to one process")
+def test_an_interrupt_of_a_diagnosis_ends_it_without_a_traceback():
+    """Ctrl-C while a silent gateway is waited for: exit status 2, not a word."""
+    with Server(servers.silent) as server:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ibnb", "diag", str(server.port), "--timeout", "60"],
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        server.wait_for_greeting()
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=LONGEST)
+    assert (process.returncode, output, errors) == (2, "", "")
+
+
+def test_sim_as_the_target_leaves_no_process_behind():
+    """`ibnb diag sim` starts a simulated gateway of its own, and ends it."""
+    ended = ibnb("diag", "sim", "--json")
+    document = json.loads(ended.stdout)
+    assert (document["verdict"]["id"], ended.returncode, ended.stderr) == ("healthy", 0, "")
+    refused = ibnb("diag", str(document["target"]["port"]), "--json", "--only", "net.tcp")
+    assert json.loads(refused.stdout)["verdict"]["id"] == "connection-refused"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+@pytest.mark.parametrize("options", [["--json"], []], ids=["JSON", "text"])
+def test_output_in_an_encoding_that_cannot_say_it_all(encoding, options):
+    """What cannot be written is escaped: no traceback, and the JSON is whole."""
+    with Server(servers.refusing(326, "编号已被使用 😀")) as server:
+        ended = ibnb("diag", str(server.port), *options, PYTHONIOENCODING=encoding)
+        server.only_client()
+    assert (ended.returncode, ended.stderr) == (1, "")
+    if options:
+        assert "编号已被使用 😀" in json.loads(ended.stdout)["verdict"]["summary"]

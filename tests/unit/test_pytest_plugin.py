@@ -1,0 +1,108 @@
+"""The fixture that ibnb gives to the tests of others, in a pytest of its own."""
+
+import tomllib
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+from commands import python
+
+PLUGIN = "ibnb.pytest_plugin"
+PROJECT = Path(__file__).parents[2]
+
+USES = """
+import socket
+
+import pytest
+from ibnb.simulator import SimulatedGateway
+
+ports = set()
+
+
+def version_reply(gateway):
+    with socket.create_connection((gateway.host, gateway.port), timeout=20) as client:
+        client.sendall(b"API\\0\\0\\0\\0\\x09v157..176")
+        return client.recv(64)
+
+
+def test_healthy(simulated_gateway):
+    assert isinstance(simulated_gateway, SimulatedGateway)
+    assert b"176" in version_reply(simulated_gateway)
+    ports.add(simulated_gateway.port)
+
+
+def test_broken_while_it_runs(simulated_gateway):
+    simulated_gateway.set_faults(["garbage"])
+    assert version_reply(simulated_gateway).startswith(b"HTTP")
+
+
+@pytest.mark.parametrize("simulated_gateway", ["garbage", ["slow:0", "garbage"]], indirect=True)
+def test_broken_from_the_start(simulated_gateway):
+    assert version_reply(simulated_gateway).startswith(b"HTTP")
+
+
+def test_stopped_after_its_test():
+    (port,) = ports
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=20)
+
+
+@pytest.mark.parametrize("simulated_gateway", ["fire"], indirect=True)
+def test_no_such_fault(simulated_gateway):
+    pass
+"""
+
+
+def is_installed():
+    """Say whether pytest finds the plugin by itself here, which it does once ibnb is installed."""
+    return any(each.value == PLUGIN for each in entry_points(group="pytest11"))
+
+
+@pytest.fixture
+def run_pytest(tmp_path):
+    """Run pytest in a folder that knows nothing of ours, on a file with this source."""
+
+    def run_pytest(source, *words):
+        (tmp_path / "pytest.ini").write_text("[pytest]")
+        file = tmp_path / "test_users.py"
+        file.write_text(source)
+        found = () if is_installed() else ("-p", PLUGIN)
+        common = ("-p", "no:cacheprovider", "--strict-markers", "--rootdir", tmp_path)
+        return python("-m", "pytest", *common, *found, *words, file)
+
+    return run_pytest
+
+
+def test_it_is_declared():
+    """An installed ibnb tells pytest of the plugin, under the name by which -p asks for it."""
+    with (PROJECT / "pyproject.toml").open("rb") as file:
+        declared = tomllib.load(file)["project"]["entry-points"]["pytest11"]
+    assert declared == {PLUGIN: PLUGIN}
+
+
+def test_users_have_the_fixture(run_pytest):
+    """It runs while its test runs, with the faults that were asked for; unknown ones are errors."""
+    ended = run_pytest(USES, "-q")
+    assert "5 passed, 1 error" in ended.stdout, ended.stdout + ended.stderr
+    assert "unknown fault 'fire'" in ended.stdout
+
+
+def test_it_is_listed_with_what_it_does(run_pytest):
+    """`pytest --fixtures` shows it."""
+    ended = run_pytest("", "--fixtures")
+    assert "simulated_gateway" in ended.stdout, ended.stderr
+    assert "Run a simulated gateway on a free port" in ended.stdout
+
+
+def test_it_costs_nothing_where_it_is_not_used(run_pytest):
+    """No simulator, no psutil and no API library is loaded in other people's test runs."""
+    source = """
+import sys
+
+
+def test_nothing_is_loaded():
+    assert "ibnb.pytest_plugin" in sys.modules
+    assert not {"ibnb.simulator", "ibnb.tws", "psutil", "ib_insync", "ib_async"} & set(sys.modules)
+"""
+    ended = run_pytest(source)
+    assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -1,0 +1,423 @@
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from ui_samples import TARGET, check, explanation, health, refused, report
+
+from ibnb.diagnostics.model import Report, Result, Verdict
+from ibnb.knowledge import catalogue
+from ibnb.knowledge.model import Answer, Entry, EntryCheck, Explanation
+from ibnb.tws.notices import Link, Notice
+from ibnb.tws.target import Target
+from ibnb.ui import words
+from ibnb.ui.html import badge_html, explanation_html, progress_html, report_html
+
+EVIL = "<img src=x onerror=alert(1)>\"'&</td></details><script>alert(2)</script><svg>{{ 7*7 }}"
+VOID = {"br"}
+UNWANTED = {"script", "style", "svg", "img", "iframe", "link"}
+
+
+class Reader(HTMLParser):
+    """Reads HTML as a browser would: its elements, attributes and text, and whether it is whole."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags = []
+        self.attributes = []
+        self.pieces = []
+        self.unclosed = []
+        self.balanced = True
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        """Take the start of an element."""
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in VOID:
+            self.unclosed.append(tag)
+
+    def handle_endtag(self, tag):
+        """Take the end of an element."""
+        self.balanced = bool(self.unclosed) and self.unclosed.pop() == tag and self.balanced
+
+    def handle_data(self, data):
+        """Take a piece of text."""
+        self.pieces.append(data)
+
+    @property
+    def text(self):
+        """All of the text, with single blanks."""
+        return " ".join(" ".join(self.pieces).split())
+
+
+def read(html):
+    """Return the HTML as read, after looking that it is whole and holds nothing but markup."""
+    reader = Reader(html)
+    assert reader.balanced
+    assert reader.unclosed == []
+    assert not UNWANTED & set(reader.tags)
+    assert not [name for name, _ in reader.attributes if name.startswith("on")]
+    return reader
+
+
+def evil_report():
+    result = Result(
+        "net.port", "fail", EVIL, {EVIL: EVIL, "deep": [{"a": EVIL}]}, EVIL, (EVIL,), 0.0, None
+    )
+    skipped = Result("api.version", "skip", EVIL, blocked_by="net.port")
+    checks = (check("net.port", EVIL, EVIL), check("api.version", EVIL, "api"))
+    verdict = Verdict(EVIL, EVIL, "error", EVIL, (EVIL,) * 5)
+    return Report(Target(EVIL, 4002), verdict, (result, skipped), checks, 0.1)
+
+
+def evil_explanation():
+    entry = Entry(
+        EVIL, (1,), EVIL, EVIL, "error", EVIL, (EVIL,), (EVIL,), (EntryCheck(EVIL, "a.b"),),
+        (EVIL,) * 5, (EVIL,),
+    )  # fmt: skip
+    return Explanation(entry, (EVIL,), (Answer("a.b", EVIL, EVIL), Answer(EVIL, "pass", EVIL)))
+
+
+def evil_health():
+    return health(
+        target=Target(EVIL, 1),
+        library=EVIL,
+        accounts=(EVIL,),
+        reason=EVIL,
+        stale=EVIL,
+        missing=(EVIL + "2",),
+        link=Link(farms={EVIL: "broken", "b": EVIL}),
+        notices=(Notice(1, EVIL),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("html", "at_least"),
+    [
+        (report_html(evil_report()), 14),
+        (explanation_html(evil_explanation()), 13),
+        (badge_html(evil_health(), show_accounts=True, now=0.0), 8),
+        (progress_html(evil_report().checks, evil_report().results), 3),
+    ],
+    ids=["report", "explanation", "badge", "progress"],
+)
+def test_hostile_text_in_every_field_stays_text(html, at_least):
+    """Whatever a gateway, a host name or an exception says is shown, and is never markup."""
+    text = read(html).text
+    assert text.count("<script>alert(2)</script><svg>{{ 7*7 }}") >= at_least
+
+
+def test_only_what_survives_without_trust_is_used():
+    """No script, style sheet, drawing or heading: it looks the same, trusted or not."""
+    for html in (report_html(refused()), explanation_html(explanation()), badge_html(health())):
+        reader = read(html)
+        assert not {"h1", "h2", "h3", "h4", "h5", "h6"} & set(reader.tags)
+        assert {name for name, _ in reader.attributes} <= {
+            "style", "title", "role", "aria-label", "scope", "open", "start",
+        }  # fmt: skip
+
+
+def test_styles_that_are_dropped_without_trust_only_refine_others():
+    """JupyterLab drops declarations with var(): each repeats a property that is set without."""
+    html = report_html(refused()) + explanation_html(explanation()) + badge_html(health())
+    refined = 0
+    for style in re.findall(r'style="([^"]*)"', html):
+        known = set()
+        for declaration in filter(None, style.split(";")):
+            name, _, value = declaration.partition(":")
+            if "var(" in value:
+                refined += 1
+                assert name.removesuffix("-color") in known
+            known.add(name)
+    assert refined
+
+
+def test_a_background_never_comes_without_its_foreground():
+    """A tint that stays on a dark page while its text colour goes would hide the text."""
+    html = badge_html(health(kind="live", orders="locked")) + report_html(refused())
+    solid = [
+        style
+        for style in re.findall(r'style="([^"]*)"', html)
+        if re.search(r"background:(?!transparent)", style)
+    ]
+    assert solid
+    assert all(re.search(r"(?<!-)color:#ffffff", style) for style in solid)
+
+
+@pytest.mark.parametrize("status", ["pass", "warn", "fail", "skip", "crash"])
+def test_every_status_is_an_icon_and_a_word(status):
+    """Colour is never the only difference between two results."""
+    mark = words.STATUS[status]
+    html = report_html(report([check("a.b")], [Result("a.b", status, "So it is.")]))
+    assert f"{mark.icon} {mark.word}" in read(html).text
+    assert len({str(other) for other in words.STATUS.values()}) == len(words.STATUS)
+
+
+@pytest.mark.parametrize(
+    ("severity", "said"), [("info", "✓ OK"), ("warning", "▲ Warning"), ("error", "✗ Problem")]
+)
+def test_the_verdict_comes_first_with_icon_and_word(severity, said):
+    """The first thing read is how it stands, then what it is, then why, then what to do."""
+    text = read(report_html(report([], [], severity=severity, fix=("Start it.",)))).text
+    assert re.match(
+        rf"{said} \S* ?Nothing listens It does not work\. Do this first Start it\.", text
+    )
+
+
+def test_long_advice_is_folded_after_three_steps():
+    """The first steps are visible at once; the numbering of the others goes on."""
+    html = report_html(report([], [], fix=tuple(f"Step {n}." for n in range(1, 6))))
+    reader = read(html)
+    assert ("start", "4") in reader.attributes
+    assert "Step 3. 2 more steps Step 4. Step 5." in reader.text
+
+
+def test_checks_are_grouped_and_quiet_groups_are_folded():
+    """What is all right takes one line; what is not stands open."""
+    html = report_html(refused())
+    groups = html[html.index("<strong>Checks</strong>") : html.index("Verification checklist")]
+    assert re.findall(r"<details( open)? style=[^>]*>\s*<summary[^>]*><strong>(\w+)", groups) == [
+        ("", "Host"), (" open", "Network"), (" open", "API"),
+    ]  # fmt: skip
+
+
+def test_a_group_that_could_not_see_everything_is_folded():
+    """A skip that nothing blocked needs no look; a group of nothing else stands open."""
+
+    def summary(*statuses):
+        checks = [check(f"a.{number}") for number in range(len(statuses))]
+        results = [
+            Result(one.id, status, "So.") for one, status in zip(checks, statuses, strict=True)
+        ]
+        html = report_html(report(checks, results))
+        return re.search(r"<details( open)? [^>]*>\s*<summary[^>]*><strong>Network.*", html)
+
+    folded = summary("pass", "skip")
+    assert folded[1] is None
+    assert "✓" not in read(folded[0][folded[0].index("<summary") :]).text
+    assert summary("skip", "skip")[1] == " open"
+    assert summary("pass", "fail")[1] == " open"
+
+
+def test_a_check_comes_with_its_evidence_and_fix():
+    """Under each check lies what was seen, what to do, and where more is told."""
+    text = read(report_html(refused())).text
+    assert "listening elsewhere port: 4001, pid: 991" in text
+    assert (
+        "Fix Start IB Gateway. Why: the page connection-refused stands under the verdict." in text
+    )
+    assert "net.port · more: %iberror connection-refused" in text
+
+
+def test_a_skipped_check_names_what_blocked_it():
+    """The reader sees by title which check has to pass first."""
+    assert (
+        "Blocked by “Something listens on the port” (net.port)."
+        in read(report_html(refused())).text
+    )
+
+
+def test_a_blocker_that_did_not_run_is_named_by_its_id():
+    """A report of some of the checks is drawn too."""
+    result = Result("a.b", "skip", "Not reached.", blocked_by="net.tcp")
+    assert "Blocked by “net.tcp”" in read(report_html(report([check("a.b")], [result]))).text
+
+
+def test_the_report_ends_with_target_duration_and_boundary():
+    """Whoever gets the report knows what it speaks of, and what it is not."""
+    text = read(report_html(refused())).text
+    assert "127.0.0.1:4002 (expects paper) · took 81 ms · verdict connection-refused" in text
+    assert text.endswith(words.BOUNDARY)
+    for word in ("financial", "investment", "trading", "tax", "legal", "paper", "read-only"):
+        assert word in words.BOUNDARY
+
+
+def test_accounts_are_masked_in_every_part_of_a_report():
+    """A notebook with a report in it can be committed."""
+    account = "DU1234567"
+    result = Result("a.b", "fail", account, {"accounts": [account], account: 1}, None, (account,))
+    drawn = report([check("a.b", account)], [result], summary=account, fix=(account,))
+    assert account not in report_html(drawn)
+    assert report_html(drawn).count("DU•••567") == 7
+    assert account in report_html(drawn, show_accounts=True)
+
+
+def test_a_card_has_what_happened_what_to_do_and_the_live_answers():
+    """The answer of a diagnostic check stands beside the check that asked."""
+    text = read(explanation_html(explanation())).text
+    assert "326 · The client ID is in use Another client is connected" in text
+    assert "What happened here Notice 326 came after 6 ms." in text
+    assert re.search(r"Who holds the ID\? ✗ Failed \S* ?python holds it\.", text)
+    assert "Does TWS list it? for you to look at" in text
+    assert "%iberror not-connected" in text
+
+
+def test_a_repeated_notice_is_one_card_with_a_count():
+    """Twelve notices are one card that says so; one is not counted."""
+    assert f"{words.TIMES}12" in explanation_html(explanation(), count=12)
+    assert words.TIMES not in explanation_html(explanation())
+
+
+def test_an_answer_that_no_check_asked_for_is_shown():
+    """Nothing that was found out is lost."""
+    answered = Explanation(explanation().entry, (), (Answer("net.clients", "pass", "3 of 32."),))
+    assert re.search(r"net\.clients ✓ OK \S* ?3 of 32\.", read(explanation_html(answered)).text)
+
+
+@pytest.mark.parametrize("severity", ["info", "warning", "error"])
+def test_every_severity_is_an_icon_and_a_word(severity):
+    """A card says in words how bad it is."""
+    entry = Entry("x", (), "T", "c", severity, "S.")
+    assert read(explanation_html(Explanation(entry))).text.startswith(str(words.SEVERITY[severity]))
+
+
+@pytest.mark.parametrize("state", ["closed", "opening", "ready", "degraded", "lost", "resuming"])
+def test_every_state_is_an_icon_and_a_word(state):
+    """A badge says in words how the session is, and when that was so."""
+    text = read(badge_html(health(state=state), now=1000.0)).text
+    assert text.startswith(f"{words.STATE[state]} as of ")
+
+
+def test_a_paper_badge_holds_the_connection_in_short():
+    """Kind, address, client ID, server version, library, account and farms at a glance."""
+    text = read(badge_html(health(), now=1000.0)).text
+    assert (
+        "PAPER 127.0.0.1:4002 client ID 3127 server version 176 ib_insync 0.9.86 DU•••567 "
+        "1 farm ✓ OK" in text
+    )
+    assert re.search(r"Last notice: 2104 at \d\d:\d\d:\d\d", text)
+
+
+@pytest.mark.parametrize(
+    ("orders", "said"), [("locked", "orders locked"), ("unlocked", "orders not locked")]
+)
+def test_a_live_badge_says_live_and_whether_orders_are_locked(orders, said):
+    """LIVE is said in words and marks of its own, never by colour alone."""
+    text = read(badge_html(health(kind="live", orders=orders))).text
+    assert f"◆ LIVE ◆ {said}" in text
+    assert "PAPER" not in text
+
+
+def test_what_is_only_expected_is_not_called_paper():
+    """Before accounts are known nobody knows that it is paper."""
+    text = read(badge_html(health(state="opening", kind=None, accounts=()))).text
+    assert "expects paper" in text
+    assert "PAPER" not in text
+
+
+def test_a_stale_badge_says_what_replaced_it():
+    """The word stale stands in place of the state, and the reason is there."""
+    text = read(badge_html(health(state="closed", stale="Replaced by a rerun of cell 4."))).text
+    assert text.startswith("⊘ Stale")
+    assert "Replaced by a rerun of cell 4." in text
+
+
+def test_a_degraded_badge_says_why_and_what_is_missing_once():
+    """What the reason names already is not repeated."""
+    changed = health(
+        state="degraded", reason="did not arrive: open orders", missing=("open orders", "fills")
+    )
+    text = read(badge_html(changed)).text
+    assert "Why: did not arrive: open orders Missing: fills" in text
+
+
+def test_link_and_farms_are_told_in_words():
+    """A lost link outweighs a broken farm, which outweighs the ones that are OK."""
+    broken = Link(farms={"usfarm": "broken", "ushmds": "ok"})
+    assert "farm usfarm ✗ Broken" in read(badge_html(health(link=broken))).text
+    lost = Link(connected=False, lost_by=Notice(1100, "lost"), farms={"usfarm": "broken"})
+    assert "link to IBKR (notice 1100) ✗ Lost" in read(badge_html(health(link=lost))).text
+
+
+def test_notices_are_counted_masked_and_newest_first():
+    """Repeats of a notice are one line, and no account number is in it."""
+    notices = (
+        Notice(2104, "farm OK", time=1.0),
+        *(Notice(321, "no orders for DU1234567", n, 2.0) for n in range(3)),
+    )
+    text = read(badge_html(health(notices=notices, accounts=()))).text
+    assert re.search(
+        rf"321 {words.TIMES}3 no orders for DU•••567 \d\d:\d\d:\d\d 2104 farm OK", text
+    )
+
+
+def test_accounts_of_a_badge_are_shown_when_asked_for():
+    """Masked by default, in full only with `show_accounts`."""
+    assert "DU1234567" not in badge_html(health())
+    assert "DU1234567" in badge_html(health(), show_accounts=True)
+
+
+def test_a_closed_badge_needs_nothing():
+    """Before anything was opened there is a badge all the same."""
+    empty = health(
+        state="closed", target=None, client_id=None, library="", server_version=None,
+        accounts=(), kind=None, link=Link(), notices=(),
+    )  # fmt: skip
+    assert re.fullmatch(r"○ Closed as of \d\d:\d\d:\d\d", read(badge_html(empty)).text)
+
+
+def test_progress_shows_what_each_check_waits_for():
+    """Ended, running or pending; the number of rows never changes while they fill in."""
+    checks = (
+        check("host.address", "The name resolves", "host"),
+        replace(check("net.tcp", "TCP opens"), requires=("host.address",), waits_for="TCP"),
+        check("api.version", "The gateway answers", "api", ("net.tcp",)),
+        check("env.loop", "The loop works", "environment"),
+    )
+    reader = read(progress_html(checks, [Result("host.address", "pass", "It is an address.")]))
+    assert "1 of 4 checks" in reader.text
+    assert ("value", "1") in reader.attributes
+    assert "✓ OK The name resolves It is an address." in reader.text
+    assert "↻ Running TCP opens waiting for TCP" in reader.text
+    assert "… Pending The gateway answers after: TCP opens" in reader.text
+    assert reader.text.endswith("↻ Running The loop works")
+
+
+def test_a_check_whose_requirement_is_not_run_is_not_said_to_wait_for_it():
+    """Where only some checks run, only those are waited for."""
+    text = read(progress_html([check("api.version", "It answers", "api", ("net.tcp",))], [])).text
+    assert "↻ Running It answers" in text
+
+
+def test_the_page_of_the_verdict_is_folded_into_the_report():
+    """Why this is the verdict can be read without a kernel: the catalogue's page, and once only."""
+    entry = catalogue().by_id("connection-refused")
+    html = report_html(refused())
+    text = read(html).text
+    assert text.count(entry.summary) == 1
+    for part in (*entry.causes, *entry.resolution):
+        assert " ".join(part.split()) in text
+    assert re.search(r"<details style=[^>]*><summary[^>]*>Why</summary>", html)
+
+
+def test_each_page_stands_once_and_the_others_refer_to_it():
+    """Two results with one entry: the first holds the page, the second names where it is."""
+    checks = [check("a.b", "First"), check("a.c", "Second"), check("a.d", "Third")]
+    results = [
+        Result("a.b", "warn", "One.", entry="clock-skew"),
+        Result("a.c", "fail", "Two.", entry="clock-skew"),
+        Result("a.d", "pass", "Three.", entry="not-ready"),
+    ]
+    text = read(report_html(report(checks, results))).text
+    assert text.count(catalogue().by_id("clock-skew").summary) == 1
+    assert "Why: the page clock-skew stands under “First”." in text
+    assert catalogue().by_id("not-ready").summary not in text
+
+
+def test_a_problem_comes_with_the_checklist():
+    """Each item has an icon and a word; a report that is no problem has none."""
+    text = read(report_html(refused())).text
+    assert re.search(r"Verification checklist \S* ?\d of 10 done", text)
+    assert "✗ Not so Something listens on port 4002 net.port, net.tcp" in text
+    assert "? Not known A TCP connection to it opens net.tcp" in text
+    healthy = report([], [], severity="info")
+    assert "Verification checklist" not in report_html(healthy)
+
+
+def test_the_target_of_a_report_is_the_one_given():
+    """An IPv6 address is written in brackets."""
+    drawn = Report(Target("::1", 4002), refused().verdict, (), (), 0.1)
+    assert "[::1]:4002 · took 100 ms" in read(report_html(drawn)).text
+    assert str(TARGET) == "127.0.0.1:4002"

@@ -1,0 +1,235 @@
+import io
+from dataclasses import dataclass
+
+from ui_samples import explanation, health, refused
+
+from ibnb.ui.text import (
+    badge_text,
+    bundle_text,
+    explanation_text,
+    print_explanation,
+    print_report,
+    report_text,
+    words,
+)
+
+REFUSED = """\
+✗ Problem: Nothing listens
+  It does not work.
+  why: ibnb explain connection-refused
+
+Do this first
+  1. Start IB Gateway with your paper login.
+  2. Run %ibdiag.
+
+Checks: 1 OK · 1 failed · 1 skipped
+
+Host
+  ✓ OK       The name resolves — 127.0.0.1 is an address.
+
+Network
+  ✗ Failed   Something listens on the port — Nothing listens on port 4002.
+             port: 4002
+             listening elsewhere: port: 4001, pid: 991
+             Fix
+               1. Start IB Gateway.
+             why: ibnb explain connection-refused
+
+API
+  ○ Skipped  The gateway answers — Blocked by “Something listens on the port”
+             (net.port).
+
+Verification checklist: 0 of 10 done
+  ? Not known  A TWS or Gateway process is running
+  ✗ Not so     Something listens on port 4002
+  ? Not known  A TCP connection to it opens
+  ? Not known  Socket clients are enabled (TWS: “Enable ActiveX and Socket
+               Clients” is ticked)
+  ? Not known  The address of this machine is among its trusted IPs
+  ? Not known  The socket port in its API settings is the one that was tried,
+               4002
+  ? Not known  The API handshake completes in under 5 seconds
+  ? Not known  The gateway returns its managed accounts
+  ? Not known  The accounts are paper ones, as expected
+  ? Not known  The notebook's own session connects
+
+127.0.0.1:4002 (expects paper) · took 81 ms · verdict connection-refused
+For technical troubleshooting and learning only: not financial, investment,
+trading, tax or legal advice. Prefer a paper account and a read-only connection.
+ibnb is independent of Interactive Brokers, not affiliated with it or endorsed
+by it; its trademarks are its own."""
+
+EXPLAINED = """\
+✗ Error: 326 The client ID is in use
+  Another client is connected with the same ID.
+
+What happened here
+  - Notice 326 came after 6 ms.
+
+What to do
+  1. Close the other.
+  2. Wait a minute.
+  3. Take another ID.
+  4. Restart the gateway.
+
+What to check
+  - Who holds the ID?
+    ✗ Failed: python holds it.
+  - Does TWS list it?
+
+Why this happens
+  - A cell was run twice.
+
+How it shows
+  - The connection closes at once.
+
+Related: not-connected"""
+
+
+@dataclass
+class BundledFile:
+    """A file of a bundle."""
+
+    name: str
+    bytes: int
+    what: str
+
+
+class Terminal(io.StringIO):
+    """A file that says it is a terminal."""
+
+    def isatty(self):
+        """Say so."""
+        return True
+
+
+class Latin(io.StringIO):
+    """A file whose encoding has none of the icons."""
+
+    encoding = "latin-1"
+
+
+def test_the_text_of_a_report_is_known_to_the_letter():
+    """The same report gives the same text: words beside symbols, 80 columns, no colour codes."""
+    assert report_text(refused()) == REFUSED
+
+
+def test_a_reader_in_ipython_is_told_the_magic_too():
+    """Beside the terminal's command stands the one for the cell."""
+    text = report_text(refused(), magics=True)
+    assert "  why: ibnb explain connection-refused, or here: %iberror connection-refused" in text
+
+
+def test_a_bundle_is_listed_with_sizes_and_contents():
+    """What leaves the machine is said file by file, in 80 columns."""
+    files = [
+        BundledFile("report.json", 812, "The report, accounts masked"),
+        BundledFile("logs/\x1blauncher.log", 1_240_000, "The login log, its last lines " * 3),
+    ]
+    text = bundle_text("support.zip", files)
+    assert text.splitlines()[:2] == [
+        "The bundle support.zip holds 2 files:",
+        "  report.json            812 bytes  The report, accounts masked",
+    ]
+    assert "logs/\\x1blauncher.log     1.2 MB  The login log" in text
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert bundle_text("support.zip", []) == "The bundle support.zip is empty."
+
+
+def test_the_text_of_an_explanation_is_known_to_the_letter():
+    """The same explanation gives the same text."""
+    assert explanation_text(explanation()) == EXPLAINED
+    assert explanation_text(explanation(), count=3).startswith(
+        f"✗ Error: 326 The client ID is in use {words.TIMES}3\n"
+    )
+
+
+def test_the_text_of_a_badge_has_no_time_in_it():
+    """A notebook's output stays the same from run to run."""
+    assert badge_text(health()) == (
+        "● Ready · PAPER · 127.0.0.1:4002 · client ID 3127 · server version 176 ·\n"
+        "  ib_insync 0.9.86 · DU•••567 · 1 farm ✓ OK\n"
+        "  notice 2104: Market data farm connection is OK:usfarm"
+    )
+
+
+def test_the_text_of_a_live_badge_says_live():
+    """LIVE and the order lock are in words in a terminal too."""
+    assert "· ◆ LIVE ◆ orders not locked ·" in badge_text(health(kind="live"))
+    assert "· ◆ LIVE ◆ orders locked ·" in badge_text(health(kind="live", orders="locked"))
+
+
+def test_the_text_of_a_troubled_badge_says_why():
+    """Reason, what is missing, and what replaced a stale one follow on lines of their own."""
+    text = badge_text(health(state="degraded", reason="no orders", missing=("fills",)))
+    assert "\n  Why: no orders\n  Missing: fills\n" in text
+    assert badge_text(health(stale="Replaced.")).startswith("⊘ Stale")
+
+
+def test_no_line_is_wider_than_a_terminal():
+    """80 columns hold everything but a single word that is longer."""
+    for text in (report_text(refused()), explanation_text(explanation()), badge_text(health())):
+        assert max(len(line) for line in text.splitlines()) <= 80
+
+
+def test_what_is_no_terminal_gets_the_plain_text():
+    """A pipe or a file gets no colour codes."""
+    report, card = io.StringIO(), io.StringIO()
+    print_report(refused(), report)
+    print_explanation(explanation(), card)
+    assert report.getvalue() == REFUSED + "\n"
+    assert card.getvalue() == EXPLAINED + "\n"
+
+
+def test_an_encoding_without_the_icons_gets_the_words():
+    """An old Windows console shows stand-ins; it does not fail."""
+    out = Latin()
+    print_report(refused(), out)
+    assert out.getvalue().startswith("x Problem: Nothing listens\n")
+    out.getvalue().encode("latin-1")
+
+
+def test_a_terminal_gets_colour_and_the_same_words(monkeypatch):
+    """The report is drawn with colour, and nothing of the text is lost."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    out = Terminal()
+    print_report(refused(), out)
+    assert "\x1b[" in out.getvalue()
+    for part in (
+        "✗ Problem",
+        "Nothing listens",
+        "✓ OK",
+        "○ Skipped",
+        "pid: 991",
+        "Fix 1.",
+        "why: ibnb",
+        "? Not known",
+    ):
+        assert part in _uncoloured(out.getvalue())
+
+
+def test_a_terminal_gets_a_card_with_its_live_answers(monkeypatch):
+    """The coloured card has facts, steps, checks with answers and causes."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "100")
+    out = Terminal()
+    print_explanation(explanation(), out)
+    for part in ("✗ Error", "Notice 326", "4.", "python holds it.", "A cell was run twice."):
+        assert part in _uncoloured(out.getvalue())
+
+
+def test_brackets_are_no_markup_in_a_terminal(monkeypatch):
+    """What rich would read as its own markup is shown as it came."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "100")
+    out = Terminal()
+    print_explanation(type(explanation())(explanation().entry, ("[bold]x[/bold] [/]",)), out)
+    assert "[bold]x[/bold] [/]" in _uncoloured(out.getvalue())
+
+
+def _uncoloured(text):
+    from rich.text import Text
+
+    return Text.from_ansi(text).plain
