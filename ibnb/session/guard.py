@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import weakref
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
 from types import ModuleType
@@ -56,6 +57,8 @@ class Guard:
         self._active = False
         self._hook = ImportHook(MODULES, self._wrap)
         self._wrapped: list[tuple[Any, str, Any, Any]] = []
+        self._interrupts: weakref.WeakKeyDictionary[Any, loops.Interrupt]
+        self._interrupts = weakref.WeakKeyDictionary()
 
     def enter(self) -> None:
         """Begin to guard: libraries that are imported already, and those that will be."""
@@ -93,6 +96,9 @@ class Guard:
 
         @functools.wraps(original)
         async def connect_guarded(ib: Any, *args: Any, **kwargs: Any) -> Any:
+            interrupt, task = self._interrupts.get(ib), asyncio.current_task()
+            if interrupt is not None and task is not None:
+                interrupt.cancels(task)
             if not (self._active and self._enabled() and self._is_home()):
                 return await original(ib, *args, **kwargs)
             bound = signature.bind(ib, *args, **kwargs)
@@ -107,14 +113,20 @@ class Guard:
     def _interruptible(self, original: Any) -> Any:
         @functools.wraps(original)
         def connect(ib: Any, *args: Any, **kwargs: Any) -> Any:
-            try:
+            if not (self._active and self._enabled()):
                 return original(ib, *args, **kwargs)
-            except BaseException:
-                held = self._session.holdings.of(ib)
-                if self._active and held is not None and held.is_opening:
-                    # The stop button leaves the library's opening running: it would connect later.
-                    loops.run(held.close(), self._session.home)
-                raise
+            with loops.Interrupt() as interrupt:
+                self._interrupts[ib] = interrupt
+                try:
+                    return original(ib, *args, **kwargs)
+                except BaseException:
+                    held = self._session.holdings.of(ib)
+                    if held is not None and held.is_opening:
+                        # The library's own opening goes on running: it would connect later.
+                        loops.run(held.close(), self._session.home)
+                    raise
+                finally:
+                    self._interrupts.pop(ib, None)
 
         return connect
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
+import threading
+import time
 import warnings
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from types import FrameType, TracebackType
+from typing import Any, Literal, Self, TypeVar
 
 T = TypeVar("T")
 CLEANING_SECONDS = 5.0
@@ -72,26 +76,90 @@ def patch_loop() -> bool:
     return repaired
 
 
+class Interrupt:
+    """Makes the stop button cancel a task in good order, for as long as its context lasts.
+
+    Python raises an interrupt between any two instructions, those of the loop and of a library
+    included, and whatever was under way there is lost: a step of a task, half a message. Here it
+    cancels the task at the loop's next turn, and KeyboardInterrupt is raised when the context ends.
+    Who asks again more than `CLEANING_SECONDS` later gets it at once.
+
+    Only on the main thread, where Python delivers interrupts; elsewhere the context does nothing.
+    """
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[Any] | None = None
+        self._came_at: float | None = None
+        self._before: Any = None
+        self._over = False
+
+    def cancels(self, task: asyncio.Task[Any]) -> None:
+        """Name the task that an interrupt cancels: one that came already, or one that will."""
+        if self._over:
+            return
+        self._task = task
+        if self._came_at is not None:
+            task.cancel()
+
+    def __enter__(self) -> Self:
+        """Take interrupts over, where Python code would get them."""
+        if threading.current_thread() is threading.main_thread():
+            before = signal.getsignal(signal.SIGINT)
+            if callable(before):
+                self._before = before
+                signal.signal(signal.SIGINT, self._on_interrupt)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Give interrupts back, and raise the one that came."""
+        self._over = True
+        if self._before is None:
+            return
+        # Equal and not identical: every look at a method makes a new one.
+        if signal.getsignal(signal.SIGINT) == self._on_interrupt:
+            signal.signal(signal.SIGINT, self._before)
+        if self._came_at is not None:
+            if self._before is not signal.default_int_handler:
+                self._before(signal.SIGINT, None)
+            raise KeyboardInterrupt from None
+
+    def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self._over or (self._came_at is not None and now - self._came_at > CLEANING_SECONDS):
+            self._before(number, frame)
+        elif self._came_at is None:
+            self._came_at = now
+            if self._task is not None:
+                self._task.get_loop().call_soon_threadsafe(self._task.cancel)
+
+
 def run(coroutine: Coroutine[Any, Any, T], home: asyncio.AbstractEventLoop | None = None) -> T:
     """Run a coroutine to its end from synchronous code, on the loop that owns the connection.
 
     On the loop's own thread this waits inside the loop, so everything else keeps going. From
     another thread (a widget callback on a subshell) it is handed over to `home`. An interrupt
-    cancels the coroutine and waits until it has cleaned up before it is raised again.
+    cancels the coroutine and waits until it has cleaned up before it is raised.
     """
     loop = home if home is not None and not home.is_closed() else current_loop()
     if loop.is_running() and _runs_elsewhere(loop):
         return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
-    task = loop.create_task(coroutine)
-    try:
-        return loop.run_until_complete(task)
-    except BaseException:
-        if not task.done():
-            task.cancel()
-            # Not for ever: an interrupt may have hit the loop just as it took the task's next step
-            # from its queue, and a step that is lost so never comes.
-            loop.run_until_complete(asyncio.wait({task}, timeout=CLEANING_SECONDS))
-        raise
+    with Interrupt() as interrupt:
+        task = loop.create_task(coroutine)
+        interrupt.cancels(task)
+        try:
+            return loop.run_until_complete(task)
+        except BaseException:
+            if not task.done():
+                task.cancel()
+                # Not for ever: an interrupt that was asked for twice may have hit the loop just as
+                # it took the task's next step from its queue, and that step never comes.
+                loop.run_until_complete(asyncio.wait({task}, timeout=CLEANING_SECONDS))
+            raise
 
 
 def _runs_elsewhere(loop: asyncio.AbstractEventLoop) -> bool:

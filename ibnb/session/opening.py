@@ -136,27 +136,31 @@ async def watch_opening(
             if watch.stage >= Stage.READY:
                 await task
             ending, detail = _ending(task, watch, connection)
+            attempt = Attempt.seen(
+                watch.handshake,
+                target=target,
+                client_id=client_id,
+                stage=watch.stage,
+                ending=ending,
+                versions=library.speaks,
+                seconds=watch.seconds,
+                total=time.perf_counter() - watch.begun,
+                detail=detail,
+            )
+            _require_ready(attempt)
         except BaseException:
+            # Whatever ends it: a task that is left would connect later, unowned.
             await _abandon(ib, task)
             raise
         finally:
             connection.hasData.disconnect(watch.on_data)
             connection.disconnected.disconnect(watch.on_closed)
-        attempt = Attempt.seen(
-            watch.handshake,
-            target=target,
-            client_id=client_id,
-            stage=watch.stage,
-            ending=ending,
-            versions=library.speaks,
-            seconds=watch.seconds,
-            total=time.perf_counter() - watch.begun,
-            detail=detail,
-        )
-        if ending != "ready" or cause(attempt) is not None:
-            await _abandon(ib, task)
-            raise OpeningFailedError(attempt)
     return attempt
+
+
+def _require_ready(attempt: Attempt) -> None:
+    if attempt.ending != "ready" or cause(attempt) is not None:
+        raise OpeningFailedError(attempt)
 
 
 def _ending(task: asyncio.Task[None], watch: _Watch, connection: Any) -> tuple[Ending, str]:

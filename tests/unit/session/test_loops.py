@@ -100,6 +100,114 @@ def test_an_interrupt_cancels_what_runs_and_waits_for_its_cleaning_up(patch):
     assert ended.stdout == "interrupted [True] 0\n", ended.stderr
 
 
+INTERRUPTING = """
+import asyncio, signal, sys
+from ibnb.session import loops
+
+def interrupt():
+    signal.raise_signal(signal.SIGINT)
+
+told = []
+loop = asyncio.new_event_loop()
+{before}
+try:
+    {body}
+except KeyboardInterrupt as error:
+    told.append("interrupted")
+    told.append(error.__suppress_context__ or error.__context__ is None)
+restored = signal.getsignal(signal.SIGINT)
+print(told, restored is expected if "expected" in dir() else restored is signal.default_int_handler)
+"""
+
+
+def interrupting(body, before=""):
+    """Run a script that interrupts itself; `body` is what it does then."""
+    body = body.strip().replace("\n", "\n    ")
+    return python("-c", INTERRUPTING.format(body=body, before=before))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows raises its interrupts elsewhere")
+def test_an_interrupt_tears_nothing_that_the_loop_does():
+    """A callback that is under way ends as if nothing had happened; then the wait is over."""
+    ended = interrupting("""
+def callback():
+    interrupt()
+    told.append("whole")
+
+async def endless():
+    asyncio.get_running_loop().call_soon(callback)
+    await asyncio.Event().wait()
+
+loops.run(endless(), loop)
+""")
+    assert ended.stdout == "['whole', 'interrupted', True] True\n", ended.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows raises its interrupts elsewhere")
+def test_an_interrupt_that_comes_before_the_task_cancels_it():
+    """It is not lost, and the task does nothing."""
+    ended = interrupting("""
+async def never():
+    told.append("ran")
+
+with loops.Interrupt() as it:
+    interrupt()
+    task = loop.create_task(never())
+    it.cancels(task)
+    loop.run_until_complete(task)
+""")
+    assert ended.stdout == "['interrupted', True] True\n", ended.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows raises its interrupts elsewhere")
+def test_an_interrupt_reaches_who_listened_for_it_before():
+    """A handler of the user's own hears of it when all is cleaned up, and is there afterwards."""
+    ended = interrupting(
+        """
+async def endless():
+    asyncio.get_running_loop().call_soon(interrupt)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        told.append("cleaned")
+
+loops.run(endless(), loop)
+""",
+        before="expected = lambda *_: told.append('heard')\nsignal.signal(signal.SIGINT, expected)",
+    )
+    assert ended.stdout == "['cleaned', 'heard', 'interrupted', True] True\n", ended.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows raises its interrupts elsewhere")
+def test_who_interrupts_again_later_is_not_kept_waiting():
+    """What hangs, as an endless loop of the user's in a callback, is left at the second time."""
+    ended = interrupting(
+        """
+def hang():
+    interrupt()
+    while True:
+        interrupt()
+
+async def endless():
+    asyncio.get_running_loop().call_soon(hang)
+    await asyncio.Event().wait()
+
+loops.run(endless(), loop)
+""",
+        before="loops.CLEANING_SECONDS = 0.05",
+    )
+    assert ended.stdout == "['interrupted', True] True\n", ended.stderr
+
+
+def test_outside_the_main_thread_interrupts_are_left_alone(home):
+    """Python delivers none there, and lets nobody set a handler."""
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(loops.run(answer(), home)))
+    thread.start()
+    thread.join(SOON)
+    assert answers == [42]
+
+
 PATCHING = """
 import asyncio, json, warnings
 warnings.simplefilter("ignore")

@@ -3,10 +3,12 @@
 import asyncio
 import importlib
 import logging
+import sys
 import time
 
 import pytest
 import servers
+from commands import python
 from leftovers import others, sockets_to
 from servers import ACCOUNTS, NEXT_VALID_ID, TEXT_326, Server, encode, notice
 
@@ -288,3 +290,45 @@ async def test_log_lines_after_the_opening_are_not_kept_back(connect, session, l
         await session.disconnect()
     for name in find_library(library).loggers:
         assert logging.getLogger(name).filters == []
+
+
+STOPPED_WHEN_REFUSED = """
+import asyncio, signal
+from ibnb.session import libraries, loops, opening
+from ibnb.tws.target import Target
+
+made = opening.Attempt.seen
+
+def seen(*args, **named):
+    signal.raise_signal(signal.SIGINT)
+    return made(*args, **named)
+
+opening.Attempt.seen = seen
+library = libraries.find_library("{library}")
+loop = asyncio.new_event_loop()
+asyncio.set_event_loop(loop)
+ib = library.new_ib()
+try:
+    loops.run(opening.open_ib(ib, library, Target("127.0.0.1", {port}), 7, 20.0), loop)
+except KeyboardInterrupt:
+    print("stopped", libraries.has_socket(ib), asyncio.all_tasks(loop))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows raises its interrupts elsewhere")
+def test_stopped_in_the_moment_of_a_refusal_nothing_is_left(library):
+    """The library's own task too is over, which waits for a start that will not come."""
+    with SimulatedGateway(faults=["id-held"]) as gateway:
+        script = STOPPED_WHEN_REFUSED.format(library=library, port=gateway.port)
+        ended = python("-c", script)
+    assert ended.stdout == "stopped False set()\n", ended.stderr
+
+
+async def test_whatever_ends_an_opening_leaves_no_task(session, plan, monkeypatch):
+    """An error where nobody expects one, as an interrupt within Python code is, is no exception."""
+    monkeypatch.setattr("ibnb.session.opening.Attempt.seen", lambda *_, **__: 1 / 0)
+    with SimulatedGateway(faults=["id-held"]) as gateway:
+        wanted = plan(gateway.port)
+        with pytest.raises(ZeroDivisionError):
+            await session.connect(wanted, (wanted.target,))
+    assert others() == set()
