@@ -50,6 +50,7 @@ def connect(
     timeout: float | None = None,
     wait: float | None = None,
     readonly: bool | None = None,
+    resume: bool = False,
     trade: bool = False,
     library: str | None = None,
 ) -> Any:
@@ -65,6 +66,8 @@ def connect(
         timeout: seconds that the opening may take.
         wait: seconds to wait for a client ID that is still held.
         readonly: fetch no orders, as a gateway with its Read-Only API needs.
+        resume: after a loss, open it again as the same object, with its handlers and
+            subscriptions; leave a connection that is open as it is.
         trade: let orders go to a live account.
         library: ``ib_insync`` or ``ib_async``.
 
@@ -75,7 +78,7 @@ def connect(
     """
     from .app import Wish, the_app
 
-    wish = Wish(target, expect, client_id, account, timeout, wait, readonly, library, trade)
+    wish = Wish(target, expect, client_id, account, timeout, wait, readonly, library, trade, resume)
     return the_app().connect(wish).connection.ib
 
 
@@ -88,13 +91,14 @@ async def connect_async(
     timeout: float | None = None,
     wait: float | None = None,
     readonly: bool | None = None,
+    resume: bool = False,
     trade: bool = False,
     library: str | None = None,
 ) -> Any:
     """Do as `connect`, for code that awaits."""
     from .app import Wish, the_app
 
-    wish = Wish(target, expect, client_id, account, timeout, wait, readonly, library, trade)
+    wish = Wish(target, expect, client_id, account, timeout, wait, readonly, library, trade, resume)
     return (await the_app().connect_async(wish)).connection.ib
 
 

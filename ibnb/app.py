@@ -54,6 +54,7 @@ class Wish:
     readonly: bool | None = None
     library: str | None = None
     trade: bool = False
+    resume: bool = False
 
 
 def wish_of(options: Namespace) -> Wish:
@@ -112,7 +113,18 @@ class App:
         def wait(address: Address) -> float:
             return self.wait_for(address) if asked is None else asked
 
-        return await self.session.connect(plan, candidates, wait=wait, on_wait=on_wait)
+        if not wish.resume:
+            return await self.session.connect(plan, candidates, wait=wait, on_wait=on_wait)
+        connection = self.session.connection
+        addresses = [replace(plan, target=target).address for target in candidates]
+        if connection is not None and wish.target is None and wish.client_id is None:
+            addresses = [connection.address]
+        for address in addresses:
+            resumed = await self.session.resume(address, wait=wait, on_wait=on_wait)
+            if resumed is not None:
+                return resumed
+        opened = await self.session.connect(plan, candidates, wait=wait, on_wait=on_wait)
+        return replace(opened, how="afresh")
 
     def wait_for(self, address: Address) -> float:
         """Return how many seconds a client ID that is still held is waited for.

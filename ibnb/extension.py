@@ -38,6 +38,7 @@ class Extension:
             wait=self.app.wait_for,
             waiting=self.cells.waiting,
         )
+        self.app.session.resuming.by_itself = lambda: bool(self.magics.auto_resume)
         self.blocking_calls = BlockingCalls()
         self.notice_lines = NoticeLines(
             tuple(f"{name}.wrapper" for name in NAMES), wanted=lambda: bool(self.magics.explain)

@@ -67,10 +67,12 @@ class IbMagics(Magics, IbSettings):
     def ibconnect(self, line: str) -> Any:
         """Open the notebook's one connection and bind its `IB` object to ``ib``.
 
-        A rerun closes what the last run opened, and opens it afresh with the same client ID.
+        A rerun closes what the last run opened, and opens it afresh with the same client ID. With
+        --resume, a connection whose socket was lost is opened again as the same ``ib``, with its
+        handlers and subscriptions; one that is open is left as it is.
 
         Usage: ``%ibconnect [paper|live|sim|PORT|HOST:PORT] [--expect paper|live] [--client-id N]
-        [--account A] [--timeout S] [--wait S] [--readonly] [--trade] [--name ib]
+        [--account A] [--timeout S] [--wait S] [--readonly] [--resume] [--trade] [--name ib]
         [--library ib_insync|ib_async]``
         """
         with _one_line():

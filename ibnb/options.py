@@ -75,6 +75,9 @@ def connect_parser(verb: str) -> Parser:
     parser.add_argument("--account", metavar="A", help="the account to follow")
     parser.add_argument("--wait", type=_seconds, metavar="S", help="seconds for a held client ID")
     parser.add_argument("--readonly", action="store_true", default=None, help="fetch no orders")
+    parser.add_argument(
+        "--resume", action="store_true", help="after a loss: the same `ib`, with what it had"
+    )
     parser.add_argument("--trade", action="store_true", help="let orders go to a live account")
     parser.add_argument("--name", default="ib", metavar="NAME", help="bind to this name, not `ib`")
     return parser

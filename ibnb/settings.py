@@ -56,6 +56,9 @@ class IbSettings(Configurable):
         config=True
     )
     guard = Bool(True, help="Make reruns of the notebook's own connects safe.").tag(config=True)
+    auto_resume = Bool(True, help="Resume the connection by itself when its socket was lost.").tag(
+        config=True
+    )
     explain = Bool(True, help="Show an explanation under a cell that failed.").tag(config=True)
     state_dir = Unicode("", help="Where leases are kept; empty: as this system has it.").tag(
         config=True

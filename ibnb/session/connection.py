@@ -1,25 +1,33 @@
-"""One `IB` object that ibnb opened, from its first byte until another replaces it."""
+"""One `IB` object that ibnb opened, from its first byte until another replaces it.
+
+It may lose its socket on the way, and be resumed: then it is the same object, over another socket.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ibnb.tws.accounts import is_paper
+from ibnb.tws.accounts import is_paper, mask
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.target import Target
 
 from . import harness, libraries
-from .errors import OrdersLocked
+from .errors import ConnectFailed, OrdersLocked
 from .health import State
 from .held import Address, Held, address_of
 from .journal import Journal
+from .kept import Kept, ask_again, keep_events, keep_no_events, put_trades_back, take_down
 from .libraries import Library
 from .losses import Loss
-from .opening import open_ib
+from .opening import OpeningFailedError, open_ib
 from .runs import current_run
+
+OPEN = frozenset({"ready", "degraded"})
+ORDERS = frozenset({"open orders", "completed orders"})
+"""What a synchronisation fetches of the gateway's orders."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,14 @@ class Plan:
         return address_of(self.target.host, self.target.port, self.client_id)
 
 
+@dataclass(frozen=True)
+class Resumed:
+    """What a resume did: what was asked for again, and what had changed meanwhile, for people."""
+
+    again: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+
 class Connection(Held):
     """An open `IB` with what ibnb put on it; `attempt` tells how its opening went.
 
@@ -51,6 +67,8 @@ class Connection(Held):
         ib: the library's own object, as the user has it.
         state: ``ready``, ``degraded``, ``lost`` or ``closed``.
         missing: what the synchronisation after ready did not bring.
+        kept: what the `IB` object had when it lost its socket, until it is resumed.
+        lost: how it lost its socket last, or None.
         first_notice: how many notices the journal had before this connection.
     """
 
@@ -67,8 +85,12 @@ class Connection(Held):
         self.attempt: Attempt | None = None
         self.state: State = "opening"
         self.missing: tuple[str, ...] = ()
+        self.kept: Kept | None = None
+        self.lost: Loss | None = None
         self.changed_at = time.time()
         self.first_notice = journal.count
+        self._hears = False
+        self._lost_because = ""
         self._on_change = on_change
         self._others_open = others_open
 
@@ -86,44 +108,95 @@ class Connection(Held):
     @property
     def is_open(self) -> bool:
         """Whether its socket is open and ready."""
-        return self.state in {"ready", "degraded"} and bool(self.ib.isConnected())
+        return self.state in OPEN and bool(self.ib.isConnected())
 
     async def open(self) -> None:
         """Open it, lock its orders where the account is live, and synchronise.
 
         Raises:
-            OpeningFailedError: it did not become ready.
-            ConnectionError: the socket was lost during the synchronisation.
+            OpeningFailedError: it did not become ready, or the socket was lost right after that.
         """
-        plan = self.plan
-        self.ib.wrapper.clientId = plan.client_id
         harness.lock_orders(self.ib, self._orders_locked)
         self.watch(lambda: self._others_open(self.ib))
+        keep_events(self.ib)
         try:
-            self.attempt = await open_ib(
-                self.ib, plan.library, plan.target, plan.client_id, plan.timeout
-            )
-            self.add_notices(self.attempt.notices)
-            self.missing = await libraries.synchronise(
-                self.ib, plan.account, readonly=plan.readonly, timeout=plan.timeout
-            )
-            self._still_connected()
+            await self._bring_up(self.plan.target)
         except BaseException:
             await self.close()
             raise
-        if not self.orders_locked:
-            harness.unlock_orders(self.ib)
-        self.opened_at = time.time()
-        self._become("degraded" if self.missing else "ready")
-        self.ib.connectedEvent.emit()
+        self._go()
+
+    async def resume(self) -> Resumed:
+        """Open it again after its socket was lost: the same object, with what it had.
+
+        Raises:
+            OpeningFailedError: it did not become ready, or the socket was lost right after that.
+                It is as lost as before, and can be resumed later.
+            ConnectFailed: another account is logged in now, which this object was not opened for.
+        """
+        kept, before = self.kept or Kept(), self.attempt
+        self._become("resuming")
+        # Whose account it is this time is not known yet.
+        harness.lock_orders(self.ib, self._orders_locked)
+        expected = replace(self.plan.target, expects="live" if self.kind_is_live else "paper")
+        try:
+            after = await self._bring_up(expected, summary=kept.summary)
+            _same_account(before, after)
+            again = ask_again(self.ib, kept)
+            orders_known = not self.plan.readonly and not ORDERS & set(self.missing)
+            changed = put_trades_back(self.ib, kept, orders_known=orders_known)
+        except BaseException:
+            self.attempt = before
+            await libraries.close(self.ib)
+            self._become("lost")
+            raise
+        self.kept = None
+        self._go()
+        return Resumed(again, changed)
 
     async def close(self, because: str = "The connection was closed.") -> None:
         """Close it as `Held.close` does, and hand the `ib` back as the library made it."""
         await super().close(because)
         self.unwatch()
         harness.unlock_orders(self.ib)
+        keep_no_events(self.ib)
+        if self.kept is not None:
+            self.kept.end()
+            self.kept = None
         if self.state != "closed":
             self._become("closed")
+
+    async def drop(self, reason: str) -> None:
+        """Give up a socket at whose other end nobody answers: it is lost then, and not closed."""
+        self._lost_because = reason
+        await libraries.abort(self.ib)
+
+    async def _bring_up(self, target: Target, *, summary: bool = False) -> Attempt:
+        """Take the `IB` object from nothing to where it is synchronised."""
+        plan, ib = self.plan, self.ib
+        ib.wrapper.clientId = plan.client_id
+        # What comes before ready is in the attempt, which hears of it from the wire.
+        self._hears = False
+        attempt = await open_ib(ib, plan.library, target, plan.client_id, plan.timeout)
+        self.attempt = attempt = replace(attempt, target=plan.target)
+        self._hears = True
+        self.add_notices(attempt.notices)
+        try:
+            self.missing = await libraries.synchronise(
+                ib, plan.account, readonly=plan.readonly, timeout=plan.timeout, summary=summary
+            )
+            self._still_connected()
+        except ConnectionError as error:
+            lost = replace(attempt, ending="closed", detail=str(error))
+            raise OpeningFailedError(lost) from error
+        return attempt
+
+    def _go(self) -> None:
+        if not self.orders_locked:
+            harness.unlock_orders(self.ib)
+        self.opened_at = time.time()
+        self._become("degraded" if self.missing else "ready")
+        self.ib.connectedEvent.emit()
 
     def _still_connected(self) -> None:
         if not self.ib.isConnected():
@@ -134,18 +207,36 @@ class Connection(Held):
         self.changed_at = time.time()
         self._on_change()
 
+    def _on_loss(self) -> None:
+        super()._on_loss()
+        if self.state in OPEN:
+            # The library forgets all of it in a moment.
+            self.kept = take_down(self.ib, self.journal.requests.standing(self.number))
+
     def _end(self, loss: Loss | None) -> None:
         # What is lost before it was ready is a failed opening, and told as that.
-        if self.state in {"ready", "degraded"}:
+        if self.state in OPEN:
+            if loss is not None and self._lost_because:
+                loss, self._lost_because = replace(loss, reason=self._lost_because), ""
+            self.lost = loss
             super()._end(loss)
             self._become("lost" if loss is not None else "closed")
 
     def _on_notice(self, req_id: int, code: int, text: str, *contract: Any) -> None:
-        # What comes before ready is in the attempt, which hears of it from the wire.
-        if self.attempt is not None:
+        if self._hears:
             super()._on_notice(req_id, code, text, *contract)
             self._on_change()
 
     def _orders_locked(self) -> OrdersLocked:
         where = f"{self.plan.target} is a live account, opened without --trade."
         return OrdersLocked("orders-locked", (where,))
+
+
+def _same_account(before: Attempt | None, after: Attempt) -> None:
+    if before is not None and not set(before.accounts or ()) & set(after.accounts or ()):
+        accounts = ", ".join(mask(name) for name in after.accounts or ())
+        fact = (
+            f"{after.target} holds {accounts} now, another account than this `ib` was opened for. "
+            "It was not resumed: %ibconnect opens a fresh one."
+        )
+        raise ConnectFailed("wrong-environment", (fact,))

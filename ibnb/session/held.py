@@ -54,7 +54,7 @@ class Held:
         self.opening: asyncio.Future[Any] | None = None
         self._was_lost = False
         self._is_closing = False
-        self._journal = journal
+        self.journal = journal
         self._pending: harness.Pending = {}
         self._own_handlers: dict[str, int] = {}
 
@@ -76,14 +76,14 @@ class Held:
 
     def note_requests(self) -> None:
         """Begin to take down what is requested over it, before it opens or any time later."""
-        self._journal.requests.put_on(self.held_ib, self.number, self.address[2])
+        self.journal.requests.put_on(self.held_ib, self.number, self.address[2])
 
     def watch(self, others_open: Callable[[], bool]) -> None:
         """Begin to take note of its requests, its notices and its end, and contain its loss."""
         ib = self.held_ib
         self.note_requests()
         self._pending = harness.track_requests(ib)
-        watch_handlers(ib, self._journal.refuse)
+        watch_handlers(ib, self.journal.refuse)
         harness.contain_loss(ib, self._pending, others_open, self._on_loss)
         ib.client.conn.disconnected.connect(self._on_socket_closed)
         self.opened_at = time.time()
@@ -100,7 +100,7 @@ class Held:
         """Undo `watch`."""
         ib = self.held_ib
         if ib is not None:
-            self._journal.requests.take_off(ib)
+            self.journal.requests.take_off(ib, self.number)
             unwatch_handlers(ib)
             harness.untrack(ib)
             ib.client.conn.disconnected.disconnect(self._on_socket_closed)
@@ -174,7 +174,7 @@ class Held:
             harness.end_refused(self.held_ib, self._pending, req_id, code, text)
 
     def _add(self, notice: Notice) -> None:
-        self.link.add(self._journal.add(notice))
+        self.link.add(self.journal.add(notice))
 
     def _on_loss(self) -> None:
         self._was_lost = True
@@ -182,7 +182,7 @@ class Held:
     def _on_socket_closed(self, reason: str) -> None:
         was_lost, self._was_lost = self._was_lost, False
         if was_lost:
-            last = self._journal.latest(self.number)
+            last = self.journal.latest(self.number)
             self._end(Loss(time.time(), self.address, self.opened_at, reason or CLOSED, last))
         elif not self._is_closing:
             self._end(None)

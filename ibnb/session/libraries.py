@@ -129,8 +129,12 @@ def library_name(ib: Any) -> str:
     return type(ib).__module__.partition(".")[0]
 
 
-async def synchronise(ib: Any, account: str, *, readonly: bool, timeout: float) -> tuple[str, ...]:
+async def synchronise(
+    ib: Any, account: str, *, readonly: bool, timeout: float, summary: bool = False
+) -> tuple[str, ...]:
     """Fetch what the library keeps in sync; return what did not come within `timeout` seconds.
+
+    The account summary is fetched where it is wanted, which the library does not do by itself.
 
     Done here and not by the library's own connect, which in ib_insync gives the whole connection
     up where the executions alone do not come. What it fetches is the same.
@@ -145,6 +149,8 @@ async def synchronise(ib: Any, account: str, *, readonly: bool, timeout: float) 
         requests["completed orders"] = ib.reqCompletedOrdersAsync(False)
     if account:
         requests["account updates"] = ib.reqAccountUpdatesAsync(account)
+    if summary:
+        requests["account summary"] = ib.reqAccountSummaryAsync()
     if len(accounts) <= ib.MaxSyncedSubAccounts:
         for name in accounts:
             requests[f"account updates of account {accounts.index(name) + 1}"] = (
@@ -228,6 +234,17 @@ async def close(ib: Any) -> None:
         await closed
     finally:
         connection.disconnected.disconnect(on_closed)
+
+
+async def abort(ib: Any) -> None:
+    """Give an `IB` object's socket up, as if it had been lost, and wait until that is known.
+
+    What still was to be sent is not sent.
+    """
+    connection = ib.client.conn
+    if connection.transport is not None:
+        connection.transport.abort()
+        await connection.disconnected
 
 
 def request_error(ib: Any, req_id: int, code: int, text: str) -> Exception:

@@ -28,6 +28,26 @@ SENDING = "send"
 ID_NAMES = ("reqId", "orderId", "tickerId")
 """What the libraries call the number that answers refer to."""
 PLAIN = frozenset({int, str, float, bool, type(None)})
+STARTING = frozenset(
+    {
+        *("reqMktData", "reqTickByTickData", "reqMktDepth", "reqRealTimeBars", "reqHistoricalData"),
+        *("reqScannerSubscription", "reqPnL", "reqPnLSingle"),
+        *("reqNewsBulletins", "reqMarketDataType"),
+    }
+)
+"""What goes on until it is cancelled, or stands until something else is asked for."""
+ENDING = frozenset(
+    {
+        *("cancelMktData", "cancelTickByTickData", "cancelMktDepth", "cancelRealTimeBars"),
+        *("cancelHistoricalData", "cancelScannerSubscription", "cancelPnL", "cancelPnLSingle"),
+        "cancelNewsBulletins",
+    }
+)
+ONCE: Mapping[str, tuple[str, bool]] = {
+    "reqHistoricalData": ("keepUpToDate", False),
+    "reqMktData": ("snapshot", True),
+}
+"""By request the parameter, and the value of it, with which it is answered once and over."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +106,7 @@ class RequestJournal:
     def __init__(self) -> None:
         self.sent: deque[float] = deque(maxlen=MESSAGES_KEPT)
         self._entries: deque[_Entry] = deque(maxlen=KEPT)
+        self._standing: dict[int, dict[int | str, _Entry]] = {}
         self._connections = 0
 
     def new_connection(self) -> int:
@@ -95,13 +116,19 @@ class RequestJournal:
 
     def put_on(self, ib: Any, connection: int, client_id: int) -> None:
         """Begin to take down what an `IB` object requests; what is refused on this side is not."""
+        standing = self._standing.setdefault(connection, {})
         for name, function in _methods(ib):
             note = _noting(self._entries, connection, client_id, function)
+            if name in STARTING:
+                note = _then(note, lambda entry: _begin(standing, entry), self._entries)
+            elif name in ENDING:
+                note = _then(note, lambda entry: _end(standing, entry), self._entries)
             put_on(ib.client, name, KIND, note, inmost=True)
         put_on(ib.client.conn, "sendMsg", KIND, self._counting, inmost=True)
 
-    def take_off(self, ib: Any) -> None:
+    def take_off(self, ib: Any, connection: int) -> None:
         """Undo `put_on`."""
+        self._standing.pop(connection, None)
         for name, _ in _methods(ib):
             take_off(ib.client, name, KIND)
         take_off(ib.client.conn, "sendMsg", KIND)
@@ -109,6 +136,10 @@ class RequestJournal:
     def all(self) -> tuple[Request, ...]:
         """Return the requests that are kept, oldest first."""
         return tuple(map(_read, self._entries))
+
+    def standing(self, connection: int) -> tuple[Request, ...]:
+        """Return the subscriptions of a connection that were not cancelled, oldest first."""
+        return tuple(map(_read, self._standing.get(connection, {}).values()))
 
     def since(self, begin: float, methods: Collection[str]) -> tuple[Request, ...]:
         """Return the kept requests of some methods from a time on (seconds since the epoch)."""
@@ -197,6 +228,42 @@ def _noting(
         return note
 
     return noting
+
+
+def _then(
+    note: Callable[[Layer], Any], told: Callable[[_Entry], None], entries: deque[_Entry]
+) -> Callable[[Layer], Any]:
+    """Tell of each request that was taken down, besides: for those that are rare."""
+
+    def noting(layer: Layer) -> Any:
+        take_down = note(layer)
+
+        def note_and_tell(*args: Any, **kwargs: Any) -> Any:
+            answer = take_down(*args, **kwargs)
+            told(entries[-1])
+            return answer
+
+        return note_and_tell
+
+    return noting
+
+
+def _begin(standing: dict[int | str, _Entry], entry: _Entry) -> None:
+    request = _read(entry)
+    name, value = ONCE.get(request.method, ("", None))
+    if not name or bool(request.parameters[name]) is not value:
+        standing[_number(request)] = entry
+
+
+def _end(standing: dict[int | str, _Entry], entry: _Entry) -> None:
+    standing.pop(_number(_read(entry)), None)
+
+
+def _number(request: Request) -> int | str:
+    """Return what a cancel refers to: a number, or of those without one what is asked for."""
+    if request.req_id is not None:
+        return request.req_id
+    return request.method.removeprefix("req").removeprefix("cancel")
 
 
 def _kept(value: Any) -> Any:

@@ -7,19 +7,17 @@ import time
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from ibnb.tws.accounts import is_paper
 from ibnb.tws.attempt import Attempt, cause
-from ibnb.tws.notices import Link
 from ibnb.tws.story import tell
 from ibnb.tws.target import Target
 
 from . import harness, libraries
 from .client_id import next_client_id
-from .connection import Connection, Plan
+from .connection import Connection, Plan, Resumed
 from .errors import ConnectFailed
-from .health import Health
+from .health import Health, foreign_health, health_of
 from .held import Address, Held
 from .holdings import Holdings
 from .journal import Journal
@@ -27,6 +25,7 @@ from .leases import Tenant
 from .losses import Endings, Loss, where
 from .opening import OpeningFailedError
 from .patience import OnWait, patiently
+from .resuming import Resuming
 from .runs import current_run
 
 if TYPE_CHECKING:
@@ -34,20 +33,25 @@ if TYPE_CHECKING:
 
 Wait = Callable[[Address], float]
 USUAL_WAIT = 10.0
-LAST_NOTICES = 5
 MOST_IDS = 10
 """How many client IDs are tried when moving on from one that is held."""
 
 
 @dataclass(frozen=True)
 class Opened:
-    """What a connect did: the connection that is open now, and what was closed for it."""
+    """What a connect did: the connection that is open now, and what was closed for it.
+
+    `how`: it was ``opened``, ``resumed`` after a loss, ``left`` as it was, since it was open and
+    its gateway answers, or opened ``afresh``, since there was nothing to resume.
+    """
 
     connection: Connection
     closed: tuple[str, ...] = ()
     closed_where: str = ""
     asked_id: int = 0
     waited: float = 0.0
+    how: Literal["opened", "resumed", "left", "afresh"] = "opened"
+    resumed: Resumed | None = None
 
 
 class Session:
@@ -59,6 +63,7 @@ class Session:
         tenant: this notebook's leases.
         listeners: called without arguments whenever the health may have changed.
         failed: the last attempt that came to nothing, until a later one succeeds.
+        resuming: brings the connection back after it was lost.
     """
 
     def __init__(self) -> None:
@@ -76,6 +81,7 @@ class Session:
         self._turn: asyncio.Lock | None = None
         self._endings = Endings()
         self._pulses: Pulses | None = None
+        self.resuming = Resuming(self)
 
     @property
     def losses(self) -> tuple[Loss, ...]:
@@ -98,9 +104,11 @@ class Session:
         ib = held.held_ib
         if loss is not None:
             self._endings.lost(ib, loss)
+            if held is self.connection and isinstance(held, Connection):
+                self.resuming.begin(held)
         else:
             self._endings.closed(ib, held.address, "the notebook's own code")
-        self._tell()
+        self.tell()
 
     async def connect(
         self,
@@ -124,13 +132,47 @@ class Session:
                 return await self._connect(plan, candidates, wait, on_wait)
             finally:
                 self._opening = None
-                self._tell()
+                self.tell()
+
+    async def resume(
+        self,
+        address: Address,
+        *,
+        wait: Wait = lambda _address: USUAL_WAIT,
+        on_wait: OnWait | None = None,
+    ) -> Opened | None:
+        """Resume the connection of this address after its socket was lost.
+
+        One that is open, and whose gateway answers, is left as it is. None where the session has
+        no connection of this address that could be resumed: it was closed on purpose, or never was.
+
+        Raises:
+            ConnectFailed: it did not work. The connection is as lost as before.
+        """
+        async with self.turn():
+            connection = self.connection
+            if connection is None or connection.address != address or connection.state == "closed":
+                return None
+            self.home = asyncio.get_running_loop()
+            begun = time.monotonic()
+            try:
+                resumed = await self.resuming.resume(connection, wait, on_wait)
+            finally:
+                self.tell()
+            return Opened(
+                connection,
+                asked_id=connection.plan.client_id,
+                waited=time.monotonic() - begun,
+                how="resumed" if resumed is not None else "left",
+                resumed=resumed,
+            )
 
     async def disconnect(
         self, because: str = "The connection was closed."
     ) -> tuple[str, ...] | None:
         """Close the connection; return what it still had, or None where none was open."""
         async with self.turn():
+            self.resuming.stop()
             connection, self.connection = self.connection, None
             if connection is None or connection.state == "closed":
                 return None
@@ -139,10 +181,10 @@ class Session:
             await connection.close(because)
             if was_open:
                 self._endings.closed(connection.ib, connection.address, "%ibdisconnect")
-            self._ended[connection.ib] = self._last = self._health_of(connection)
+            self._ended[connection.ib] = self._last = health_of(connection)
             self.holdings.drop(connection.ib)
             self.tenant.gave_back(connection.address)
-            self._tell()
+            self.tell()
             return left if was_open else None
 
     def close_at_exit(self) -> None:
@@ -193,7 +235,7 @@ class Session:
         if ib is not None and (self.connection is None or ib is not self.connection.ib):
             ended = self._ended.get(ib)
             if ended is None or ib.isConnected():
-                return _foreign_health(ib)
+                return foreign_health(ib)
             return ended
         if self._opening is not None and self.connection is None:
             plan = self._opening
@@ -202,7 +244,7 @@ class Session:
             if self.failed is not None:
                 return Health("closed", reason=tell(self.failed))
             return self._last or Health("closed")
-        return self._health_of(self.connection)
+        return health_of(self.connection)
 
     def attempt_now(self) -> Attempt | None:
         """Return the opening of the live connection, with the notices since; None where none is.
@@ -300,15 +342,9 @@ class Session:
         return left
 
     async def _open(self, plan: Plan) -> Connection:
-        fresh = Connection(plan, self.journal, self._tell, self.holdings.others_open)
+        fresh = Connection(plan, self.journal, self.tell, self.holdings.others_open)
         fresh.ended = self.note_end
-        try:
-            await fresh.open()
-        except ConnectionError as error:
-            if fresh.attempt is None:
-                raise
-            lost = replace(fresh.attempt, ending="closed", detail=str(error))
-            raise OpeningFailedError(lost) from error
+        await fresh.open()
         return fresh
 
     def _forget(self, held: Held) -> None:
@@ -316,67 +352,13 @@ class Session:
         self.tenant.gave_back(held.address)
         self._endings.replaced(held.held_ib, held.stale_because)
         if isinstance(held, Connection):
-            self._ended[held.ib] = self._health_of(held)
+            self._ended[held.ib] = health_of(held)
             if held is self.connection:
+                self.resuming.stop()
                 self.connection = None
-            self._tell()
+            self.tell()
 
-    def _health_of(self, connection: Connection) -> Health:
-        plan, attempt = connection.plan, connection.attempt
-        accounts = (attempt.accounts or ()) if attempt is not None else ()
-        notices = self.journal.since(connection.first_notice)
-        link = connection.link.link if connection.is_open else Link()
-        state, reason = connection.state, ""
-        if state in {"ready", "degraded"} and not connection.ib.isConnected():
-            state = "closed"
-        elif connection.is_open and link.lost_by is not None:
-            state, reason = "degraded", "the gateway lost its link to IBKR"
-        elif connection.missing:
-            reason = f"did not arrive: {', '.join(connection.missing)}"
-        elif state == "lost":
-            reason = "the socket was closed by the other side"
-        return Health(
-            state=state,
-            target=plan.target,
-            client_id=plan.client_id,
-            library=f"{plan.library.name} {plan.library.version}",
-            server_version=attempt.server_version if attempt is not None else None,
-            accounts=accounts,
-            kind=_kind(accounts),
-            orders="locked" if connection.orders_locked else "unlocked",
-            opened_at=connection.opened_at or None,
-            changed_at=connection.changed_at,
-            reason=reason,
-            stale=connection.stale_because,
-            link=link,
-            notices=notices[-LAST_NOTICES:],
-            missing=connection.missing,
-        )
-
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Let the listeners know that the health may have changed."""
         for listener in tuple(self.listeners):
             listener()
-
-
-def _kind(accounts: tuple[str, ...]) -> Any:
-    if not accounts:
-        return None
-    return "paper" if is_paper(accounts) else "live"
-
-
-def _foreign_health(ib: Any) -> Health:
-    """Return the health of an `IB` object that the user's own code connected."""
-    client = ib.client
-    if not ib.isConnected():
-        return Health("closed", library=libraries.library_name(ib))
-    accounts = tuple(ib.managedAccounts())
-    return Health(
-        "ready",
-        Target(client.host, client.port),
-        client.clientId,
-        libraries.library_name(ib),
-        server_version=client.serverVersion(),
-        accounts=accounts,
-        kind=_kind(accounts),
-        orders="locked" if harness.orders_locked(ib) else "unlocked",
-    )

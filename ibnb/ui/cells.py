@@ -14,7 +14,7 @@ from ibnb.session.loops import current_loop, run
 
 from .diagnosing import Diagnosing, report_of
 from .failures import explain_failure
-from .lines import closed_line, opened_line, waiting_line
+from .lines import closed_line, opened_line, resumed_by_itself_line, waiting_line
 from .notices import Tally, show_notices
 from .show import Shown, show
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from ibnb.diagnostics import Question, Report
     from ibnb.diagnostics.bundle import BundleFile
     from ibnb.knowledge import Explanation
-    from ibnb.session import Connection, IbnbError
+    from ibnb.session import ConnectFailed, Connection, IbnbError
+    from ibnb.session.connection import Resumed
     from ibnb.session.guard import Guard
     from ibnb.session.runs import Run
 
@@ -56,6 +57,7 @@ class Cells:
         """Begin to follow the cells, and to say what the guard closes."""
         self._guard = guard
         self.app.session.holdings.announce = print
+        self.app.session.resuming.announce = self._resumed
         self.app.session.journal.listeners.append(self._tally.add)
         self.app.session.journal.on_refusal.append(self._on_refusal)
         self.shell.events.register("pre_run_cell", self._before)
@@ -95,6 +97,9 @@ class Cells:
     def show_opened(self, opened: Opened) -> None:
         """Say in one line what was closed, and what is open now."""
         print(opened_line(opened, show_accounts=self.app.settings.show_accounts))  # noqa: T201
+
+    def _resumed(self, connection: Connection, outcome: Resumed | ConnectFailed) -> None:
+        print(resumed_by_itself_line(connection, outcome))  # noqa: T201
 
     def show_closed(self, connection: Connection | None, left: tuple[str, ...] | None) -> None:
         """Say in one line what was closed."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ibnb.session import Connection, Opened, Waiting
+from ibnb.session import ConnectFailed, Connection, Opened, Waiting
+from ibnb.session.connection import Resumed
+from ibnb.session.losses import where
 from ibnb.tws.accounts import mask
 
 
@@ -10,11 +12,17 @@ def opened_line(opened: Opened, *, show_accounts: bool = False) -> str:
     """Say what was closed, what it still had, and what is open now."""
     connection = opened.connection
     plan, attempt = connection.plan, connection.attempt
+    if opened.how == "left":
+        return f"Nothing to resume: {where(connection.address)} is open and was left as it is."
+    if opened.resumed is not None:
+        return resumed_line(connection, opened.resumed)
     accounts = (attempt.accounts or ()) if attempt is not None else ()
     shown = ", ".join(accounts if show_accounts else map(mask, accounts))
     kind = "LIVE" if connection.kind_is_live else "paper"
     version = attempt.server_version if attempt is not None else None
     parts = []
+    if opened.how == "afresh":
+        parts.append("There was no lost connection to resume.")
     if opened.closed_where:
         parts.append(f"Closed {opened.closed_where}{_with(opened.closed)}.")
     parts.append(
@@ -34,6 +42,21 @@ def opened_line(opened: Opened, *, show_accounts: bool = False) -> str:
     if connection.missing:
         parts.append(f"Did not arrive: {', '.join(connection.missing)}.")
     return " ".join(parts)
+
+
+def resumed_line(connection: Connection, resumed: Resumed) -> str:
+    """Say what was resumed, what was asked for again, and what changed meanwhile."""
+    again = f"; asked for again: {', '.join(resumed.again)}" if resumed.again else ""
+    changed = f" Meanwhile: {'; '.join(resumed.changed)}." if resumed.changed else ""
+    missing = f" Did not arrive: {', '.join(connection.missing)}." if connection.missing else ""
+    return f"Resumed {where(connection.address)}{again}.{changed}{missing}"
+
+
+def resumed_by_itself_line(connection: Connection, outcome: Resumed | ConnectFailed) -> str:
+    """Say what came of a resume that nobody had asked for."""
+    if isinstance(outcome, Resumed):
+        return f"ibnb: {resumed_line(connection, outcome)}"
+    return f"ibnb: {where(connection.address)} is lost and was not resumed. {outcome}"
 
 
 def closed_line(connection: Connection | None, left: tuple[str, ...] | None) -> str:

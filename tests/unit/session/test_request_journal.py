@@ -166,7 +166,7 @@ async def test_a_refused_order_is_no_request(connect, session, module):
                 ib.placeOrder(contract, module.MarketOrder("BUY", 1))
             assert "placeOrder" not in {one.method for one in session.journal.requests.all()}
             # Once more with the journal put on after the lock.
-            session.journal.requests.take_off(ib)
+            session.journal.requests.take_off(ib, 1)
             session.journal.requests.put_on(ib, 9, 41)
         assert harness.orders_locked(ib)
         ib.client.placeOrder(5, contract, module.MarketOrder("BUY", 1, whatIf=True))
@@ -223,7 +223,7 @@ async def test_it_is_bounded_and_keeps_nothing_alive(library):
         assert journal.reaches_back(kept[1].time)
         assert len(journal.sent) == KEPT + 5
         gone = [weakref.ref(one) for one in (contract, ib)]
-        journal.take_off(ib)
+        journal.take_off(ib, 1)
         ib.disconnect()
         del contract, ib, kept
         for _ in range(5):
