@@ -67,13 +67,14 @@ def test_the_arguments_of_connecting():
     """All but the target by name, and nothing is chosen unless said."""
     parameters = inspect.signature(ibnb.connect).parameters
     assert list(parameters) == [
-        *("target", "client_id", "account", "expect", "timeout", "wait", "readonly", "trade"),
-        "library",
+        *("target", "client_id", "account", "expect", "timeout", "wait", "readonly", "resume"),
+        *("trade", "library"),
     ]
     assert all(
         one.kind is inspect.Parameter.KEYWORD_ONLY
         for name, one in parameters.items()
         if name != "target"
     )
-    assert parameters["trade"].default is False
-    assert {one.default for name, one in parameters.items() if name != "trade"} == {None}
+    flags = {"resume", "trade"}
+    assert {parameters[name].default for name in flags} == {False}
+    assert {one.default for name, one in parameters.items() if name not in flags} == {None}
