@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 from typing import Any
 
-from ibnb.app import App, Place, set_app
+from ibnb.app import App, current_app, set_app
 from ibnb.magics import IbMagics
 from ibnb.session.guard import Guard
 from ibnb.session.handlers import BlockingCalls
@@ -15,6 +15,7 @@ from ibnb.session.quiet import NoticeLines
 from ibnb.ui.badge import Badges
 from ibnb.ui.cells import Cells
 from ibnb.ui.notebook import notebook_name
+from ibnb.wishes import Place
 
 ATTRIBUTE = "_ibnb"
 
@@ -26,12 +27,13 @@ class Extension:
         self.shell = shell
         in_notebook = getattr(shell, "kernel", None) is not None
         self.magics = IbMagics(shell=shell)
-        self.app = App(self.magics)
+        before = current_app()
+        # What `ibnb.connect` opened before this goes on being the notebook's one connection.
+        self.app = App(self.magics, session=before.session if before is not None else None)
         self.cells = Cells(shell, self.app)
         self.badges = Badges(shell, self.app)
-        self.app.place = Place(
-            lambda: notebook_name(shell), in_notebook, lambda: shell.user_ns.get("ib")
-        )
+        self.app.place = Place(notebook_name(shell), in_notebook, lambda: shell.user_ns.get("ib"))
+        self.app.waiting = self.cells.waiting
         self.guard = Guard(
             self.app.session,
             enabled=lambda: bool(self.magics.guard),

@@ -16,12 +16,16 @@ class Parser(argparse.ArgumentParser):
     """A parser that says what is wrong in one line, and never ends the process itself."""
 
     def __init__(self, verb: str, about: str) -> None:
-        super().__init__(prog=verb, description=about, allow_abbrev=False)
+        # Help of a magic is asked for with `?`; argparse would end the process after it.
+        is_magic = verb.startswith("%")
+        super().__init__(prog=verb, description=about, allow_abbrev=False, add_help=not is_magic)
 
     def error(self, message: str) -> NoReturn:
         """Raise BadInputError with what was wrong and what is accepted."""
         if message.startswith("unrecognized arguments"):
             message = f"{message.replace('arguments', 'option')}; accepted: {self.accepted()}"
+            if self.prog.startswith("%"):
+                message += f"  ({self.prog}? says more)"
         raise BadInputError(f"{self.prog}: {message}")
 
     def accepted(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import time
 from dataclasses import dataclass
 
@@ -102,9 +103,10 @@ def tell_holders(target: Target, client_id: int, holders: Holders) -> tuple[str,
 
 def _of_lease(lease: Lease) -> str:
     whose = f", user {lease.user}" if lease.user else ""
+    elsewhere = "" if lease.machine == platform.node() else ", if that is still there"
     return (
         f"notebook {lease.notebook} (process {lease.pid}{whose} on {lease.machine}, "
-        f"since {_clock(lease.since)})"
+        f"since {_clock(lease.since)}){elsewhere}"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ibnb.diagnostics import Question, Report
     from ibnb.diagnostics.bundle import BundleFile
     from ibnb.knowledge import Explanation
-    from ibnb.session import ConnectFailed, Connection, IbnbError
+    from ibnb.session import Closed, ConnectFailed, Connection, IbnbError
     from ibnb.session.connection import Resumed
     from ibnb.session.guard import Guard
     from ibnb.session.runs import Run
@@ -45,6 +46,7 @@ class Cells:
         self.in_notebook = getattr(shell, "kernel", None) is not None
         self._key = ""
         self._tally = Tally()
+        self._thread = threading.get_ident()
         self._outer: Any = None
         self._parent = ""
         self._shown_before: BaseException | None = None
@@ -101,9 +103,9 @@ class Cells:
     def _resumed(self, connection: Connection, outcome: Resumed | ConnectFailed) -> None:
         print(resumed_by_itself_line(connection, outcome))  # noqa: T201
 
-    def show_closed(self, connection: Connection | None, left: tuple[str, ...] | None) -> None:
+    def show_closed(self, closed: Closed | None) -> None:
         """Say in one line what was closed."""
-        print(closed_line(connection, left))  # noqa: T201
+        print(closed_line(closed))  # noqa: T201
 
     def show_explanation(self, explanation: Explanation) -> None:
         """Show an explanation with its live evidence."""
@@ -118,7 +120,7 @@ class Cells:
         """Show the badge of the session."""
         from .badge import show_badge
 
-        show_badge(self.app.session.health(), show_accounts=self.app.settings.show_accounts)
+        show_badge(self.app.health(), show_accounts=self.app.settings.show_accounts)
 
     def show_checks(self) -> None:
         """List the checks, a line each."""
@@ -160,6 +162,9 @@ class Cells:
             limit.cancel()
 
     def _before(self, info: Any) -> None:
+        if threading.get_ident() != self._thread:
+            # A cell on a subshell runs beside the one that is followed, and must not end it.
+            return
         parent = self._request()
         if self._outer is not None and parent == self._parent:
             # A cell within a cell, as `%%capture` makes them, belongs to the one that is run.
@@ -176,8 +181,10 @@ class Cells:
         self._tally.clear()
 
     def _after(self, result: Any) -> None:
+        if threading.get_ident() != self._thread or self._outer is None:
+            return
         # An interrupt may leave no result.
-        if self._outer is None or (result is not None and result.info is not self._outer):
+        if result is not None and result.info is not self._outer:
             return
         self._outer = None
         error = result.error_in_exec if result is not None else None
@@ -190,9 +197,9 @@ class Cells:
             return
         explanation = explain_failure(error, self.app) if error is not None else None
         explanation = explanation or self._refused
-        explained: tuple[int, ...] = ()
+        explained = ""
         if explanation is not None:
-            explained = explanation.entry.codes
+            explained = explanation.entry.id
             self.show_explanation(explanation)
         troubles = show_notices(self.app, heard, explained)
         latest = explanation or (troubles[0] if troubles else None)

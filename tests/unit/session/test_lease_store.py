@@ -113,6 +113,6 @@ def test_a_broken_store_is_left_alone_for_a_while(tmp_path):
     """A file that is no database costs nothing but the hint, every time."""
     (tmp_path / "leases.sqlite3").write_bytes(b"no database" * 1000)
     store = SqliteLeases(tmp_path)
-    assert store.client_id("a.ipynb", 4711) == 4711
+    assert store.client_id("a.ipynb", 4711) is None
     store.take(new_lease("127.0.0.1", 4002, 4711, "a.ipynb"))
     assert store.find("127.0.0.1", 4002, 4711) == ()
