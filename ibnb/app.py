@@ -238,14 +238,19 @@ class App:
 
         return self._with_fate(explain_notice(notice, self.session.journal))
 
-    def evidence_question(self, explanation: Explanation) -> Question | None:
-        """Return the diagnosis whose answers belong beside an explanation, or None."""
+    def evidence_question(self, *explanations: Explanation) -> Question | None:
+        """Return the diagnosis whose answers belong beside these explanations, or None.
+
+        It opens no connection: explaining must not add one to a sick gateway.
+        """
         from ibnb.diagnostics import checks_for
 
-        only = checks_for(explanation)
+        failed, connection = self.session.failed, self.session.connection
+        connected = failed is None and connection is not None and connection.is_open
+        found = (checks_for(one, connected=connected) for one in explanations)
+        only = tuple(dict.fromkeys(name for names in found for name in names))
         if not only:
             return None
-        failed = self.session.failed
         # Explaining must not start a simulated gateway only because it is the usual target.
         elsewhere = self.session.connection is None and self.settings.target == SIMULATOR
         question = self.question(Wish("paper" if elsewhere else None), only)

@@ -9,7 +9,7 @@ from ibnb.app import App, current_app, set_app
 from ibnb.magics import IbMagics
 from ibnb.session.guard import Guard
 from ibnb.session.handlers import BlockingCalls
-from ibnb.session.libraries import NAMES
+from ibnb.session.libraries import notice_loggers
 from ibnb.session.loops import current_loop, patch_loop
 from ibnb.session.quiet import NoticeLines
 from ibnb.ui.badge import Badges
@@ -41,10 +41,8 @@ class Extension:
             waiting=self.cells.waiting,
         )
         self.app.session.resuming.by_itself = lambda: bool(self.magics.auto_resume)
-        self.blocking_calls = BlockingCalls()
-        self.notice_lines = NoticeLines(
-            tuple(f"{name}.wrapper" for name in NAMES), wanted=lambda: bool(self.magics.explain)
-        )
+        self.blocking_calls = BlockingCalls(current_loop() if in_notebook else None)
+        self.notice_lines = NoticeLines(notice_loggers(), wanted=lambda: bool(self.magics.explain))
         self.magics.attach(self.app, self.cells)
         if in_notebook:
             self.app.session.home = current_loop()

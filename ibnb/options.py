@@ -20,6 +20,9 @@ class Parser(argparse.ArgumentParser):
         is_magic = verb.startswith("%")
         super().__init__(prog=verb, description=about, allow_abbrev=False, add_help=not is_magic)
 
+    takes_text = False
+    """Whether what follows the verb is free text, in which quotes group nothing."""
+
     def error(self, message: str) -> NoReturn:
         """Raise BadInputError with what was wrong and what is accepted."""
         if message.startswith("unrecognized arguments"):
@@ -38,6 +41,9 @@ class Parser(argparse.ArgumentParser):
         Raises:
             BadInputError: the line makes no sense.
         """
+        if self.takes_text:
+            # What was pasted may have an apostrophe, and quotes that belong to it.
+            return self.parse_args(line.split())
         try:
             # A semicolon at the end is how a notebook is told to show no output.
             words = shlex.split(line.rstrip().removesuffix(";"), posix=True)
@@ -107,6 +113,7 @@ def diagnose_parser(verb: str) -> Parser:
 def explain_parser(verb: str) -> Parser:
     """Return the options of explaining."""
     parser = Parser(verb, "Explain an error code, or find an explanation by words.")
+    parser.takes_text = True
     parser.add_argument("query", nargs="*", help="a code, or words")
     parser.add_argument("--json", action="store_true", help="print the entry as JSON")
     return parser

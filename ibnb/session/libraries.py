@@ -52,6 +52,11 @@ class Library:
         return (*(f"{self.name}.{part}" for part in LOGGERS), EMITTER)
 
 
+def notice_loggers() -> tuple[str, ...]:
+    """Return the loggers to which both libraries write what they make of a notice."""
+    return (*(f"{name}.{part}" for name in NAMES for part in ("ib", "wrapper")), EMITTER)
+
+
 def installed() -> tuple[Library, ...]:
     """Return the API libraries of this environment, the preferred one first, importing none."""
     return tuple(_installed())

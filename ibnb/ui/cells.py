@@ -112,7 +112,7 @@ class Cells:
         from .html import explanation_html
         from .text import explanation_text
 
-        explanation = self._with_evidence(explanation)
+        (explanation,) = self._with_evidence([explanation])
         shown = {"show_accounts": self.app.settings.show_accounts}
         show(explanation_text(explanation, **shown), explanation_html(explanation, **shown))
 
@@ -148,18 +148,20 @@ class Cells:
         """Diagnose without showing anything."""
         return report_of(self.app.start_diagnosis(question))
 
-    def _with_evidence(self, explanation: Explanation) -> Explanation:
+    def _with_evidence(self, explanations: Sequence[Explanation]) -> list[Explanation]:
+        """Return them with what the checks that they name find now, in one diagnosis for all."""
         from ibnb.diagnostics import with_answers
 
-        question = self.app.evidence_question(explanation)
+        question = self.app.evidence_question(*explanations)
         if question is None:
-            return explanation
+            return list(explanations)
         diagnosis = self.app.start_diagnosis(question)
         limit = current_loop().call_later(EVIDENCE_SECONDS, diagnosis.stop)
         try:
-            return with_answers(explanation, report_of(diagnosis))
+            report = report_of(diagnosis)
         finally:
             limit.cancel()
+        return [with_answers(one, report) for one in explanations]
 
     def _before(self, info: Any) -> None:
         if threading.get_ident() != self._thread:
@@ -201,7 +203,7 @@ class Cells:
         if explanation is not None:
             explained = explanation.entry.id
             self.show_explanation(explanation)
-        troubles = show_notices(self.app, heard, explained)
+        troubles = show_notices(self.app, heard, explained, self._with_evidence)
         latest = explanation or (troubles[0] if troubles else None)
         if latest is not None:
             self.app.remember(latest)

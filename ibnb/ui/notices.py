@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from .show import show
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from ibnb.app import App
     from ibnb.knowledge import Explanation
     from ibnb.tws.notices import Notice
@@ -49,7 +51,10 @@ class Tally:
 
 
 def show_notices(
-    app: App, heard: tuple[tuple[Notice, int], ...], explained: str
+    app: App,
+    heard: tuple[tuple[Notice, int], ...],
+    explained: str,
+    with_evidence: Callable[[Sequence[Explanation]], list[Explanation]],
 ) -> tuple[Explanation, ...]:
     """Show what the gateway complained of, and return it.
 
@@ -66,7 +71,9 @@ def show_notices(
     ]
     troubles.sort(key=lambda one: one[0].entry.severity != "error")
     accounts = app.settings.show_accounts
-    for explanation, count in troubles[:MOST_CARDS]:
+    cards = troubles[:MOST_CARDS]
+    told = with_evidence([explanation for explanation, _ in cards])
+    for explanation, (_, count) in zip(told, cards, strict=True):
         show(
             explanation_text(explanation, count=count, show_accounts=accounts),
             explanation_html(explanation, count=count, show_accounts=accounts),
