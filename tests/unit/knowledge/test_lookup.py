@@ -93,6 +93,12 @@ def test_words_find_the_page_that_they_speak_of(words, entry_id):
     assert explain(words).entry.id == entry_id
 
 
+@pytest.mark.parametrize("typed", ["326.0", " 326. ", "326.00"])
+def test_a_code_may_have_been_made_a_float(typed):
+    """Tables of numbers turn codes into floats, and users copy them from there."""
+    assert explain(typed).entry.id == "client-id-in-use"
+
+
 def test_search_puts_the_best_page_first_and_keeps_the_others():
     """Several pages know of time-outs; the handshake's is the one that most people mean."""
     found = [entry.id for entry in catalogue().search("timeout")]
@@ -167,6 +173,7 @@ def test_a_check_leads_to_its_page(check):
         ("client-", ("client-id-in-use",)),
         ("Client-", ("client-id-in-use",)),
         ("api.v", ("api.version",)),
+        ("1034", tuple(str(code) for code in [*range(10340, 10348), 10349])),
         ("order-price-1", ()),
         ("xyzzy", ()),
     ],
@@ -176,11 +183,19 @@ def test_a_prefix_is_completed(prefix, words):
     assert completions(prefix) == words
 
 
+@pytest.mark.parametrize("beginning", ["1", "10", "2"])
+def test_a_beginning_offers_every_code_that_has_it(beginning):
+    """However many there are: a code that is not offered looks like one that nobody knows."""
+    codes = [str(code) for code in catalogue().codes]
+    begun = {code for code in codes if code.startswith(beginning)}
+    assert begun
+    assert set(completions(beginning)) == begun
+
+
 def test_completions_are_bounded():
     """A bare tab offers some, not the whole catalogue; each of them can be explained."""
     offered = completions("")
     assert len(offered) == 100
-    assert len(completions("1")) == 100
     assert all(explain(word).entry for word in offered)
 
 
@@ -219,6 +234,30 @@ def test_an_unknown_code_keeps_the_text_that_came_with_it():
     entry = explain(10999, text="Frobnication is not allowed").entry
     assert entry.id == "code-10999"
     assert "Frobnication is not allowed" in entry.summary
+
+
+SOMETHING = "Something new happened: pacing violation of the handshake"
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (f"Error 99999, reqId 3: {SOMETHING}", 99999),
+        (f"Error 10400, reqId 3: {SOMETHING}, contract: Stock(symbol='AAPL')", 10400),
+        (f"Error 10400: {SOMETHING}", 10400),
+        (f"ERROR -1 99999 {SOMETHING}", 99999),
+        (f"ERROR 3 1749823634683 10400 {SOMETHING}", 10400),
+        (f"ib_insync.wrapper.RequestError: API error: 99999: {SOMETHING}", 99999),
+        (f"{{'reqId': 3, 'errorCode': 99999, 'errorString': '{SOMETHING}'}}", 99999),
+        (f"Error 7497, reqId 3: {SOMETHING}", 7497),
+        (f"Error 10061, reqId 3: {SOMETHING}", 10061),
+    ],
+)
+def test_a_pasted_notice_with_an_unknown_code_is_not_explained_by_its_words(line, code):
+    """Words of another page would send users astray; they get the code's range and the raw text."""
+    entry = explain(line).entry
+    assert entry.id == f"code-{code}"
+    assert f'The notice said: "{SOMETHING}"' in entry.summary
 
 
 def test_a_notice_is_never_taken_for_an_error_of_the_operating_system():
