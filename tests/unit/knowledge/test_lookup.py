@@ -93,6 +93,64 @@ def test_words_find_the_page_that_they_speak_of(words, entry_id):
     assert explain(words).entry.id == entry_id
 
 
+@pytest.mark.parametrize(
+    ("typed", "entry_id"),
+    [
+        ("order cancelled", "order-cancelled"),
+        ("order canceled", "order-cancelled"),
+        ("Order Cancelled", "order-cancelled"),
+        ("cancelled", "order-cancelled"),
+        ("rejected", "order-rejected"),
+        ("Inactive", "order-rejected"),
+        ("Order was discarded", "order-rejected"),
+        ("ValidationError", "order-message"),
+        ("readonly", "read-only-api"),
+        ("disconnected", "not-connected"),
+        ("lost connection", "not-connected"),
+        ("connection lost", "not-connected"),
+        ("resume", "not-connected"),
+        ("keeps disconnecting", "connection-losses"),
+        ("no data", "history-no-data"),
+        ("trusted ip", "api-settings"),
+        ("Trusted IPs", "api-settings"),
+        ("BrokenPipeError", "not-connected"),
+        ("[Errno 32] Broken pipe", "not-connected"),
+        ("BrokenPipeError: [Errno 32] Broken pipe", "not-connected"),
+        ("Errno 104", "closed-before-version"),
+        ("Connection reset by peer", "closed-before-version"),
+        ("ConnectionResetError: [Errno 104] Connection reset by peer", "closed-before-version"),
+        (
+            "reqHistoricalData: Timeout for Stock(symbol='AAPL', exchange='SMART', currency='USD')",
+            "request-timeout",
+        ),
+        ("Make sure API port on TWS/IBG is open", "connection-refused"),
+        (
+            "cancelMktData: No reqId found for contract Stock(symbol='AAPL', exchange='SMART')",
+            "no-such-request",
+        ),
+        ("cancelMktDepth: No reqId found for contract Forex('EURUSD')", "no-such-request"),
+    ],
+)
+def test_what_users_type_leads_to_the_page_that_they_mean(typed, entry_id):
+    """Where many pages know the words, the one that was written for them comes first."""
+    assert explain(typed).entry.id == entry_id
+    found = [entry.id for entry in catalogue().search(typed)]
+    assert found.count(entry_id) == 1
+
+
+def test_every_page_is_found_by_the_words_that_it_was_given():
+    """Words that led to another page first would be dead."""
+    given = [(typed, entry) for entry in catalogue().entries for typed in entry.words]
+    assert len(given) >= 30
+    assert [typed for typed, entry in given if explain(typed).entry is not entry] == []
+
+
+def test_short_words_inside_of_a_longer_query_do_not_decide():
+    """Who types more than those words means something else by them."""
+    assert explain("market data farm disconnected").entry.id == "data-farm-down"
+    assert explain("order cancelled because of margin").entry.id != "order-cancelled"
+
+
 @pytest.mark.parametrize("typed", ["326.0", " 326. ", "326.00"])
 def test_a_code_may_have_been_made_a_float(typed):
     """Tables of numbers turn codes into floats, and users copy them from there."""

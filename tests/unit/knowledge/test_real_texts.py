@@ -32,6 +32,13 @@ def test_a_notice_leads_to_its_page(code, text, entry_id, severity):
         "ib_insync.wrapper.RequestError: API error: {code}: {text}",
         "<error id=-1, errorCode={code}, errorMsg={text}>",
         "[#{code}] {text}",
+        "ErrCode: {code}, Msg: {text}",
+        "ErrorCode: {code} {text}",
+        "ANSWER error {{'reqId': 2, 'errorCode': {code}, 'errorString': {text!r}}}",
+        "{{'reqId': 2, 'errorTime': 1749823634683, 'errorCode': {code}, 'errorString': {text!r}}}",
+        "{{'reqId': 2, 'errorCode': {code}, 'errorString': {text!r}, 'rejectJson': ''}}",
+        "{{'errorString': {text!r}, 'reqId': 2, 'errorCode': {code}}}",
+        "{{reqId: 2, errorCode: {code}, errorString: {text}}}",
     ],
 )
 def test_a_pasted_log_line_leads_to_the_same_page(line, code, text, entry_id, severity):
@@ -66,6 +73,7 @@ def test_every_page_that_is_told_by_its_text_is_reached_by_one():
     assert told_by_text - reached == set()
 
 
+HISTORY = "Historical Market Data Service error message:"
 WRITTEN_FOR = [
     (200, "Contract expired", "contract-expired"),
     (200, "Invalid contract id", "contract-field"),
@@ -80,6 +88,30 @@ WRITTEN_FOR = [
         "order-price-refused",
     ),
     (202, "Order Canceled - reason:Parent order was canceled", "order-cancelled-reason"),
+    (162, f"{HISTORY}API scanner subscription canceled: 4", "scanner-cancelled"),
+    *(
+        (162, f"{HISTORY}HMDS query returned no data: {symbol}@SMART Trades", "history-no-data")
+        for symbol in ("INVALID", "PACING", "PERMISSION", "COMPETING", "SUBSCRIPTION", "DISCONNECT")
+    ),
+    (162, f"{HISTORY}No historical market data for PACING/STK@SMART Last 1", "history-invalid"),
+    (162, f"{HISTORY}No data of type EODChart is available", "history-invalid"),
+    (
+        201,
+        "Order rejected - reason:CASH AVAILABLE: 10.00; CASH NEEDED FOR THIS ORDER: 20.00",
+        "order-no-margin",
+    ),
+    (201, "Order rejected - reason:This account is ineligible for it", "order-no-permission"),
+    (201, "Order rejected - reason:There is no KID for it (PRIIPs)", "order-no-permission"),
+    (201, "Order rejected - reason:Kidoz Inc is skidding", "order-rejected"),
+    (202, "Order Canceled - reason:Order was cancelled by user", "order-cancelled"),
+    (202, "Order was cancelled by user", "order-cancelled"),
+    (
+        10148,
+        "OrderId 5 that needs to be cancelled can not be cancelled, state: Inactive.",
+        "cancel-impossible",
+    ),
+    (10148, "OrderId 5 that needs to be cancelled can not be cancelled.", "cancel-impossible"),
+    (10329, "This order will be directly routed to NYSE.", "order-direct-route"),
     (322, "Maximum number of account summary requests exceeded", "account-summary-limit"),
 ]
 
