@@ -15,6 +15,9 @@ from .ranges import range_of
 LONGEST_NUMBER = 20
 """Digits up to which a number is repeated in full; no gateway's code has more than five."""
 
+SHORTEST_CODE = 100
+"""The first code of the ranges; a lower number beside a word is mostly something else."""
+
 PORTS = range(1024, 65536)
 """Numbers that are looked up in the texts too: a port, or a socket error of Windows."""
 
@@ -70,7 +73,7 @@ def explain(query: str | int, *, text: str = "") -> Explanation:
     if entry is not None:
         return _explanation(entry, text)
     pasted = notice_in(words)
-    if pasted is not None and (pasted.certain or _is_code(pasted.code)):
+    if pasted is not None and (pasted.certain or _is_code(pasted.code) or _is_bare(pasted)):
         return _explain_pasted(pasted, text)
     found = _of_mistyped_id(words) or catalogue().search(words)
     if not found:
@@ -105,6 +108,11 @@ def completions(prefix: str) -> tuple[str, ...]:
 
 def _is_code(number: int) -> bool:
     return catalogue().by_code(number) is not None or range_of(number) is not None
+
+
+def _is_bare(pasted: Pasted) -> bool:
+    """Say whether nothing but a number was pasted; a short one is rather part of other words."""
+    return not pasted.text and pasted.code >= SHORTEST_CODE
 
 
 def _explanation(entry: Entry, text: str) -> Explanation:

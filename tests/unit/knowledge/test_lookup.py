@@ -318,6 +318,14 @@ def test_a_pasted_notice_with_an_unknown_code_is_not_explained_by_its_words(line
     assert f'The notice said: "{SOMETHING}"' in entry.summary
 
 
+@pytest.mark.parametrize(
+    "typed", ["Error 99999", "error code 99999", "code: 99999", "Error 99999:"]
+)
+def test_an_unknown_code_is_told_from_words(typed):
+    """The word beside the number says what it is, and is no word to search by."""
+    assert explain(typed).entry.id == "code-99999"
+
+
 def test_a_notice_is_never_taken_for_an_error_of_the_operating_system():
     """With a text it came from the gateway, so its number is a notice code."""
     assert explain(10061, text="Something about an order").entry.id == "code-10061"

@@ -1,6 +1,7 @@
 """What gateways really say leads to the page that explains it, graded as bad as it is."""
 
 import difflib
+import re
 
 import pytest
 from real_texts import OTHER_LANGUAGES, REAL_TEXTS
@@ -57,6 +58,19 @@ def test_no_summary_repeats_the_notice(code, text, entry_id, severity):
     for sentence in sentences:
         assert said not in sentence
         assert difflib.SequenceMatcher(None, said, sentence).ratio() < 0.8
+
+
+def test_no_summary_repeats_what_its_symptoms_quote():
+    """Symptoms quote the gateway so that users recognise it; the summary then has to say more."""
+    compared = 0
+    for entry in catalogue().entries:
+        quoted = [one for symptom in entry.symptoms for one in re.findall(r'"([^"]+)"', symptom)]
+        for said in (one.lower().rstrip(".") for one in quoted if len(one.split()) >= 4):
+            for sentence in entry.summary.lower().split(". "):
+                compared += 1
+                assert said not in sentence, entry.id
+                assert difflib.SequenceMatcher(None, said, sentence).ratio() < 0.8, entry.id
+    assert compared > 100
 
 
 def test_there_are_many_real_texts():
