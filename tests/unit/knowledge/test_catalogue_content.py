@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from pages import text_of
+from page_texts import text_of
 
 from ibnb.knowledge import catalogue
 

@@ -1,7 +1,7 @@
 """The facts that users come for stand on the pages that they open."""
 
 import pytest
-from pages import text_of
+from page_texts import text_of
 
 from ibnb.knowledge import catalogue
 
