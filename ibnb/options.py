@@ -21,7 +21,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(prog=verb, description=about, allow_abbrev=False, add_help=not is_magic)
 
     takes_text = False
-    """Whether what follows the verb is free text, in which quotes group nothing."""
+    """Whether what follows the verb is free text, in which a lone quote is no mistake."""
 
     def error(self, message: str) -> NoReturn:
         """Raise BadInputError with what was wrong and what is accepted."""
@@ -41,14 +41,14 @@ class Parser(argparse.ArgumentParser):
         Raises:
             BadInputError: the line makes no sense.
         """
-        if self.takes_text:
-            # What was pasted may have an apostrophe, and quotes that belong to it.
-            return self.parse_args(line.split())
         try:
             # A semicolon at the end is how a notebook is told to show no output.
             words = shlex.split(line.rstrip().removesuffix(";"), posix=True)
         except ValueError as error:
-            raise BadInputError(f"{self.prog}: {error}") from None
+            if not self.takes_text:
+                raise BadInputError(f"{self.prog}: {error}") from None
+            # What was pasted may have an apostrophe that belongs to it.
+            words = line.split()
         return self.parse_args(words)
 
 
