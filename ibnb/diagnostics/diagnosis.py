@@ -102,8 +102,7 @@ class Diagnostician:
         libraries = installed()
         library = _library(question.library, libraries)
         attached = attempt is not None and any(
-            (attempt.target.host, attempt.target.port) == (one.host, one.port)
-            for one in question.candidates
+            attempt.target.address == one.address for one in question.candidates
         )
         if attempt is not None and attached:
             expects = question.candidates[0].expects

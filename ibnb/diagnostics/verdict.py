@@ -42,7 +42,7 @@ def _healthy(found: Findings) -> Verdict:
         f"{accounts}, client ID {attempt.client_id}.{could_not}"
     )
     failed = context.failed
-    if failed is not None and failed.target == attempt.target:
+    if failed is not None and failed.target.address == attempt.target.address:
         sentence += f" The last %ibconnect failed, so try it again. Then: {tell(failed)}"
     verdict = _verdict(Seen("healthy", sentence), found)
     # Whoever has the connection already need not be told how to open one.
