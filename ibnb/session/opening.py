@@ -21,7 +21,7 @@ from .loops import CLEANING_SECONDS
 from .quiet import Hush, hushed
 
 REFUSING = frozenset({Code.CLIENT_ID_IN_USE, Code.PAPER_DISCLAIMER})
-REFUSAL_SECONDS = 1.0
+REFUSAL_SECONDS = 0.07
 """How long the close that follows a refusing notice may take before it is not waited for."""
 
 

@@ -92,6 +92,11 @@ def farm_name(text: str) -> str:
     return name.strip() or text.strip()
 
 
+def tells_why(code: int) -> bool:
+    """Say whether a notice may be why a connection ended: farms come and go without ending one."""
+    return farm_state(code) is None
+
+
 def farm_state(code: int) -> str | None:
     """Return what a notice code says of a farm, or None when it speaks of none."""
     if code in FARM_BROKEN:
