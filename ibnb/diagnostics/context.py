@@ -69,7 +69,8 @@ class Context:
     `pulse` then asks the open gateway whether it still answers. `loop` is None outside a notebook,
     `guard` where no extension is loaded, `leases` and `pacing` where none are kept. `failed` is
     the last opening of this notebook that came to nothing, until a later one succeeded, and
-    `at_hand` the health of the `ib` that the user's code has, where it has one.
+    `at_hand` the health of the `ib` that the user's code has, where it has one. `own_ports` are the
+    ports of this end of the connection that the diagnosis opens; it grows when that is open.
     """
 
     target: Target
@@ -89,6 +90,7 @@ class Context:
     at_hand: Health | None = None
     losses: tuple[Loss, ...] = ()
     pacing: Pacing | None = None
+    own_ports: set[int] = field(default_factory=set)
     machine: Once[Machine] = field(default_factory=lambda: Once(look_at_machine))
 
     def shown(self, accounts: tuple[str, ...]) -> list[str]:

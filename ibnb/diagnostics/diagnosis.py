@@ -111,6 +111,7 @@ class Diagnostician:
             question = replace(question, client_id=attempt.client_id)
         else:
             target = _likely(question.candidates)
+        own_ports: set[int] = set()
         return Context(
             target=target,
             client_id=question.client_id,
@@ -122,9 +123,10 @@ class Diagnostician:
             probe=SharedProbe(
                 _known(attempt)
                 if attempt is not None and attached
-                else self._look(question, target, library)
+                else self._look(question, target, library, own_ports.add)
             ),
             attached=attached,
+            own_ports=own_ports,
             pulse=session.pulse if attached and session is not None else None,
             show_accounts=question.show_accounts,
             leases=session.tenant.store if session is not None else None,
@@ -136,7 +138,11 @@ class Diagnostician:
         )
 
     def _look(
-        self, question: Question, target: Target, library: Library | None
+        self,
+        question: Question,
+        target: Target,
+        library: Library | None,
+        on_open: Callable[[int], None],
     ) -> Callable[[Callable[[Stage], None]], Awaitable[Attempt]]:
         lowest, highest = library.speaks if library is not None else max(SPEAKS.values())
 
@@ -149,6 +155,7 @@ class Diagnostician:
                     max_version=highest,
                     timeout=question.timeout,
                     on_stage=on_stage,
+                    on_open=on_open,
                 )
 
         return look

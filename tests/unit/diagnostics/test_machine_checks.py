@@ -20,6 +20,7 @@ from ibnb.diagnostics.checks import files, host, net
 from ibnb.diagnostics.machine import Machine, look_at_machine
 from ibnb.diagnostics.once import Once
 from ibnb.tws.processes import GatewayProcess
+from ibnb.tws.sockets import UNSEEN, PortUse, SocketClient
 from ibnb.tws.target import Target
 
 GATEWAY = GatewayProcess(4242, "Gateway", "java", 0.0, (4001,), "IB Gateway 1030")
@@ -296,7 +297,31 @@ def test_the_clients_of_a_port_are_counted(count, entry):
     assert result.entry == entry
     assert result.evidence["established"] == count
     if entry:
-        assert f"process {os.getpid()}" in result.fix[0]
+        assert "this very process (32 connections)" in result.fix[0]
+
+
+def test_the_diagnosis_does_not_count_itself():
+    """31 clients and the connection of the diagnosis are not 32 clients."""
+    with accepting() as listener, connections(listener.getsockname()[1], 32) as made:
+        accepted = [listener.accept()[0] for _ in made]
+        own = {made[0].getsockname()[1]}
+        target = Target(servers.LOOPBACK, listener.getsockname()[1])
+        result = run(net.clients, target=target, own_ports=own)
+        for one in accepted:
+            one.close()
+    assert (result.status, result.entry) == ("pass", None)
+    assert result.evidence["established"] == 31
+
+
+def test_clients_that_cannot_be_named_are_not_told_to_be_ended(monkeypatch):
+    """A process that is hidden has no number to be ended by: it is said that it cannot be seen."""
+    hidden = SocketClient(None, UNSEEN, None, UNSEEN, 32)
+    use = PortUse(4002, 32, 0, (hidden,))
+    monkeypatch.setattr(net, "port_use", lambda *_: use)
+    result = run(net.clients)
+    assert result.entry == "too-many-clients"
+    assert "None" not in str(result.fix)
+    assert "cannot be seen from here" in result.fix[0]
 
 
 def test_a_pile_of_forgotten_sockets_is_seen():
@@ -401,3 +426,14 @@ def test_a_full_gateway(tmp_path):
         for one in accepted:
             one.close()
     assert '"id": "too-many-clients"' in shown.partition('"checks"')[0]
+
+
+def test_a_gateway_with_one_place_left(tmp_path):
+    """31 clients leave room for one, also while it is the diagnosis that takes it."""
+    with accepting() as listener, connections(listener.getsockname()[1], 31):
+        accepted = [listener.accept()[0] for _ in range(31)]
+        shown = diag(tmp_path, listener.getsockname()[1], "--json")
+        for one in accepted:
+            one.close()
+    assert '"id": "handshake-silent"' in shown.partition('"checks"')[0]
+    assert '"established": 31' in shown
