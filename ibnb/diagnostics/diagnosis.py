@@ -12,7 +12,7 @@ from ibnb.session import BadInputError, Health, Session
 from ibnb.session.libraries import SPEAKS, Library, event_packages, installed
 from ibnb.session.loops import LoopFacts
 from ibnb.session.pacing import pacing
-from ibnb.tws.attempt import Attempt
+from ibnb.tws.attempt import Attempt, is_refusal_of
 from ibnb.tws.handshake import Stage
 from ibnb.tws.probe import probe
 from ibnb.tws.sockets import SocketsUnreadableError, listeners
@@ -108,7 +108,8 @@ class Diagnostician:
             expects = question.candidates[0].expects
             attempt = replace(attempt, target=replace(attempt.target, expects=expects))
             target = attempt.target
-            question = replace(question, client_id=attempt.client_id)
+            if not _was_refused(question.client_id, target, session):
+                question = replace(question, client_id=attempt.client_id)
         else:
             target = _likely(question.candidates)
         own_ports: set[int] = set()
@@ -129,6 +130,7 @@ class Diagnostician:
             own_ports=own_ports,
             pulse=session.pulse if attached and session is not None else None,
             show_accounts=question.show_accounts,
+            holdings=session.holdings if session is not None else None,
             leases=session.tenant.store if session is not None else None,
             guard=session.holdings.guarding if session is not None else None,
             failed=session.failed if session is not None else None,
@@ -167,6 +169,12 @@ def _known(attempt: Attempt) -> Callable[[Callable[[Stage], None]], Awaitable[At
         return attempt
 
     return look
+
+
+def _was_refused(client_id: int, target: Target, session: Session | None) -> bool:
+    """Say whether an ID is the one that this notebook was last refused there, as in use."""
+    failed = session.failed if session is not None else None
+    return failed is not None and is_refusal_of(client_id, target, failed)
 
 
 def _library(name: str | None, libraries: tuple[Library, ...]) -> Library | None:

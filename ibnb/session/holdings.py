@@ -67,6 +67,13 @@ class Holdings:
         """Say whether another connection than this object's is open."""
         return any(held.held_ib is not ib and held.has_socket for held in self.all())
 
+    def holding(self, address: Address) -> Held | None:
+        """Return what is open at this very address; what is only being opened has no ID yet."""
+        for held in self.all():
+            if held.address == address and held.has_socket and not held.is_opening:
+                return held
+        return None
+
     async def clear(self, address: Address, run: Run | None, keep: Any = None) -> None:
         """Close what an earlier run of the same cell opened, and what has the same address.
 
@@ -93,12 +100,13 @@ class Holdings:
 
 def closed_line(held: Held, left: tuple[str, ...], *, earlier: bool) -> str:
     """Say in one line what was closed, who had opened it, and what it still had."""
-    opened = "by an earlier run of this cell" if earlier else _opened_by(held.run)
+    opened = "by an earlier run of this cell" if earlier else opened_by(held.run)
     still = f", which still had {', '.join(left)}" if left else ""
     return f"Closed {where(held.address)}, opened {opened}{still}."
 
 
-def _opened_by(run: Run | None) -> str:
+def opened_by(run: Run | None) -> str:
+    """Say for people which code opened a connection."""
     return f"by {run.label}" if run is not None and run.label else "earlier in this kernel"
 
 

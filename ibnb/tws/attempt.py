@@ -147,6 +147,12 @@ def _cause_after_version(attempt: Attempt) -> str | None:
     return None
 
 
+def is_refusal_of(client_id: int, target: Target, attempt: Attempt) -> bool:
+    """Say whether an attempt shows that a client ID is in use at a gateway."""
+    asked = (attempt.client_id, attempt.target.address) == (client_id, target.address)
+    return asked and cause(attempt) == "client-id-in-use"
+
+
 def wrong_environment(target: Target, accounts: tuple[str, ...] | None) -> bool:
     """Say whether the accounts are of the other kind than the target expects."""
     if target.expects is None or not accounts:
