@@ -181,8 +181,6 @@ async def client_id(context: Context) -> Result:
     evidence: dict[str, object] = {"client_id": context.client_id}
     own = f"Client ID {context.client_id}"
     if not context.target.is_local:
-        if await _is_refused(context):
-            return _refused(context, Holders(()), evidence)
         return Result(
             "session.client-id",
             "skip",
@@ -202,11 +200,11 @@ async def client_id(context: Context) -> Result:
             entry="client-id-in-use",
             fix=tuple(dict.fromkeys(holder.stop for holder in holders.certain)),
         )
-    if await _is_refused(context):
-        return _refused(context, holders, evidence)
     if holders.unseen:
         summary = f"{own}; this user may not see the sockets of other users' processes."
         return Result("session.client-id", "skip", summary, evidence)
+    if await _is_refused(context):
+        return _refused(context, holders, evidence)
     if holders.found:
         summary = f"{own}; also connected to {context.target}, with other IDs or this one: "
         summary += "; ".join(holder.text for holder in holders.found) + "."
