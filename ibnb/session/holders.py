@@ -10,7 +10,7 @@ from ibnb.tws.sockets import SocketClient, SocketsUnreadableError, clients_of
 from ibnb.tws.target import Target
 
 from .held import address_of
-from .holdings import Holdings, opened_by
+from .holdings import Holdings
 from .leases import Lease, LeaseStore
 
 STOP_HERE = (
@@ -73,10 +73,11 @@ def find_holders(
     known = {os.getpid(), *(lease.pid for lease in certain)}
     # A socket without an owner is one that its process has closed already.
     others = [client for client in clients or () if client.pid and client.pid not in known]
-    own = holdings.holding(address_of(target.host, target.port, client_id)) if holdings else None
-    here = f"this kernel itself: connected {opened_by(own.run)}" if own is not None else ""
+    address = address_of(target.host, target.port, client_id)
+    opener = holdings.opener(address) if holdings is not None else None
+    here = f"this kernel itself: connected {opener}"
     found = (
-        *((Holder(here, STOP_HERE, certain=True),) if here else ()),
+        *((Holder(here, STOP_HERE, certain=True),) if opener is not None else ()),
         *(Holder(_of_lease(lease), STOP_NOTEBOOK, certain=True) for lease in certain),
         *(Holder(_of_socket(client), STOP_PROCESS, certain=False) for client in others),
     )

@@ -67,11 +67,23 @@ class Holdings:
         """Say whether another connection than this object's is open."""
         return any(held.held_ib is not ib and held.has_socket for held in self.all())
 
-    def holding(self, address: Address) -> Held | None:
-        """Return what is open at this very address; what is only being opened has no ID yet."""
+    def opener(self, address: Address) -> str | None:
+        """Say for people which code opened what is open at this address; None where nothing is.
+
+        What is only being opened has no ID yet. What nobody looked after is looked for among all
+        objects that there are, which takes a moment.
+        """
         for held in self.all():
             if held.address == address and held.has_socket and not held.is_opening:
-                return held
+                return _opened_by(held.run)
+        if self.guarding and self._looked_back:
+            return None
+        known = {id(held.held_ib) for held in self.all()}
+        for ib in libraries.connected_objects():
+            client = ib.client
+            open_at = address_of(client.host, client.port, client.clientId)
+            if id(ib) not in known and ib.isConnected() and open_at == address:
+                return _opened_by(None)
         return None
 
     async def clear(self, address: Address, run: Run | None, keep: Any = None) -> None:
@@ -100,13 +112,12 @@ class Holdings:
 
 def closed_line(held: Held, left: tuple[str, ...], *, earlier: bool) -> str:
     """Say in one line what was closed, who had opened it, and what it still had."""
-    opened = "by an earlier run of this cell" if earlier else opened_by(held.run)
+    opened = "by an earlier run of this cell" if earlier else _opened_by(held.run)
     still = f", which still had {', '.join(left)}" if left else ""
     return f"Closed {where(held.address)}, opened {opened}{still}."
 
 
-def opened_by(run: Run | None) -> str:
-    """Say for people which code opened a connection."""
+def _opened_by(run: Run | None) -> str:
     return f"by {run.label}" if run is not None and run.label else "earlier in this kernel"
 
 

@@ -232,6 +232,17 @@ async def test_an_id_that_this_very_kernel_holds_is_found(session, library):
     assert "disconnect()" in report.verdict.fix[0]
 
 
+async def test_an_id_that_this_kernel_holds_unguarded_is_found(session, library):
+    """With the guard off nobody looked after the connection; it is found all the same."""
+    with SimulatedGateway() as gateway:
+        ib = __import__(library).IB()
+        await ib.connectAsync(LOOPBACK, gateway.port, 41, timeout=PATIENCE)
+        report = await diagnose(session, gateway.port)
+        ib.disconnect()
+    assert report.verdict.id == "client-id-in-use"
+    assert "this kernel itself: connected earlier in this kernel" in report.verdict.summary
+
+
 async def test_the_sessions_own_id_is_no_problem(session, library):
     """The ID that the open session has is its own, and nobody is told to end it."""
     with SimulatedGateway() as gateway:
