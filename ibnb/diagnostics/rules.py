@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ibnb.tws.notices import link_after
-from ibnb.tws.story import tell, tell_lost
+from ibnb.tws.story import tell, tell_lost, tell_refused
 
 from .findings import FORWARDERS, Findings
 from .model import Result, Severity, Status
@@ -132,8 +132,8 @@ def held_id(found: Findings) -> Seen | None:
     if found.attempt is None or found.wire != "client-id-in-use":
         return None
     holder = found.says("session.client-id", "client-id-in-use")
-    who = f" {holder.summary}" if holder is not None else ""
-    summary = f"{tell(found.attempt)}{who}"
+    who = holder.summary.removeprefix(tell_refused(found.attempt.client_id)) if holder else ""
+    summary = f"{tell(found.attempt)} {who.lstrip()}".rstrip()
     return Seen("client-id-in-use", summary, ("api.start", *found.naming("client-id-in-use")))
 
 
@@ -142,8 +142,8 @@ def another_program(found: Findings) -> Seen | None:
     port = found.results.get("net.port")
     if found.attempt is None or port is None or found.wire not in NO_ANSWER_OF_A_GATEWAY:
         return None
-    if not found.is_no_gateway or found.is_simulated:
-        return None
+    if not found.is_no_gateway or found.is_simulated or found.attempt.received:
+        return None  # what begins as a version reply does may be one's beginning
     summary = f"{tell(found.attempt)} {port.summary} That is neither a TWS nor a Gateway."
     there = [f"Connect where a gateway listens: %ibconnect {one}" for one in found.api_ports]
     steps = (*there, FIND_THE_PORT, LOOK_BEHIND)

@@ -73,6 +73,11 @@ def tell_lost(notice: Notice) -> str:
     )
 
 
+def tell_refused(client_id: int) -> str:
+    """Return one sentence on a client ID that a gateway refused, for those who did not see how."""
+    return f"Client ID {client_id} was refused as in use."
+
+
 def tell_foreign(data: bytes) -> str:
     """Return the beginning of what a peer of another kind sent, as it may be shown."""
     return mask_in(data.decode("ascii", errors="backslashreplace"))[:SHOWN]

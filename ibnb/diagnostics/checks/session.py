@@ -11,7 +11,7 @@ from ibnb.session import Health
 from ibnb.session.holders import Holders, find_holders, tell_holders
 from ibnb.session.holdings import Holdings
 from ibnb.tws.attempt import cause, is_refusal_of
-from ibnb.tws.story import span, tell
+from ibnb.tws.story import span, tell, tell_refused
 from ibnb.tws.target import Target
 
 OPEN = frozenset({"ready", "degraded"})
@@ -232,7 +232,7 @@ def _refused(context: Context, holders: Holders, evidence: dict[str, object]) ->
     return Result(
         "session.client-id",
         "warn",
-        f"Client ID {context.client_id} was refused as in use. {told}",
+        f"{tell_refused(context.client_id)} {told}",
         evidence,
         entry="client-id-in-use",
     )

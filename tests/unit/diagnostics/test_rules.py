@@ -185,6 +185,21 @@ def test_what_may_be_a_gateway_is_not_denied_to_be_one(name):
     assert set(catalogue().by_id("handshake-silent").resolution) <= set(judged.fix)
 
 
+def test_who_begins_as_a_gateway_is_not_denied_to_be_one():
+    """A part of a version reply came: no name of a program outweighs that."""
+    for found in (SILENT, CLOSED):
+        part = replace(found, received=9, beginning=b"\0\0\0\x1a176\0\x32")
+        assert "neither" not in judge([*listening(7)], part, context()[0]).summary
+
+
+def test_a_refused_id_is_told_once():
+    """The verdict's sentence has the refusal from the wire, and from the check who may have it."""
+    check = replace(HOLDER, summary="Client ID 7 was refused as in use. Who has it is not known.")
+    said = judge([check], HELD, context()[0]).summary
+    assert said.endswith("Who has it is not known.")
+    assert "was refused as in use" not in said
+
+
 def test_a_simulated_gateway_is_not_denied_to_be_one():
     """What a fault makes of it is told as of any gateway."""
     processes = Result(
