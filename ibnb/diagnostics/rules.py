@@ -154,12 +154,13 @@ def on_the_wire(found: Findings) -> Seen | None:
     """See what the wire shows, where nothing else explains it."""
     if found.attempt is None or found.wire is None:
         return None
-    elsewhere = ""
+    more = ""
     if found.wire == "connection-refused" and found.refused is not None:
         # Its first sentence is what the wire says, too.
-        elsewhere = found.refused.summary.partition(". ")[2]
-    summary = f"{tell(found.attempt)} {elsewhere}".rstrip()
-    return Seen(found.wire, summary, found.naming(found.wire))
+        more = found.refused.summary.partition(". ")[2]
+    elif found.wire == "not-a-gateway" and found.is_no_gateway and not found.is_simulated:
+        more = found.results["net.port"].summary
+    return Seen(found.wire, f"{tell(found.attempt)} {more}".rstrip(), found.naming(found.wire))
 
 
 def half_open(found: Findings) -> Seen | None:

@@ -114,6 +114,8 @@ LOSSES = Result("session.history", "warn", "A connection was lost once in the la
         ([PILE, PENDING, *listening(None)], SILENT, "login-pending", "second factor"),
         ([*listening(7)], SILENT, "handshake-silent", "neither a TWS nor a Gateway"),
         ([*listening(7)], CLOSED, "closed-before-version", "neither a TWS nor a Gateway"),
+        ([*listening(7)], FOREIGN, "not-a-gateway", "python listens"),
+        ([*listening(4242)], FOREIGN, "not-a-gateway", "no TWS or Gateway"),
         ([*listening(7)], HELD, "client-id-in-use", "326"),
         ([RESUMING], WELL, "not-connected", "opened again"),
         ([RESUMING], SILENT, "handshake-silent", "not one byte"),
