@@ -42,6 +42,8 @@ FARM_BROKEN = frozenset(
 FARM_OK = frozenset({Code.MARKET_FARM_OK, Code.HISTORY_FARM_OK, Code.DEFINITION_FARM_OK})
 FARM_ASLEEP = frozenset({Code.HISTORY_FARM_ASLEEP, Code.MARKET_FARM_ASLEEP})
 FARM_CONNECTING = frozenset({Code.MARKET_FARM_CONNECTING})
+REFUSING = frozenset({Code.CLIENT_ID_IN_USE, Code.PAPER_DISCLAIMER})
+"""Notices that refuse the session start; the gateway closes after them."""
 LINK_RESTORED = frozenset({Code.LINK_RESTORED_DATA_LOST, Code.LINK_RESTORED_DATA_KEPT})
 MOST_FARMS = 100
 """So many farms are told apart; IBKR has a few dozen."""

@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING, Any, cast
 from . import wire
 from .attempt import Attempt, Ending
 from .handshake import Handshake, Stage
-from .notices import Code
+from .notices import REFUSING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .target import Target
 
-REFUSALS = frozenset({Code.CLIENT_ID_IN_USE, Code.PAPER_DISCLAIMER})
 REFUSAL_SECONDS = 0.07
 """How long the close that follows a refusing notice is waited for: it says nothing new."""
 FAREWELL_SECONDS = 0.05
@@ -233,7 +232,7 @@ async def _listen(peer: _Peer, linger: float) -> Ending:
 
 
 def _is_refused(handshake: Handshake) -> bool:
-    return any(notice.code in REFUSALS for notice in handshake.notices)
+    return any(notice.code in REFUSING for notice in handshake.notices)
 
 
 def _is_hopeless(handshake: Handshake) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .accounts import mask, mask_in
 from .attempt import Attempt, cause
 from .handshake import Stage
-from .notices import Notice, tells_why
+from .notices import REFUSING, Notice, tells_why
 
 SHOWN = 40
 """So many characters of what a peer of another kind sent are shown."""
@@ -47,7 +47,7 @@ def tell(attempt: Attempt) -> str:  # noqa: C901, PLR0911, PLR0912
                 f"{attempt.min_version} or later."
             )
         case "client-id-in-use" | "paper-disclaimer":
-            return f"{where} refused client ID {attempt.client_id}: {_last_words(attempt)}"
+            return f"{where} refused client ID {attempt.client_id}: {_refusal(attempt)}"
         case "closed-after-start":
             return f"{where} closed the connection right after the session start{_why(attempt)}"
         case "not-ready":
@@ -132,9 +132,10 @@ def _why(attempt: Attempt) -> str:
     return f". Before that it sent {_words(telling[-1])}"
 
 
-def _last_words(attempt: Attempt) -> str:
-    notice = attempt.last_notice
-    return "it gave no reason." if notice is None else _words(notice)
+def _refusal(attempt: Attempt) -> str:
+    """Say the notice that refused; another may have come after it."""
+    refused = [notice for notice in attempt.notices if notice.code in REFUSING]
+    return _words(refused[-1]) if refused else "it gave no reason."
 
 
 def _words(notice: Notice) -> str:
@@ -142,4 +143,5 @@ def _words(notice: Notice) -> str:
 
 
 def _heard(attempt: Attempt) -> str:
-    return f" The last notice was {_last_words(attempt)}" if attempt.notices else ""
+    notice = attempt.last_notice
+    return f" The last notice was {_words(notice)}" if notice is not None else ""

@@ -55,6 +55,14 @@ def test_a_lost_link_is_told_with_its_notice(ending):
     assert ("closed the connection" in said) == (ending == "closed")
 
 
+def test_a_refusal_is_told_by_the_notice_that_refused():
+    """What comes after it, such as a farm's notice, is no reason."""
+    held = (Notice(326, "in use"), FARM)
+    said = tell(replace(STARTED, ending="closed", notices=held))
+    assert "notice 326" in said
+    assert "2104" not in said
+
+
 def test_an_error_before_a_close_is_no_silence():
     """The last notice that may be why is told, masked, and not that none said why."""
     closed = replace(STARTED, ending="closed")
