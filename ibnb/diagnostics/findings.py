@@ -22,6 +22,7 @@ MAY_PASS_ON = (
 """Programs that may have a gateway behind them."""
 UNTOLD = ("a process", "java")
 """How a listener is named of which this user may not see what program it is."""
+EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
 UNANSWERED = frozenset({"connection-refused", "handshake-silent", "closed-before-version"})
 """What the wire shows of a gateway that is not logged in: nothing that says so."""
 
@@ -86,10 +87,25 @@ class Findings:
         return tuple(sorted(ports - {self.context.target.port}))
 
     @property
-    def _listening(self) -> set[int | None]:
+    def open_at(self) -> tuple[str, ...]:
+        """The addresses of this machine at which the port is open, if the target is none of them.
+
+        Empty where the target is a name, or the port is open at all addresses.
+        """
+        host, port = self.context.target.host, self.context.target.port
+        rows = self._rows
+        found = tuple(sorted({row["address"] for row in rows if row["port"] == port}))
+        is_name = any(letter.isalpha() for letter in host) and ":" not in host
+        return () if is_name or {host, *EVERYWHERE} & {*found} else found
+
+    @property
+    def _rows(self) -> Sequence[Mapping[str, Any]]:
         port = self.results.get("net.port")
-        rows = port.evidence.get("listening", ()) if port is not None else ()
-        return {row["pid"] for row in rows if row["port"] == self.context.target.port}
+        return port.evidence.get("listening", ()) if port is not None else ()
+
+    @property
+    def _listening(self) -> set[int | None]:
+        return {row["pid"] for row in self._rows if row["port"] == self.context.target.port}
 
     @property
     def _knows_processes(self) -> bool:

@@ -158,6 +158,8 @@ def on_the_wire(found: Findings) -> Seen | None:
     if found.wire == "connection-refused" and found.refused is not None:
         # Its first sentence is what the wire says, too.
         more = found.refused.summary.partition(". ")[2]
+    elif found.wire == "connection-refused" and found.open_at:
+        more = f"That port is open at {' and '.join(found.open_at)} alone."
     elif found.wire == "not-a-gateway" and found.is_no_gateway and not found.is_simulated:
         more = found.results["net.port"].summary
     return Seen(found.wire, f"{tell(found.attempt)} {more}".rstrip(), found.naming(found.wire))

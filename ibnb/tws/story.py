@@ -31,7 +31,7 @@ def tell(attempt: Attempt) -> str:  # noqa: C901, PLR0911, PLR0912
                 f"{attempt.server_version}, after {span(attempt.seconds.get(str(Stage.READY), 0))}."
             )
         case "connection-refused":
-            return f"{where} refused the connection: nothing listens on that port."
+            return f"{where} refused the connection: nothing listens there."
         case "host-unreachable":
             return f"{where} could not be reached: {attempt.detail or 'no answer'}."
         case "handshake-silent":

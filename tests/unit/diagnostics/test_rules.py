@@ -10,6 +10,7 @@ from ibnb.diagnostics.rules import RULES
 from ibnb.diagnostics.verdict import judge
 from ibnb.knowledge import catalogue
 from ibnb.tws.handshake import Stage
+from ibnb.tws.target import Target
 
 REFUSED = attempt(ending="refused", stage=Stage.RESOLVE, version=None, accounts=None)
 SILENT = attempt(ending="timeout", stage=Stage.TCP, version=None, accounts=None)
@@ -192,6 +193,24 @@ def test_who_begins_as_a_gateway_is_not_denied_to_be_one():
     for found in (SILENT, CLOSED):
         part = replace(found, received=9, beginning=b"\0\0\0\x1a176\0\x32")
         assert "neither" not in judge([*listening(7)], part, context()[0]).summary
+
+
+@pytest.mark.parametrize(
+    ("host", "address", "told"),
+    [
+        ("::1", "127.0.0.1", True),
+        ("127.0.0.1", "::1", True),
+        ("127.0.0.1", "0.0.0.0", False),  # noqa: S104 - nothing is bound
+        ("127.0.0.1", "127.0.0.1", False),
+        ("localhost", "127.0.0.1", False),
+    ],
+)
+def test_a_port_that_is_open_at_another_address(host, address, told):
+    """A refusal at one address of this machine says nothing of the other: that is said."""
+    rows = {"listening": [{"port": 4002, "pid": 7, "address": address}]}
+    port = Result("net.port", "pass", "java (process 7) listens on port 4002.", rows)
+    judged = judge([port], REFUSED, context(target=Target(host, 4002))[0])
+    assert (f"open at {address} alone" in judged.summary) == told
 
 
 def test_a_refused_id_is_told_once():
