@@ -124,6 +124,9 @@ class _Seen:
     def accounts(self) -> State:
         if self._evidence("api.accounts").get("accounts"):
             return "done"
+        ready = self._by_id.get("api.ready")
+        if ready is not None and ready.entry == "no-accounts":
+            return "open"
         if self._evidence("api.ready").get("managed_accounts") is False:
             return "open"
         return self.by_status("api.accounts")

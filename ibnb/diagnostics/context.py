@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from ibnb.session import Health
+from ibnb.session.holdings import Holdings
 from ibnb.session.leases import LeaseStore
 from ibnb.session.libraries import Library
 from ibnb.session.loops import LoopFacts
@@ -35,6 +36,11 @@ class SharedProbe:
         self._look = look
         self._task: asyncio.Task[Attempt] | None = None
         self._reached: dict[Stage, asyncio.Event] = {}
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether any check has asked for the look."""
+        return self._task is not None
 
     async def attempt(self) -> Attempt:
         """Return what the look came to, when it is over."""
@@ -68,8 +74,10 @@ class Context:
     `attached` says that the session is open on the target, so that no connection is opened;
     `pulse` then asks the open gateway whether it still answers. `loop` is None outside a notebook,
     `guard` where no extension is loaded, `leases` and `pacing` where none are kept. `failed` is
-    the last opening of this notebook that came to nothing, until a later one succeeded, and
-    `at_hand` the health of the `ib` that the user's code has, where it has one.
+    the last opening of this notebook that came to nothing, until a later one succeeded, `holdings`
+    are the connections of this kernel, and
+    `at_hand` the health of the `ib` that the user's code has, where it has one. `own_ports` are the
+    ports of this end of the connection that the diagnosis opens; it grows when that is open.
     """
 
     target: Target
@@ -84,11 +92,13 @@ class Context:
     pulse: TakePulse | None = None
     show_accounts: bool = False
     leases: LeaseStore | None = None
+    holdings: Holdings | None = None
     guard: bool | None = None
     failed: Attempt | None = None
     at_hand: Health | None = None
     losses: tuple[Loss, ...] = ()
     pacing: Pacing | None = None
+    own_ports: set[int] = field(default_factory=set)
     machine: Once[Machine] = field(default_factory=lambda: Once(look_at_machine))
 
     def shown(self, accounts: tuple[str, ...]) -> list[str]:

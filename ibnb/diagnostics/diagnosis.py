@@ -12,7 +12,7 @@ from ibnb.session import BadInputError, Health, Session
 from ibnb.session.libraries import SPEAKS, Library, event_packages, installed
 from ibnb.session.loops import LoopFacts
 from ibnb.session.pacing import pacing
-from ibnb.tws.attempt import Attempt
+from ibnb.tws.attempt import Attempt, is_refusal_of
 from ibnb.tws.handshake import Stage
 from ibnb.tws.probe import probe
 from ibnb.tws.sockets import SocketsUnreadableError, listeners
@@ -102,16 +102,17 @@ class Diagnostician:
         libraries = installed()
         library = _library(question.library, libraries)
         attached = attempt is not None and any(
-            (attempt.target.host, attempt.target.port) == (one.host, one.port)
-            for one in question.candidates
+            attempt.target.address == one.address for one in question.candidates
         )
         if attempt is not None and attached:
             expects = question.candidates[0].expects
             attempt = replace(attempt, target=replace(attempt.target, expects=expects))
             target = attempt.target
-            question = replace(question, client_id=attempt.client_id)
+            if not _was_refused(question.client_id, target, session):
+                question = replace(question, client_id=attempt.client_id)
         else:
             target = _likely(question.candidates)
+        own_ports: set[int] = set()
         return Context(
             target=target,
             client_id=question.client_id,
@@ -123,11 +124,13 @@ class Diagnostician:
             probe=SharedProbe(
                 _known(attempt)
                 if attempt is not None and attached
-                else self._look(question, target, library)
+                else self._look(question, target, library, own_ports.add)
             ),
             attached=attached,
+            own_ports=own_ports,
             pulse=session.pulse if attached and session is not None else None,
             show_accounts=question.show_accounts,
+            holdings=session.holdings if session is not None else None,
             leases=session.tenant.store if session is not None else None,
             guard=session.holdings.guarding if session is not None else None,
             failed=session.failed if session is not None else None,
@@ -137,7 +140,11 @@ class Diagnostician:
         )
 
     def _look(
-        self, question: Question, target: Target, library: Library | None
+        self,
+        question: Question,
+        target: Target,
+        library: Library | None,
+        on_open: Callable[[int], None],
     ) -> Callable[[Callable[[Stage], None]], Awaitable[Attempt]]:
         lowest, highest = library.speaks if library is not None else max(SPEAKS.values())
 
@@ -150,6 +157,7 @@ class Diagnostician:
                     max_version=highest,
                     timeout=question.timeout,
                     on_stage=on_stage,
+                    on_open=on_open,
                 )
 
         return look
@@ -161,6 +169,12 @@ def _known(attempt: Attempt) -> Callable[[Callable[[Stage], None]], Awaitable[At
         return attempt
 
     return look
+
+
+def _was_refused(client_id: int, target: Target, session: Session | None) -> bool:
+    """Say whether an ID is the one that this notebook was last refused there, as in use."""
+    failed = session.failed if session is not None else None
+    return failed is not None and is_refusal_of(client_id, target, failed)
 
 
 def _library(name: str | None, libraries: tuple[Library, ...]) -> Library | None:

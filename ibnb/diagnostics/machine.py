@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ibnb.tws.folders import settings_folders
-from ibnb.tws.launcher_log import LoginPhase, login_phase
+from ibnb.tws.jts_ini import read_jts_ini
 from ibnb.tws.processes import GatewayProcess, gateway_processes
 
 
 @dataclass(frozen=True)
 class Machine:
-    """The gateway processes of this machine, and the folders that their settings are in."""
+    """The gateway processes of this machine, and the folders that their settings are in.
+
+    The `ports` of a process are those that its API may be on.
+    """
 
     processes: tuple[GatewayProcess, ...] = ()
     folders: tuple[Path, ...] = ()
@@ -23,14 +27,53 @@ class Machine:
         return tuple(one for one in self.processes if one.kind != "simulator")
 
 
+@dataclass(frozen=True)
+class Place:
+    """A settings folder that may be that of the gateway on a port.
+
+    `processes` are those that it may be the folder of; none where no gateway runs here.
+    """
+
+    folder: Path
+    processes: tuple[GatewayProcess, ...] = ()
+
+
 def look_at_machine() -> Machine:
     """Return what this user can see; takes some 100 ms."""
     processes = gateway_processes()
-    return Machine(processes, settings_folders(processes))
+    folders = settings_folders(processes)
+    return Machine(tuple(_with_api_ports(one, folders) for one in processes), folders)
 
 
-def newest_login(machine: Machine) -> LoginPhase | None:
-    """Return the login phase of the log that was written last, or None where there is no log."""
-    phases = [phase for folder in machine.folders if (phase := login_phase(folder)) is not None]
-    # As text: a log without any line has no time, and comes first.
-    return max(phases, key=lambda phase: str(phase.last_line or ""), default=None)
+def places(machine: Machine, port: int) -> tuple[Place, ...]:
+    """Return the settings folders that may be those of the gateway that belongs on a port.
+
+    Where a gateway process listens there it is that one's folder alone. Where none does, a process
+    that listens nowhere is the one that may come to: only where there is none, any may be meant.
+    """
+    real = machine.real
+    owners = [one for one in real if port in one.ports]
+    owners = owners or [one for one in real if not one.ports] or list(real)
+    folder_of = {one.pid: _same(Path(one.settings_folder)) for one in real if one.settings_folder}
+    found = []
+    for folder in machine.folders:
+        here = [one for one in real if folder_of.get(one.pid) == _same(folder)]
+        unknown = [one for one in owners if one.pid not in folder_of]
+        may_be = [one for one in owners if one in here] or ([] if here else unknown)
+        if may_be or not real:
+            found.append(Place(folder, tuple(may_be)))
+    return tuple(found)
+
+
+def _same(folder: Path) -> str:
+    return os.path.normcase(os.path.realpath(folder))
+
+
+def _with_api_ports(process: GatewayProcess, folders: tuple[Path, ...]) -> GatewayProcess:
+    """Return a process without the port that it listens on for its own use."""
+    if process.kind == "simulator":
+        return process
+    own = process.settings_folder
+    known = [read_jts_ini(folder) for folder in ((Path(own),) if own else folders)]
+    local = {one.local_server_port for one in known if one is not None}
+    return replace(process, ports=tuple(port for port in process.ports if port not in local))

@@ -30,7 +30,7 @@ class Pace:
     @contextlib.asynccontextmanager
     async def turn(self, target: Target) -> AsyncIterator[None]:
         """Wait until the target may be probed; nobody else gets a turn until this one is over."""
-        address = (LOOPBACK if target.is_local else target.host, target.port)
+        address = (LOOPBACK if target.is_local else target.address[0], target.port)
         # The turn before this one may end on another thread's loop: no event reaches across.
         while (left := self._claim(address)) > 0:  # noqa: ASYNC110 - see above
             await asyncio.sleep(min(left, LOOK_SECONDS))

@@ -7,18 +7,15 @@ missing API library matters only where the wire is sound; warnings come last.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from ibnb.tws.attempt import Attempt, cause
 from ibnb.tws.notices import link_after
-from ibnb.tws.story import tell, tell_lost
+from ibnb.tws.story import tell, tell_lost, tell_refused
 
-from .context import Context
+from .findings import FORWARDERS, Findings
 from .model import Result, Severity, Status
 
-UNANSWERED = frozenset({"connection-refused", "handshake-silent", "closed-before-version"})
-"""What the wire shows of a gateway that is not logged in: nothing that says so."""
 NO_ROOM = frozenset({"handshake-silent", "closed-before-version", "closed-after-start"})
 """What a client that finds no room may meet; what a gateway does then is not documented."""
 OF_THE_WIRE = frozenset(
@@ -26,13 +23,20 @@ OF_THE_WIRE = frozenset(
         *("connection-refused", "host-unreachable", "handshake-silent", "closed-before-version"),
         *("not-a-gateway", "version-too-old", "client-id-in-use", "paper-disclaimer"),
         *("closed-after-start", "not-ready", "no-accounts", "wrong-environment"),
-        *("login-pending", "login-rejected", "too-many-clients"),
+        *("login-pending", "login-rejected", "too-many-clients", "connectivity-lost"),
     }
 )
 """Causes that a connection which works disproves."""
+NO_ANSWER_OF_A_GATEWAY = frozenset({"handshake-silent", "closed-before-version"})
 UNREACHED = frozenset({"connection-refused", "host-unreachable"})
 """Causes that an open TCP connection disproves."""
-FORWARDERS = ("docker-proxy", "socat", "haproxy", "rinetd", "ssh", "wslrelay", "com.docker")
+FIND_THE_PORT = (
+    "Look which port the gateway has: Global Configuration > API > Settings > Socket port. Where "
+    "another program has that one, choose a free one there, Apply, then OK, and connect to it."
+)
+LOOK_BEHIND = "If that program passes connections on, look at the gateway behind it."
+MILD = frozenset({"pacing", "not-connected"})
+"""Causes that trouble a connection which works, whatever their page says, where they only warn."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class Seen:
 
     `cause` is a catalogue id, `evidence` the ids of the results that speak for it, `fix` what to
     do before all that results and the catalogue say. `severity` is the catalogue's unless given.
+    A `hint` is no more than a possible cause, and with `own_steps` alone the catalogue's steps are
+    of no use.
     """
 
     cause: str
@@ -48,54 +54,8 @@ class Seen:
     evidence: tuple[str, ...] = ()
     fix: tuple[str, ...] = ()
     severity: Severity | None = None
-
-
-@dataclass(frozen=True)
-class Findings:
-    """What the rules look at: the results by id, the shared look at the wire, the context."""
-
-    results: Mapping[str, Result]
-    attempt: Attempt | None
-    context: Context
-
-    @property
-    def wire(self) -> str | None:
-        """The cause that the wire alone shows; None where it works or was not looked at."""
-        return cause(self.attempt) if self.attempt is not None else None
-
-    @property
-    def is_no_gateway(self) -> bool:
-        """Whether what listens on the port is known, and is neither a gateway nor a forwarder.
-
-        Then the files of a gateway that runs beside it say nothing of this port.
-        """
-        port, processes = self.results.get("net.port"), self.results.get("host.process")
-        if port is None or any(name in port.summary for name in FORWARDERS):
-            return False
-        number = self.context.target.port
-        rows = port.evidence.get("listening", ())
-        pids = {row["pid"] for row in rows if row["port"] == number}
-        found = processes.evidence.get("processes", ()) if processes is not None else ()
-        gateways = {one["pid"] for one in found if one["kind"] != "simulator"}
-        return bool(pids) and None not in pids and not pids & gateways
-
-    def says(self, check: str, entry: str) -> Result | None:
-        """Return a check's result where it names this cause."""
-        result = self.results.get(check)
-        return result if result is not None and result.entry == entry else None
-
-    def with_status(self, status: Status) -> tuple[str, ...]:
-        """Return the ids of the results of one status."""
-        return tuple(one.id for one in self.results.values() if one.status == status)
-
-    def naming(self, entry: str) -> tuple[str, ...]:
-        """Return the ids of the results that name this cause."""
-        return tuple(one.id for one in self.results.values() if one.entry == entry)
-
-    def fixes(self, entry: str) -> tuple[str, ...]:
-        """Return what the checks that saw this cause say is to be done, in their order."""
-        steps = [step for one in self.results.values() if one.entry == entry for step in one.fix]
-        return tuple(dict.fromkeys(steps))
+    hint: bool = False
+    own_steps: bool = False
 
 
 Rule = Callable[[Findings], Seen | None]
@@ -103,14 +63,23 @@ Rule = Callable[[Findings], Seen | None]
 
 def login_unfinished(found: Findings) -> Seen | None:
     """See a port that is closed or mute while the login log tells of an unfinished login."""
-    if found.attempt is None or found.wire not in UNANSWERED or found.is_no_gateway:
+    seen = found.unanswered
+    if seen is None or found.is_no_gateway:
         return None
+    shown, sentence = seen
+    if found.is_gateway and _pile(found) is not None:
+        return None  # it listens, so it came further than its log says: see `wedged`
     for entry in ("login-rejected", "login-pending"):
         told = found.says("host.login", entry)
         if told is not None:
-            summary = f"{tell(found.attempt)} {told.summary}"
-            return Seen(entry, summary, ("host.login", *found.naming(found.wire or "")))
+            return Seen(entry, f"{sentence} {told.summary}", ("host.login", *found.naming(shown)))
     return None
+
+
+def _pile(found: Findings) -> Result | None:
+    """Return the pile of sockets that a mute gateway never closed, or None."""
+    pile = found.says("net.clients", "handshake-silent")
+    return pile if found.wire == "handshake-silent" else None
 
 
 def no_room(found: Findings) -> Seen | None:
@@ -123,8 +92,8 @@ def no_room(found: Findings) -> Seen | None:
 
 def wedged(found: Findings) -> Seen | None:
     """See a mute gateway beside a pile of sockets that it never closed."""
-    pile = found.says("net.clients", "handshake-silent")
-    if found.attempt is None or found.wire != "handshake-silent" or pile is None:
+    pile = _pile(found)
+    if found.attempt is None or pile is None:
         return None
     summary = f"{tell(found.attempt)} Its API is wedged: {pile.summary}"
     return Seen("handshake-silent", summary, (pile.id, "api.version"), pile.fix)
@@ -163,16 +132,37 @@ def held_id(found: Findings) -> Seen | None:
     if found.attempt is None or found.wire != "client-id-in-use":
         return None
     holder = found.says("session.client-id", "client-id-in-use")
-    who = f" {holder.summary}" if holder is not None else ""
-    summary = f"{tell(found.attempt)}{who}"
+    who = holder.summary.removeprefix(tell_refused(found.attempt.client_id)) if holder else ""
+    summary = f"{tell(found.attempt)} {who.lstrip()}".rstrip()
     return Seen("client-id-in-use", summary, ("api.start", *found.naming("client-id-in-use")))
+
+
+def another_program(found: Findings) -> Seen | None:
+    """See a port that no gateway has: what a gateway's screen shows is of no use then."""
+    port = found.results.get("net.port")
+    if found.attempt is None or port is None or found.wire not in NO_ANSWER_OF_A_GATEWAY:
+        return None
+    if not found.is_no_gateway or found.is_simulated or found.attempt.received:
+        return None  # what begins as a version reply does may be one's beginning
+    summary = f"{tell(found.attempt)} {port.summary} That is neither a TWS nor a Gateway."
+    there = [f"Connect where a gateway listens: %ibconnect {one}" for one in found.api_ports]
+    steps = (*there, FIND_THE_PORT, LOOK_BEHIND)
+    return Seen(found.wire, summary, (port.id, "api.version"), steps, own_steps=True)
 
 
 def on_the_wire(found: Findings) -> Seen | None:
     """See what the wire shows, where nothing else explains it."""
     if found.attempt is None or found.wire is None:
         return None
-    return Seen(found.wire, tell(found.attempt), found.naming(found.wire))
+    more = ""
+    if found.wire == "connection-refused" and found.refused is not None:
+        # Its first sentence is what the wire says, too.
+        more = found.refused.summary.partition(". ")[2]
+    elif found.wire == "connection-refused" and found.open_at:
+        more = f"That port is open at {' and '.join(found.open_at)} alone."
+    elif found.wire == "not-a-gateway" and found.is_no_gateway and not found.is_simulated:
+        more = found.results["net.port"].summary
+    return Seen(found.wire, f"{tell(found.attempt)} {more}".rstrip(), found.naming(found.wire))
 
 
 def half_open(found: Findings) -> Seen | None:
@@ -193,21 +183,36 @@ def stale_at_hand(found: Findings) -> Seen | None:
     return Seen("stale-connection", told.summary, (told.id,), told.fix) if told else None
 
 
-def told_by(status: Status) -> Rule:
-    """Return the rule that sees the first result of a status which names a cause still standing."""
+def failure(found: Findings) -> Seen | None:
+    """See the first failure of a check which names a cause still standing."""
+    for entry, result in _standing(found, "fail"):
+        return Seen(entry, result.summary, (result.id,), result.fix)
+    return None
 
-    def rule(found: Findings) -> Seen | None:
-        for result in found.results.values():
-            entry = result.entry
-            if result.status != status or entry is None:
-                continue
-            if found.attempt is None or entry not in OF_THE_WIRE:
-                # Too many requests are no broken connection, whatever their page says.
-                severity: Severity | None = "warning" if entry == "pacing" else None
-                return Seen(entry, result.summary, (result.id,), result.fix, severity)
-        return None
 
-    return rule
+def warning(found: Findings) -> Seen | None:
+    """See the first warning of a check which names a cause still standing.
+
+    Where no connection was tried it is no more than a hint.
+    """
+    for entry, result in _standing(found, "warn"):
+        if found.attempt is None:
+            looked_at = ", ".join(one.id for one in found.results.values() if one.status != "skip")
+            summary = f"{result.summary} No connection was tried; looked at: {looked_at}."
+            return Seen(entry, summary, (result.id,), result.fix, "warning", hint=True)
+        severity: Severity | None = "warning" if entry in MILD else None
+        return Seen(entry, result.summary, (result.id,), result.fix, severity)
+    return None
+
+
+def _standing(found: Findings, status: Status) -> Iterator[tuple[str, Result]]:
+    """Yield the results of a status whose cause no look at the wire disproves."""
+    for result in found.results.values():
+        entry = result.entry
+        if result.status != status or entry is None:
+            continue
+        if found.attempt is None or entry not in OF_THE_WIRE:
+            yield entry, result
 
 
 RULES: tuple[Rule, ...] = (
@@ -217,10 +222,11 @@ RULES: tuple[Rule, ...] = (
     untrusted,
     forwarder,
     held_id,
+    another_program,
     on_the_wire,
     half_open,
     link_lost,
     stale_at_hand,
-    told_by("fail"),
-    told_by("warn"),
+    failure,
+    warning,
 )

@@ -10,8 +10,9 @@ from ibnb.tws.attempt import Attempt
 from ibnb.tws.story import tell
 
 from .context import Context
+from .findings import Findings
 from .model import Result, Severity, Verdict
-from .rules import RULES, Findings, Seen
+from .rules import RULES, Seen
 
 
 def judge(results: Sequence[Result], attempt: Attempt | None, context: Context) -> Verdict:
@@ -42,7 +43,7 @@ def _healthy(found: Findings) -> Verdict:
         f"{accounts}, client ID {attempt.client_id}.{could_not}"
     )
     failed = context.failed
-    if failed is not None and failed.target == attempt.target:
+    if failed is not None and failed.target.address == attempt.target.address:
         sentence += f" The last %ibconnect failed, so try it again. Then: {tell(failed)}"
     verdict = _verdict(Seen("healthy", sentence), found)
     # Whoever has the connection already need not be told how to open one.
@@ -51,8 +52,11 @@ def _healthy(found: Findings) -> Verdict:
 
 def _verdict(seen: Seen, found: Findings) -> Verdict:
     entry = explain(seen.cause).entry
-    steps = [*seen.fix, *found.fixes(seen.cause), *entry.resolution]
+    steps = [*seen.fix]
+    if not seen.own_steps:
+        steps += [*found.fixes(seen.cause), *entry.resolution]
     severity: Severity = seen.severity or entry.severity
+    title = f"Possible cause: {entry.title}" if seen.hint else entry.title
     return Verdict(
-        entry.id, entry.title, severity, seen.summary, tuple(dict.fromkeys(steps)), seen.evidence
+        entry.id, title, severity, seen.summary, tuple(dict.fromkeys(steps)), seen.evidence
     )

@@ -10,12 +10,12 @@ from dataclasses import replace
 from typing import Any
 
 from ibnb.tws.notices import Code, LinkFollower, Notice
+from ibnb.tws.target import plain_host
 
 from . import harness, libraries
 from .errors import ConnectFailed, StaleConnection
 from .handlers import unwatch_handlers, watch_handlers
 from .journal import Journal
-from .leases import plain_host
 from .loops import CLEANING_SECONDS
 from .losses import CLOSED, Loss
 from .runs import Run, current_run

@@ -10,8 +10,14 @@ from dataclasses import dataclass
 from ibnb.tws.sockets import SocketClient, SocketsUnreadableError, clients_of
 from ibnb.tws.target import Target
 
+from .held import address_of
+from .holdings import Holdings
 from .leases import Lease, LeaseStore
 
+STOP_HERE = (
+    "Use that connection, or end it: call disconnect() on its IB object, or run %ibconnect, which "
+    "closes it first."
+)
 STOP_NOTEBOOK = "Run %ibdisconnect in it, or shut its kernel down (menu Kernel, Shut Down Kernel)."
 STOP_PROCESS = "End it deliberately, in the way in which it was started."
 
@@ -20,8 +26,8 @@ STOP_PROCESS = "End it deliberately, in the way in which it was started."
 class Holder:
     """A process that has a client ID, or may have it.
 
-    `certain` says that a lease names the ID, and not only a socket to the same gateway. `stop`
-    says how a person ends it; ibnb ends nothing that it did not start.
+    `certain` says that the ID is known, and not only a socket to the same gateway. `stop` says how
+    a person ends it; ibnb ends nothing that it did not start.
     """
 
     text: str
@@ -41,12 +47,17 @@ class Holders:
 
     @property
     def certain(self) -> tuple[Holder, ...]:
-        """Those of whom a lease names the ID."""
+        """Those of whom the ID is known."""
         return tuple(holder for holder in self.found if holder.certain)
 
 
-def find_holders(target: Target, client_id: int, store: LeaseStore | None) -> Holders:
-    """Return who has this client ID at a gateway.
+def find_holders(
+    target: Target,
+    client_id: int,
+    store: LeaseStore | None,
+    holdings: Holdings | None = None,
+) -> Holders:
+    """Return who has this client ID at a gateway; `holdings` are the connections of this kernel.
 
     Looks at processes, which takes some 100 ms: not for the loop's own thread.
     """
@@ -63,7 +74,11 @@ def find_holders(target: Target, client_id: int, store: LeaseStore | None) -> Ho
     known = {os.getpid(), *(lease.pid for lease in certain)}
     # A socket without an owner is one that its process has closed already.
     others = [client for client in clients or () if client.pid and client.pid not in known]
+    address = address_of(target.host, target.port, client_id)
+    opener = holdings.opener(address) if holdings is not None else None
+    here = f"this kernel itself: connected {opener}"
     found = (
+        *((Holder(here, STOP_HERE, certain=True),) if opener is not None else ()),
         *(Holder(_of_lease(lease), STOP_NOTEBOOK, certain=True) for lease in certain),
         *(Holder(_of_socket(client), STOP_PROCESS, certain=False) for client in others),
     )

@@ -77,6 +77,25 @@ class Holdings:
         """Say whether another connection than this object's is open."""
         return any(held.held_ib is not ib and held.has_socket for held in self.all())
 
+    def opener(self, address: Address) -> str | None:
+        """Say for people which code opened what is open at this address; None where nothing is.
+
+        What is only being opened has no ID yet. What nobody looked after is looked for among all
+        objects that there are, which takes a moment.
+        """
+        for held in self.all():
+            if held.address == address and held.has_socket and not held.is_opening:
+                return _opened_by(held.run)
+        if self.guarding and self._looked_back:
+            return None
+        known = {id(held.held_ib) for held in self.all()}
+        for ib in libraries.connected_objects():
+            client = ib.client
+            open_at = address_of(client.host, client.port, client.clientId)
+            if id(ib) not in known and ib.isConnected() and open_at == address:
+                return _opened_by(None)
+        return None
+
     async def clear(self, address: Address, run: Run | None, keep: Any = None) -> None:
         """Close what an earlier run of the same cell opened, and what has the same address.
 

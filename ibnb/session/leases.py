@@ -17,6 +17,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from ibnb.tws.target import plain_host
+
 from .client_id import HIGHEST, LOWEST
 
 if TYPE_CHECKING:
@@ -31,7 +33,6 @@ ID_SECONDS = 2.0
 """How long it is waited for a notebook's own ID, which another would be wrong for."""
 PAUSE_SECONDS = 30.0
 """How long a store that failed is left alone, so that it is not waited for again and again."""
-LOOPBACK_NAMES = frozenset({"localhost", "::1", "127.0.0.1"})
 START_SLACK = 1.0
 """Seconds by which two readings of one process's start may differ."""
 SCHEMA = """
@@ -292,11 +293,6 @@ def new_lease(host: str, port: int, client_id: int, notebook: str) -> Lease:
         platform.node(),
         time.time(),
     )
-
-
-def plain_host(host: str) -> str:
-    """Return one name for all the names of this machine's loopback."""
-    return "127.0.0.1" if host.lower() in LOOPBACK_NAMES else host.lower()
 
 
 def process_start(pid: int) -> float | None:

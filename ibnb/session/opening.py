@@ -13,7 +13,7 @@ from typing import Any
 
 from ibnb.tws.attempt import Attempt, Ending, cause
 from ibnb.tws.handshake import Handshake, Stage
-from ibnb.tws.notices import Code
+from ibnb.tws.notices import REFUSING
 from ibnb.tws.target import Target
 
 from . import libraries
@@ -21,9 +21,9 @@ from .libraries import Library
 from .loops import CLEANING_SECONDS
 from .quiet import Hush, hushed
 
-REFUSING = frozenset({Code.CLIENT_ID_IN_USE, Code.PAPER_DISCLAIMER})
 LOOK_SECONDS = 0.25
-REFUSAL_SECONDS = 1.0
+"""So long a cancelling may go unnoticed where nothing wakes the loop."""
+REFUSAL_SECONDS = 0.07
 """How long the close that follows a refusing notice may take before it is not waited for."""
 
 

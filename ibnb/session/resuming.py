@@ -27,7 +27,8 @@ LATER_DELAY = 30.0
 PASSING = frozenset(
     {
         *("connection-refused", "host-unreachable", "handshake-silent", "closed-before-version"),
-        *("closed-after-start", "not-ready", "no-accounts", "client-id-in-use"),
+        *("closed-after-start", "not-ready", "connectivity-lost", "no-accounts"),
+        "client-id-in-use",
     }
 )
 """Causes that a restart or a login ends by itself; any other wants a person."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from .accounts import is_paper
 from .handshake import Handshake, Stage
-from .notices import Code, Notice
+from .notices import Code, Notice, link_after
 
 if TYPE_CHECKING:
     from .target import Target
@@ -31,6 +31,7 @@ class Attempt:
 
     `stage` is the last stage that was reached, `ending` how it ended. `seconds` maps each stage
     that was reached to its time since the beginning; `total` is the whole opening, in seconds.
+    `received` counts the bytes that came, and `beginning` is the first of them.
     """
 
     target: Target
@@ -45,6 +46,8 @@ class Attempt:
     accounts: tuple[str, ...] | None = None
     notices: tuple[Notice, ...] = ()
     foreign: bytes = b""
+    received: int = 0
+    beginning: bytes = field(default=b"", repr=False)
     detail: str = ""
     gateway_time: int | None = None
     gateway_time_at: float | None = None
@@ -79,6 +82,8 @@ class Attempt:
             accounts=handshake.accounts,
             notices=tuple(handshake.notices),
             foreign=handshake.foreign,
+            received=handshake.received,
+            beginning=handshake.beginning,
             detail=detail,
             gateway_time=handshake.gateway_time,
             gateway_time_at=handshake.gateway_time_at,
@@ -90,6 +95,11 @@ class Attempt:
     def last_notice(self) -> Notice | None:
         """The notice that came last, or None."""
         return self.notices[-1] if self.notices else None
+
+    @property
+    def link_lost_by(self) -> Notice | None:
+        """The notice by which the gateway reported its link to IBKR lost, if none ended that."""
+        return link_after(self.notices).lost_by
 
     @property
     def clock_offset(self) -> float | None:
@@ -130,10 +140,17 @@ def _cause_after_version(attempt: Attempt) -> str | None:
     if attempt.accounts == ():
         return "no-accounts"
     if attempt.ending in {"closed", "timeout"}:
-        return "closed-after-start" if attempt.ending == "closed" else "not-ready"
+        silent = "closed-after-start" if attempt.ending == "closed" else "not-ready"
+        return silent if attempt.link_lost_by is None else "connectivity-lost"
     if wrong_environment(attempt.target, attempt.accounts):
         return "wrong-environment"
     return None
+
+
+def is_refusal_of(client_id: int, target: Target, attempt: Attempt) -> bool:
+    """Say whether an attempt shows that a client ID is in use at a gateway."""
+    asked = (attempt.client_id, attempt.target.address) == (client_id, target.address)
+    return asked and cause(attempt) == "client-id-in-use"
 
 
 def wrong_environment(target: Target, accounts: tuple[str, ...] | None) -> bool:

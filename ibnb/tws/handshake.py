@@ -6,6 +6,7 @@ so that the two can never disagree on what was seen.
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -31,7 +32,9 @@ MOST_NOTICES = 500
 LONGEST_TEXT = 10_000
 """So many characters of a notice's text are kept."""
 READABLE = 200
-"""So many bytes of what a peer of another kind sent are kept."""
+"""So many bytes of what a peer sent first, and of what one of another kind sent, are kept."""
+_BEGUN_REPLY = re.compile(rb"[0-9]{1,9}(?:\0[^\0]*\0?)?")
+"""What a version reply holds, as far as it has come."""
 
 
 class Stage(IntEnum):
@@ -55,7 +58,8 @@ class Handshake:
 
     `accounts` is None until a managedAccounts message arrived, and empty when it named none.
     `gateway_time` is the reply to a current-time request, in seconds since the epoch, and
-    `gateway_time_at` this machine's clock when it came.
+    `gateway_time_at` this machine's clock when it came. `received` counts the bytes that came in
+    all, and `beginning` is the first of them.
     """
 
     server_version: int | None = None
@@ -66,6 +70,8 @@ class Handshake:
     foreign: bytes = b""
     gateway_time: int | None = None
     gateway_time_at: float | None = None
+    received: int = 0
+    beginning: bytes = b""
     _reader: wire.FrameReader = field(default_factory=wire.FrameReader)
 
     @property
@@ -80,6 +86,9 @@ class Handshake:
 
     def feed(self, data: bytes) -> None:
         """Take received bytes; what can be understood of them is in the fields afterwards."""
+        self.received += len(data)
+        if len(self.beginning) < READABLE:
+            self.beginning = (self.beginning + data[:READABLE])[:READABLE]
         if self.is_foreign:
             self._give_up(self.foreign + data)
             return
@@ -93,9 +102,10 @@ class Handshake:
             self._give_up(self._reader.pending)
 
     def close(self) -> None:
-        """Judge what is left when the peer has closed: half a first reply is no version reply."""
-        if self.server_version is None and self._reader.pending:
-            self._give_up(self._reader.pending)
+        """Judge what is left when the peer has closed: was it the beginning of a version reply?"""
+        pending = self._reader.pending
+        if self.server_version is None and pending and not _begins_a_reply(pending):
+            self._give_up(pending)
 
     def _give_up(self, data: bytes) -> None:
         self.foreign = data[:READABLE]
@@ -149,3 +159,9 @@ class Handshake:
         req_id, code, text = fields[2:NOTICE_FIELDS] if versioned else fields[1 : NOTICE_FIELDS - 1]
         kept = text[:LONGEST_TEXT]
         return Notice(int(code), kept, int(req_id) if req_id else NO_REQUEST, time.time())
+
+
+def _begins_a_reply(data: bytes) -> bool:
+    """Say whether bytes of no more than a version reply's length may be the beginning of one."""
+    payload = data[wire.LENGTH_BYTES :]
+    return not payload or _BEGUN_REPLY.fullmatch(payload) is not None

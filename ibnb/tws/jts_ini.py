@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from . import files
+from .target import BadTargetError, parse_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,6 +56,7 @@ class JtsSettings:
         locale: The language, as in ``en``.
         region: The region of IBKR's servers, as in ``us``.
         remote_order_routing: The IBKR server that takes the orders.
+        local_server_port: A port that the gateway listens on for its own use: no API port.
     """
 
     path: Path = field(repr=False)
@@ -67,6 +69,7 @@ class JtsSettings:
     locale: str | None = None
     region: str | None = None
     remote_order_routing: str | None = None
+    local_server_port: int | None = None
 
     def is_trusted(self, address: str) -> bool:
         """Say whether an address is on the list: as it is, for Gateway knows no ranges there.
@@ -108,6 +111,7 @@ def parse_jts_ini(text: str | bytes, path: Path) -> JtsSettings:
         locale=_of_form(_WORD, values.get(("logon", "locale"))),
         region=_of_form(_WORD, values.get(("communication", "region"))),
         remote_order_routing=_of_form(_HOST, values.get(("ibgateway", "remotehostorderrouting"))),
+        local_server_port=_port(values.get(("ibgateway", "localserverport"), "")),
     )
 
 
@@ -145,6 +149,13 @@ def _normal(address: str) -> str | None:
     except ValueError:
         return None
     return str(getattr(found, "ipv4_mapped", None) or found).partition("%")[0]
+
+
+def _port(text: str) -> int | None:
+    try:
+        return parse_port(text)
+    except BadTargetError:
+        return None
 
 
 def _of_form(form: re.Pattern[str], value: str | None) -> str | None:

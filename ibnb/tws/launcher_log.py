@@ -57,6 +57,8 @@ CHALLENGE_SILENCE = timedelta(seconds=90)
 """A pending challenge writes every 20 s, so a longer silence means that the process is gone."""
 IDLE_SILENCE = timedelta(minutes=11)
 """While nobody is logged in something is written every 5 minutes: here, two of them are missing."""
+START_SLACK = 5.0
+"""Seconds by which the time of a line and the start of its process may be off."""
 STALLED = timedelta(minutes=2)
 """A login that goes on writes more often than this."""
 
@@ -107,6 +109,7 @@ class LoginPhase:
         restart: ``auto`` for a process that continues a saved session, ``fresh`` for any other,
             None where the start is not in what was read of the log.
         before_silence: The phase in which the log fell silent, while ``silent``.
+        quiet_seconds: How long ago the log was last written to; None where it has no line.
     """
 
     phase: Phase = "unknown"
@@ -116,6 +119,14 @@ class LoginPhase:
     wait_seconds: float | None = None
     restart: Literal["auto", "fresh"] | None = None
     before_silence: Phase | None = None
+    quiet_seconds: float | None = None
+
+    def is_older_than(self, start: float, now: float) -> bool:
+        """Say whether the last line was written before a process started.
+
+        Then the log tells of an earlier one. Both times are in seconds since the epoch.
+        """
+        return self.quiet_seconds is not None and now - self.quiet_seconds < start - START_SLACK
 
 
 def login_phase(folder: Path, now: datetime | None = None) -> LoginPhase | None:
@@ -240,18 +251,19 @@ class _Story:
                 wait = left.total_seconds()
             else:
                 phase, since = "not-logged-in", self.throttled_until
-        before = None
+        before, last = None, self.last_line
         bound = _silence_bound(phase)
-        if bound is not None and self.last_line is not None and now - self.last_line > bound:
-            before, phase, since = phase, "silent", self.last_line
-        return LoginPhase(phase, since, self.last_line, self.attempts, wait, self.restart, before)
+        if bound is not None and last is not None and now - last > bound:
+            before, phase, since = phase, "silent", last
+        quiet = (now - last).total_seconds() if last is not None else None
+        return LoginPhase(phase, since, last, self.attempts, wait, self.restart, before, quiet)
 
 
 def _silence_bound(phase: Phase) -> timedelta | None:
     """Return the longest silence of a living process; None where silence tells nothing new."""
     if phase == "second-factor":
         return CHALLENGE_SILENCE
-    if phase in {"unknown", "logged-in", "competing-session", "throttled"}:
+    if phase in {"unknown", "logged-in", "throttled"}:
         return None
     return IDLE_SILENCE
 

@@ -42,6 +42,8 @@ FARM_BROKEN = frozenset(
 FARM_OK = frozenset({Code.MARKET_FARM_OK, Code.HISTORY_FARM_OK, Code.DEFINITION_FARM_OK})
 FARM_ASLEEP = frozenset({Code.HISTORY_FARM_ASLEEP, Code.MARKET_FARM_ASLEEP})
 FARM_CONNECTING = frozenset({Code.MARKET_FARM_CONNECTING})
+REFUSING = frozenset({Code.CLIENT_ID_IN_USE, Code.PAPER_DISCLAIMER})
+"""Notices that refuse the session start; the gateway closes after them."""
 LINK_RESTORED = frozenset({Code.LINK_RESTORED_DATA_LOST, Code.LINK_RESTORED_DATA_KEPT})
 MOST_FARMS = 100
 """So many farms are told apart; IBKR has a few dozen."""
@@ -90,6 +92,11 @@ def farm_name(text: str) -> str:
         last_word = "".join(text.rsplit(maxsplit=1)[-1:])
         name = last_word.partition(".")[2] or last_word
     return name.strip() or text.strip()
+
+
+def tells_why(code: int) -> bool:
+    """Say whether a notice may be why a connection ended: farms come and go without ending one."""
+    return farm_state(code) is None
 
 
 def farm_state(code: int) -> str | None:

@@ -17,16 +17,15 @@ from typing import TYPE_CHECKING, Any, cast
 from . import wire
 from .attempt import Attempt, Ending
 from .handshake import Handshake, Stage
-from .notices import Code
+from .notices import REFUSING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .target import Target
 
-REFUSALS = frozenset({Code.CLIENT_ID_IN_USE, Code.PAPER_DISCLAIMER})
-REFUSAL_SECONDS = 1.0
-"""How long the close that follows a refusing notice is waited for."""
+REFUSAL_SECONDS = 0.07
+"""How long the close that follows a refusing notice is waited for: it says nothing new."""
 FAREWELL_SECONDS = 0.05
 """How long the gateway's own end of stream is waited for after ours: with it the ID is released."""
 FLUSH_SECONDS = 0.2
@@ -44,6 +43,7 @@ async def probe(
     timeout: float = 5.0,
     linger: float = 0.2,
     on_stage: Callable[[Stage], None] | None = None,
+    on_open: Callable[[int], None] | None = None,
 ) -> Attempt:
     """Open one API connection, look at what the gateway says, close it, and return what was seen.
 
@@ -66,6 +66,8 @@ async def probe(
             the addresses), and again for everything that follows until ready.
         linger: Seconds to listen for first notices, and for the gateway's clock, after ready.
         on_stage: Called with each stage as it is reached, from the running loop.
+        on_open: Called with the port of this end as soon as the TCP connection is open, so that
+            whoever counts the gateway's connections can leave this one out.
 
     Returns:
         What was seen. When the name did not resolve, `seconds` is empty: no stage was reached.
@@ -96,6 +98,8 @@ async def probe(
         sock = await _connect(addresses, timeout)
     except _NoTcpError as failure:
         return attempt(failure.ending, failure.detail)
+    if on_open is not None:
+        on_open(sock.getsockname()[1])
     peer = await _Peer.over(sock, handshake)
     try:
         trail.reach(Stage.TCP)
@@ -214,6 +218,7 @@ async def _shake_hands(
         return "ready"
     if _is_refused(handshake):
         await peer.until(lambda: False, min(deadline, loop.time() + REFUSAL_SECONDS))
+        peer.farewell = 0.0  # it had its time to close, and there is no ID that it has to release
     if _is_hopeless(handshake) and peer.ending == "timeout":
         return "answered"
     return peer.ending
@@ -227,7 +232,7 @@ async def _listen(peer: _Peer, linger: float) -> Ending:
 
 
 def _is_refused(handshake: Handshake) -> bool:
-    return any(notice.code in REFUSALS for notice in handshake.notices)
+    return any(notice.code in REFUSING for notice in handshake.notices)
 
 
 def _is_hopeless(handshake: Handshake) -> bool:
@@ -240,6 +245,7 @@ class _Peer(asyncio.Protocol):
     def __init__(self, handshake: Handshake) -> None:
         self.handshake = handshake
         self.has_closed = False
+        self.farewell = FAREWELL_SECONDS
         self._listening = True
         self._changed = asyncio.Event()
         self._is_released = False
@@ -291,7 +297,7 @@ class _Peer(asyncio.Protocol):
             if not self.has_closed:
                 with contextlib.suppress(OSError):  # reset in this very moment
                     transport.write_eof()
-                await self._wait(lambda: self.has_closed, now() + FAREWELL_SECONDS)
+                await self._wait(lambda: self.has_closed, now() + self.farewell)
             transport.close()
             await self._wait(lambda: self._is_released, now() + FLUSH_SECONDS)
         finally:

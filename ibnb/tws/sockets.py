@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from .programs import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 UNSEEN = "a process that this user may not see"
 
@@ -98,13 +98,16 @@ def clients_of(port: int) -> tuple[SocketClient, ...]:
     return clients
 
 
-def port_use(port: int) -> PortUse:
+def port_use(port: int, own: Collection[int] = ()) -> PortUse:
     """Return how a port of this machine is used, from one look at the sockets.
+
+    Connections from the ports `own` of this machine are left out. It is looked into after the
+    sockets, so that it may grow meanwhile.
 
     Raises:
         SocketsUnreadableError: nothing was found, but not every process could be looked at.
     """
-    seen = _connections()
+    seen = _connections().without(port, own)
     near = [one.status for one in seen.connections if one.laddr.port == port]
     use = PortUse(
         port,
@@ -136,6 +139,18 @@ class _Seen:
 
     connections: tuple[Any, ...]
     complete: bool
+
+    def without(self, port: int, own: Collection[int]) -> _Seen:
+        """Return the same without both ends of the connections to a port from these ports."""
+        ends = {(port, one) for one in tuple(own)} | {(one, port) for one in tuple(own)}
+        return replace(
+            self,
+            connections=tuple(
+                one
+                for one in self.connections
+                if not one.raddr or (one.laddr.port, one.raddr.port) not in ends
+            ),
+        )
 
     def vouch_for_nothing(self) -> None:
         if not self.complete:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .accounts import mask, mask_in
 from .attempt import Attempt, cause
 from .handshake import Stage
-from .notices import Notice
+from .notices import REFUSING, Notice, tells_why
 
 SHOWN = 40
 """So many characters of what a peer of another kind sent are shown."""
@@ -20,7 +20,7 @@ def span(seconds: float) -> str:
 
 
 # One sentence for each cause, side by side: that is long, and easier to read than a table.
-def tell(attempt: Attempt) -> str:  # noqa: C901, PLR0911
+def tell(attempt: Attempt) -> str:  # noqa: C901, PLR0911, PLR0912
     """Return one sentence on what the opening came to; accounts in it are masked."""
     where = str(attempt.target)
     took = span(attempt.total)
@@ -31,13 +31,13 @@ def tell(attempt: Attempt) -> str:  # noqa: C901, PLR0911
                 f"{attempt.server_version}, after {span(attempt.seconds.get(str(Stage.READY), 0))}."
             )
         case "connection-refused":
-            return f"{where} refused the connection: nothing listens on that port."
+            return f"{where} refused the connection: nothing listens there."
         case "host-unreachable":
             return f"{where} could not be reached: {attempt.detail or 'no answer'}."
         case "handshake-silent":
-            return f"{where} accepted the connection and then sent not one byte in {took}."
+            return f"{where} accepted the connection and then {_sent(attempt)} in {took}."
         case "closed-before-version":
-            return f"{where} accepted the connection and closed it without a version reply."
+            return f"{where} accepted the connection and closed it {_unanswered(attempt)}."
         case "not-a-gateway":
             shown = tell_foreign(attempt.foreign)
             return f"{where} answered with bytes that no TWS or Gateway sends: {shown!r}."
@@ -47,18 +47,13 @@ def tell(attempt: Attempt) -> str:  # noqa: C901, PLR0911
                 f"{attempt.min_version} or later."
             )
         case "client-id-in-use" | "paper-disclaimer":
-            return f"{where} refused client ID {attempt.client_id}: {_last_words(attempt)}"
+            return f"{where} refused client ID {attempt.client_id}: {_refusal(attempt)}"
         case "closed-after-start":
-            return (
-                f"{where} closed the connection right after the session start, and no notice said "
-                f"why.{_heard(attempt)}"
-            )
+            return f"{where} closed the connection right after the session start{_why(attempt)}"
         case "not-ready":
-            missing = " and no ".join(_missing(attempt)) or "end of the start"
-            return (
-                f"{where} answered with server version {attempt.server_version}, but no {missing} "
-                f"came in {took}.{_heard(attempt)}"
-            )
+            return f"{_tell_not_ready(attempt)}{_heard(attempt)}"
+        case "connectivity-lost":
+            return f"{_tell_not_ready(attempt)}{_tell_link(attempt)}"
         case "no-accounts":
             return f"{where} started the session, but its list of accounts is empty."
         case _:
@@ -78,6 +73,11 @@ def tell_lost(notice: Notice) -> str:
     )
 
 
+def tell_refused(client_id: int) -> str:
+    """Return one sentence on a client ID that a gateway refused, for those who did not see how."""
+    return f"Client ID {client_id} was refused as in use."
+
+
 def tell_foreign(data: bytes) -> str:
     """Return the beginning of what a peer of another kind sent, as it may be shown."""
     return mask_in(data.decode("ascii", errors="backslashreplace"))[:SHOWN]
@@ -92,12 +92,56 @@ def _missing(attempt: Attempt) -> list[str]:
     return missing
 
 
-def _last_words(attempt: Attempt) -> str:
-    notice = attempt.last_notice
-    if notice is None:
-        return "it gave no reason."
+def _tell_not_ready(attempt: Attempt) -> str:
+    if attempt.ending == "closed":
+        return f"{attempt.target} closed the connection right after the session start."
+    missing = " and no ".join(_missing(attempt)) or "end of the start"
+    return (
+        f"{attempt.target} answered with server version {attempt.server_version}, but no {missing} "
+        f"came in {span(attempt.total)}."
+    )
+
+
+def _tell_link(attempt: Attempt) -> str:
+    lost_by = attempt.link_lost_by
+    return f" {tell_lost(lost_by)}" if lost_by is not None else ""
+
+
+def _sent(attempt: Attempt) -> str:
+    if not attempt.received:
+        return "sent not one byte"
+    return f"sent {_bytes(attempt)}, as a version reply may begin, and no more"
+
+
+def _unanswered(attempt: Attempt) -> str:
+    if not attempt.received:
+        return "without a version reply"
+    return f"after {_bytes(attempt)}, as a version reply may begin"
+
+
+def _bytes(attempt: Attempt) -> str:
+    number = "1 byte" if attempt.received == 1 else f"{attempt.received} bytes"
+    return f"{number} ({tell_foreign(attempt.beginning)!r})"
+
+
+def _why(attempt: Attempt) -> str:
+    """Say what the gateway had said before, where that may be why."""
+    telling = [notice for notice in attempt.notices if tells_why(notice.code)]
+    if not telling:
+        return f", and no notice said why.{_heard(attempt)}"
+    return f". Before that it sent {_words(telling[-1])}"
+
+
+def _refusal(attempt: Attempt) -> str:
+    """Say the notice that refused; another may have come after it."""
+    refused = [notice for notice in attempt.notices if notice.code in REFUSING]
+    return _words(refused[-1]) if refused else "it gave no reason."
+
+
+def _words(notice: Notice) -> str:
     return f"notice {notice.code}, “{mask_in(notice.text).rstrip('.')}”."
 
 
 def _heard(attempt: Attempt) -> str:
-    return f" The last notice was {_last_words(attempt)}" if attempt.notices else ""
+    notice = attempt.last_notice
+    return f" The last notice was {_words(notice)}" if notice is not None else ""

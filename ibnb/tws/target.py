@@ -9,6 +9,9 @@ from typing import Literal
 Expectation = Literal["paper", "live"]
 
 LOOPBACK = "127.0.0.1"
+LOOPBACK_NAMES = frozenset(
+    {"localhost", "localhost.localdomain", "localhost6", "ip6-localhost", "ip6-loopback"}
+)
 HIGHEST_PORT = 65535
 WELL_KNOWN: dict[int, tuple[Expectation, str]] = {
     4001: ("live", "Gateway"),
@@ -43,12 +46,36 @@ class Target:
         return f"{host}:{self.port}"
 
     @property
+    def address(self) -> tuple[str, int]:
+        """Host and port, the same for all the ways to write them: what to compare targets by."""
+        return plain_host(self.host), self.port
+
+    @property
     def is_local(self) -> bool:
         """Whether the address is this machine's own loopback."""
         try:
-            return ipaddress.ip_address(self.host).is_loopback
+            return ipaddress.ip_address(plain_host(self.host)).is_loopback
         except ValueError:
-            return self.host.lower() == "localhost"
+            return False
+
+
+def plain_host(host: str) -> str:
+    """Return the one way to write a host; the loopback's names and addresses are one host.
+
+    Names are not resolved. The other addresses of the loopback's net stay apart: a port may be
+    published on one of them alone.
+    """
+    name = host.lower().rstrip(".")
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return LOOPBACK if name in LOOPBACK_NAMES else name
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        if address.is_loopback:
+            return LOOPBACK
+    return str(address)
 
 
 def parse_port(text: str) -> int:

@@ -26,8 +26,9 @@ async def version(context: Context) -> Result:
     }
     too_old = attempt.server_version is not None and attempt.server_version < attempt.min_version
     if attempt.server_version is None or too_old:
-        if attempt.foreign:
-            evidence["received"] = tell_foreign(attempt.foreign)
+        evidence["received_bytes"] = attempt.received
+        if attempt.received:
+            evidence["received"] = tell_foreign(attempt.foreign or attempt.beginning)
         return _failed("api.version", attempt, evidence)
     return Result(
         "api.version",
@@ -39,12 +40,23 @@ async def version(context: Context) -> Result:
 
 
 async def start(context: Context) -> Result:
-    """Look whether the gateway took the session start, or closed."""
+    """Look whether the gateway took the session start, or closed.
+
+    What came after it shows that it was taken; where nothing did, that is not known.
+    """
     attempt = await context.probe.attempt()
     evidence = {"client_id": attempt.client_id, "notices": _told(attempt.notices)}
     found = cause(attempt)
-    if found in {"client-id-in-use", "paper-disclaimer", "closed-after-start"}:
+    ended = attempt.ending in {"closed", "foreign"} and found != "no-accounts"
+    if found in {"client-id-in-use", "paper-disclaimer"} or ended:
         return _failed("api.start", attempt, evidence)
+    if attempt.next_valid_id is None and attempt.accounts is None and not attempt.notices:
+        return Result(
+            "api.start",
+            "warn",
+            f"The session start as client ID {attempt.client_id} was neither answered nor refused.",
+            evidence,
+        )
     return Result(
         "api.start",
         "pass",
@@ -61,7 +73,7 @@ async def ready(context: Context) -> Result:
         "managed_accounts": attempt.accounts is not None,
         "after_seconds": attempt.seconds.get(str(Stage.READY)),
     }
-    if cause(attempt) == "not-ready":
+    if attempt.next_valid_id is None or attempt.accounts is None:
         return _failed("api.ready", attempt, evidence)
     return Result(
         "api.ready",

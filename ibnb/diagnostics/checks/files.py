@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 
 from ibnb.diagnostics.context import Context
-from ibnb.diagnostics.machine import Machine, newest_login
+from ibnb.diagnostics.machine import Machine, Place, places
 from ibnb.diagnostics.model import Check, Result
 from ibnb.tws.api_logs import api_logs
 from ibnb.tws.jts_ini import JtsSettings, read_jts_ini
-from ibnb.tws.launcher_log import LoginPhase
+from ibnb.tws.launcher_log import LoginPhase, login_phase
 from ibnb.tws.route import address_towards
 from ibnb.tws.story import span
 
-OVER = frozenset({"logged-in", "unknown"})
 SHOWN_LOGS = 5
 
 TOLD = {
@@ -50,20 +51,55 @@ async def login(context: Context) -> Result:
     if (blind := _other_machine("host.login", context)) is not None:
         return blind
     machine = await context.machine.get()
-    phase = await asyncio.to_thread(newest_login, machine)
-    if phase is None:
-        return Result("host.login", "skip", "No login log (launcher.log) was found here.")
-    evidence = _evidence(phase)
-    if phase.phase in OVER:
-        said = "logged in" if phase.phase == "logged-in" else "nothing that is known"
-        return Result("host.login", "pass", f"The login log says: {said}.", evidence)
-    if not machine.real:
-        return Result(
-            "host.login",
-            "skip",
-            "The login log is not counted: no TWS or Gateway process was found beside it.",
-            evidence,
+    found = await asyncio.to_thread(_logins, machine, context.target.port)
+    current = _current(found)
+    reason = _uncounted(found, current, context.target.port)
+    if reason is None:
+        if machine.real or current[0].phase == "logged-in":
+            return _told(current[0])
+        reason = "The login log is not counted: no TWS or Gateway process was found beside it."
+    return Result("host.login", "skip", reason, _evidence(found[0][1]) if found else {})
+
+
+def _current(found: list[tuple[Place, LoginPhase]]) -> list[LoginPhase]:
+    """Return what the logs of processes that run now tell; only those that tell something, if any.
+
+    A log is of an earlier process where its last line is older than all that it may be of.
+    """
+    now = time.time()
+    phases = []
+    for place, phase in found:
+        started = min((one.started for one in place.processes), default=None)
+        if started is None or not phase.is_older_than(started, now):
+            phases.append(phase)
+    return [phase for phase in phases if phase.phase != "unknown"] or phases
+
+
+def _uncounted(
+    found: list[tuple[Place, LoginPhase]], current: list[LoginPhase], port: int
+) -> str | None:
+    """Return why no login log counts as that of the gateway on a port; None where one does."""
+    if not found:
+        return "No login log (launcher.log) was found here."
+    if not current:
+        return (
+            "The login log is not counted: its last line is older than the gateway process that "
+            "runs now."
         )
+    if len({_outcome(phase) for phase in current}) > 1:
+        return (
+            "The login logs of several gateways disagree, and which of them is that of port "
+            f"{port} is not known."
+        )
+    if current[0].phase == "unknown":
+        return "The login log has no line that says how far the login got."
+    return None
+
+
+def _told(phase: LoginPhase) -> Result:
+    evidence = _evidence(phase)
+    if phase.phase == "logged-in":
+        return Result("host.login", "pass", "The login log says: logged in.", evidence)
     if phase.phase == "silent":
         return Result(
             "host.login",
@@ -80,6 +116,24 @@ async def login(context: Context) -> Result:
         evidence,
         entry="login-rejected" if phase.phase == "refused" else "login-pending",
         fix=(DO.get(phase.phase, WAIT),),
+    )
+
+
+def _logins(machine: Machine, port: int) -> list[tuple[Place, LoginPhase]]:
+    """Return how far the logins got that may be of the gateway on a port, the newest first."""
+    read = [(place, login_phase(place.folder)) for place in places(machine, port)]
+    found = [(place, phase) for place, phase in read if phase is not None]
+
+    def quiet(one: tuple[Place, LoginPhase]) -> float:
+        seconds = one[1].quiet_seconds
+        return math.inf if seconds is None else seconds
+
+    return sorted(found, key=quiet)
+
+
+def _outcome(phase: LoginPhase) -> str:
+    return (
+        phase.phase if phase.phase in {"logged-in", "unknown", "refused", "silent"} else "pending"
     )
 
 
@@ -106,9 +160,18 @@ async def settings(context: Context) -> Result:
             {"address": seen},
         )
     machine = await context.machine.get()
-    found = await asyncio.to_thread(_first_settings, machine)
-    if found is None:
+    read = await asyncio.to_thread(_settings, machine, context.target.port)
+    if not read:
         return Result("host.settings", "skip", "No settings file (jts.ini) was found here.")
+    if seen is not None and len({one.is_trusted(seen) for one in read if one.trusted_known}) > 1:
+        return Result(
+            "host.settings",
+            "skip",
+            f"The settings files of several gateways disagree on {seen}, and which of them is that "
+            f"of port {context.target.port} is not known.",
+            {"address": seen},
+        )
+    found = next((one for one in read if one.trusted_known), read[0])
     evidence = {
         "address": seen,
         "trusted": len(found.trusted_ips),
@@ -148,8 +211,10 @@ def trust(address: str) -> str:
     )
 
 
-def _first_settings(machine: Machine) -> JtsSettings | None:
-    return next((one for folder in machine.folders if (one := read_jts_ini(folder))), None)
+def _settings(machine: Machine, port: int) -> list[JtsSettings]:
+    """Return the settings that may be those of the gateway on a port."""
+    read = (read_jts_ini(place.folder) for place in places(machine, port))
+    return [one for one in read if one is not None]
 
 
 async def logs(context: Context) -> Result:

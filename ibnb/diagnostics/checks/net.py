@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 from ibnb.diagnostics.context import Context
 from ibnb.diagnostics.machine import Machine
 from ibnb.diagnostics.model import Check, Result
 from ibnb.tws.attempt import cause
 from ibnb.tws.handshake import Stage
-from ibnb.tws.sockets import Listener, PortUse, SocketsUnreadableError, listeners, port_use
+from ibnb.tws.sockets import (
+    Listener,
+    PortUse,
+    SocketClient,
+    SocketsUnreadableError,
+    listeners,
+    port_use,
+)
 from ibnb.tws.story import tell
 from ibnb.tws.target import WELL_KNOWN
 
@@ -18,6 +26,8 @@ from .host import elsewhere, tell_process
 PROBE_SECONDS = 120.0
 MOST_CLIENTS = 32
 """So many API clients a TWS or Gateway takes at once, as IBKR documents it."""
+MOST_NAMED = 3
+"""So many processes are named as those to end."""
 PILE = 5
 """From so many sockets in CLOSE_WAIT on, a gateway has stopped to look after its connections."""
 
@@ -102,7 +112,10 @@ def _make_it_listen(machine: Machine, number: int) -> tuple[str, ...]:
 
 
 async def clients(context: Context) -> Result:
-    """Count the clients of the port, and the sockets that the gateway has forgotten to close."""
+    """Count the clients of the port, and the sockets that the gateway has forgotten to close.
+
+    The connection that this diagnosis makes itself is not counted.
+    """
     target = context.target
     if not target.is_local:
         return Result(
@@ -111,7 +124,7 @@ async def clients(context: Context) -> Result:
             f"{target.host} is another machine: its clients cannot be counted from here.",
         )
     try:
-        use = await asyncio.to_thread(port_use, target.port)
+        use = await asyncio.to_thread(port_use, target.port, context.own_ports)
     except SocketsUnreadableError as error:
         return Result("net.clients", "skip", f"The sockets could not be read: {error}.")
     evidence = {
@@ -143,11 +156,19 @@ async def clients(context: Context) -> Result:
 
 
 def _end_some(use: PortUse) -> tuple[str, ...]:
-    who = "; ".join(
-        f"{one.label} (process {one.pid}, {one.connections} connections)"
-        for one in sorted(use.clients, key=lambda one: -one.connections)[:3]
-    )
-    return (f"End clients that are not needed. Connected from this machine: {who or 'none'}.",)
+    seen = [one for one in use.clients if one.pid is not None]
+    most = sorted(seen, key=lambda one: -one.connections)[:MOST_NAMED]
+    if not most:
+        return ("End clients that are not needed; whose they are cannot be seen from here.",)
+    who = "; ".join(_tell_client(one) for one in most)
+    return (f"End clients that are not needed. Connected from this machine: {who}.",)
+
+
+def _tell_client(client: SocketClient) -> str:
+    count = "1 connection" if client.connections == 1 else f"{client.connections} connections"
+    if client.pid == os.getpid():
+        return f"this very process ({count})"
+    return f"{client.label} (process {client.pid}, {count})"
 
 
 async def tcp(context: Context) -> Result:

@@ -8,14 +8,19 @@ import time
 from ibnb.diagnostics.context import Context
 from ibnb.diagnostics.model import Check, Result, Status
 from ibnb.session import Health
-from ibnb.session.holders import find_holders
-from ibnb.tws.attempt import cause
-from ibnb.tws.story import span, tell
+from ibnb.session.holders import Holders, find_holders, tell_holders
+from ibnb.session.holdings import Holdings
+from ibnb.tws.attempt import cause, is_refusal_of
+from ibnb.tws.story import span, tell, tell_refused
+from ibnb.tws.target import Target
 
 OPEN = frozenset({"ready", "degraded"})
+GONE = frozenset({"lost", "resuming"})
 RECENT_SECONDS = 3600.0
 SHOWN_LOSSES = 5
 PULSE_SECONDS = 30.0
+PROBE_SECONDS = 120.0
+"""A check that waits for the probe ends with it; the probe has time limits of its own."""
 
 
 async def state(context: Context) -> Result:
@@ -36,28 +41,48 @@ async def state(context: Context) -> Result:
             fix=("Run %ibconnect: it binds `ib` to the connection that is open.",),
         )
     if health.state in OPEN:
-        return _open(health, evidence)
-    if health.state == "lost":
-        return Result(
-            "session.state",
-            "fail",
-            f"The connection to {health.target} was lost: {health.reason}.",
-            evidence,
-            entry="not-connected",
-            fix=("%ibconnect opens a new connection.",),
-        )
+        return _open(health, evidence, here=_is_here(health.target, context))
+    if health.state in GONE:
+        return _gone(health, evidence, here=_is_here(health.target, context))
     if context.failed is not None:
+        here = _is_here(context.failed.target, context)
         return Result(
             "session.state",
             "warn",
             f"This notebook has no connection open. The last try: {tell(context.failed)}",
             evidence,
-            entry=cause(context.failed),
+            entry=cause(context.failed) if here else None,
         )
     return Result("session.state", "pass", "This notebook has no connection open.", evidence)
 
 
-def _open(health: Health, evidence: dict[str, object]) -> Result:
+def _is_here(target: Target | None, context: Context) -> bool:
+    """Say whether a target is the diagnosed one: what is wrong elsewhere is no cause here."""
+    return target is not None and target.address == context.target.address
+
+
+def _gone(health: Health, evidence: dict[str, object], *, here: bool) -> Result:
+    """Tell of a connection that was lost, whether or not it is being opened again."""
+    if health.state == "resuming":
+        return Result(
+            "session.state",
+            "warn",
+            f"The connection to {health.target} was lost, and is being opened again by itself.",
+            evidence,
+            entry="not-connected" if here else None,
+            fix=("Wait until it is back; %ibconnect opens a new connection at once.",),
+        )
+    return Result(
+        "session.state",
+        "fail" if here else "warn",
+        f"The connection to {health.target} was lost: {health.reason}.",
+        evidence,
+        entry="not-connected" if here else None,
+        fix=("%ibconnect opens a new connection.",),
+    )
+
+
+def _open(health: Health, evidence: dict[str, object], *, here: bool) -> Result:
     status: Status = "pass" if health.state == "ready" else "warn"
     reason = f", degraded: {health.reason}" if health.reason else ""
     return Result(
@@ -65,7 +90,7 @@ def _open(health: Health, evidence: dict[str, object]) -> Result:
         status,
         f"Connected to {health.target} as client ID {health.client_id}{reason}.",
         evidence,
-        entry="sync-incomplete" if health.missing else None,
+        entry="sync-incomplete" if health.missing and here else None,
     )
 
 
@@ -163,7 +188,7 @@ async def client_id(context: Context) -> Result:
             evidence,
         )
     holders = await asyncio.to_thread(
-        find_holders, context.target, context.client_id, context.leases
+        find_holders, context.target, context.client_id, context.leases, _others(context)
     )
     evidence["clients"] = [holder.text for holder in holders.found]
     if holders.certain:
@@ -178,12 +203,39 @@ async def client_id(context: Context) -> Result:
     if holders.unseen:
         summary = f"{own}; this user may not see the sockets of other users' processes."
         return Result("session.client-id", "skip", summary, evidence)
+    if await _is_refused(context):
+        return _refused(context, holders, evidence)
     if holders.found:
         summary = f"{own}; also connected to {context.target}, with other IDs or this one: "
         summary += "; ".join(holder.text for holder in holders.found) + "."
     else:
         summary = f"{own}; no other process of this machine is connected to {context.target}."
     return Result("session.client-id", "pass", summary, evidence)
+
+
+def _others(context: Context) -> Holdings | None:
+    """Return this kernel's connections, unless the ID is that of the session which is open here."""
+    session = context.health.client_id if context.attached else None
+    return None if session == context.client_id else context.holdings
+
+
+async def _is_refused(context: Context) -> bool:
+    """Say whether the gateway refused the ID as in use: in this diagnosis, else to the notebook."""
+    tried = context.failed
+    if context.probe.has_begun and not context.attached:
+        tried = await context.probe.attempt()
+    return tried is not None and is_refusal_of(context.client_id, context.target, tried)
+
+
+def _refused(context: Context, holders: Holders, evidence: dict[str, object]) -> Result:
+    told = " ".join(tell_holders(context.target, context.client_id, holders))
+    return Result(
+        "session.client-id",
+        "warn",
+        f"{tell_refused(context.client_id)} {told}",
+        evidence,
+        entry="client-id-in-use",
+    )
 
 
 CHECKS = (
@@ -213,6 +265,7 @@ CHECKS = (
         "The client ID is this notebook's own",
         "session",
         client_id,
-        waits_for="the list of sockets",
+        timeout=PROBE_SECONDS,
+        waits_for="the list of sockets, and the gateway's answer",
     ),
 )

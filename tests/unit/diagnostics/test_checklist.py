@@ -116,6 +116,8 @@ def test_accounts_and_their_kind_are_two_items():
     assert found["kind"] == "unknown"
     none = Result("api.accounts", "fail", "None.", {"accounts": []}, "no-accounts")
     assert states(ANSWERED, READY, none)["accounts"] == "open"
+    unready = Result("api.ready", "fail", "None.", {"managed_accounts": True}, "no-accounts")
+    assert states(ANSWERED, unready)["accounts"] == "open"
 
 
 @pytest.mark.parametrize(

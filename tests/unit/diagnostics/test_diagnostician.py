@@ -177,3 +177,13 @@ async def test_an_open_session_elsewhere_is_left_out(opened):
         assert other.connections_accepted == 1
     assert report.verdict.id == "client-id-in-use"
     assert gateway.connections_accepted == 1
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "::1", "::ffff:127.0.0.1"])
+async def test_an_open_session_is_recognised_however_its_address_is_written(opened, host):
+    """Another way to write the address of the open session makes no second connection to it."""
+    session, gateway = opened
+    report = await diagnose(question(gateway.port, host), session)
+    assert report.verdict.id == "healthy"
+    assert "This notebook's connection" in report.verdict.summary
+    assert gateway.connections_accepted == 1

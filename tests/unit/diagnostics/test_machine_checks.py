@@ -5,7 +5,9 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import psutil
@@ -15,9 +17,10 @@ from commands import at, environment
 from diagnosing import context
 
 from ibnb.diagnostics.checks import files, host, net
-from ibnb.diagnostics.machine import Machine
+from ibnb.diagnostics.machine import Machine, look_at_machine
 from ibnb.diagnostics.once import Once
 from ibnb.tws.processes import GatewayProcess
+from ibnb.tws.sockets import UNSEEN, PortUse, SocketClient
 from ibnb.tws.target import Target
 
 GATEWAY = GatewayProcess(4242, "Gateway", "java", 0.0, (4001,), "IB Gateway 1030")
@@ -68,7 +71,7 @@ DONE = "Switching to a new encrypted log"
         ([RESTART, TRY, THROTTLED], "warn", "login-pending", "failed logins (29"),
         ([RESTART, TRY, WRONG], "warn", "login-rejected", "refused"),
         ([RESTART, TRY, CHALLENGE, DONE], "pass", None, "logged in"),
-        (["no line that anybody knows"], "pass", None, "nothing that is known"),
+        (["no line that anybody knows"], "skip", None, "no line that says how far"),
     ],
 )
 def test_the_login_of_a_gateway_that_runs(tmp_path, messages, status, entry, said):
@@ -78,6 +81,77 @@ def test_the_login_of_a_gateway_that_runs(tmp_path, messages, status, entry, sai
     assert said in result.summary
     assert bool(result.fix) == (status == "warn")
     assert not any(secret in str(result) for secret in SECRETS)
+
+
+def test_a_log_from_before_the_process_is_not_counted(tmp_path):
+    """What an earlier process was waiting for three weeks ago says nothing of the one that runs."""
+    folder = log(tmp_path, RESTART, TRY, "Competition detected", ago=21 * 86400.0)
+    fresh = replace(SILENT_GATEWAY, started=time.time() - 60)
+    result = run(files.login, machine=machine(folder, fresh))
+    assert (result.status, result.entry) == ("skip", None)
+    assert "older than the gateway process" in result.summary
+
+
+@pytest.fixture
+def two(tmp_path):
+    """Two gateways with folders of their own: one logged in, the other asking for a factor."""
+    folders = tmp_path / "one", tmp_path / "other"
+    for folder, said, trusted in zip(
+        folders, (DONE, CHALLENGE), ("127.0.0.1", "10.0.0.5"), strict=True
+    ):
+        folder.mkdir()
+        log(folder, RESTART, TRY, said)
+        (folder / "jts.ini").write_text(f"[IBGateway]\nTrustedIPs={trusted}\n")
+
+    def two(*ports):
+        """Return the machine; `ports` are those of the two processes."""
+        processes = [
+            replace(SILENT_GATEWAY, pid=number, ports=listening, settings_folder=str(folder))
+            for number, (folder, listening) in enumerate(zip(folders, ports, strict=True), 4242)
+        ]
+        return Once(lambda: Machine(tuple(processes), folders))
+
+    return two
+
+
+@pytest.mark.parametrize(
+    ("ports", "status", "said"),
+    [
+        (((4002,), ()), "pass", "logged in"),
+        (((), (4002,)), "warn", "second factor"),
+        (((4001,), ()), "warn", "second factor"),
+        (((), (4001,)), "pass", "logged in"),
+        (((), ()), "skip", "which of them is that of port 4002 is not known"),
+        (((4001,), (4003,)), "skip", "which of them is that of port 4002 is not known"),
+    ],
+)
+def test_the_login_log_is_that_of_the_gateway_on_the_port(two, ports, status, said):
+    """Another gateway's log says nothing of this port; whose it is may not be known."""
+    result = run(files.login, machine=two(*ports))
+    assert (result.status, said in result.summary) == (status, True)
+
+
+@pytest.mark.parametrize(
+    ("ports", "status"),
+    [(((4002,), ()), "pass"), (((), (4002,)), "warn"), (((), ()), "skip")],
+)
+def test_the_settings_are_those_of_the_gateway_on_the_port(two, ports, status):
+    """The settings file is that of the process that listens; two that disagree are none."""
+    result = run(files.settings, machine=two(*ports))
+    assert result.status == status
+    assert ("disagree on 127.0.0.1" in result.summary) == (status == "skip")
+
+
+def test_a_port_of_the_gateways_own_is_no_api_port(tmp_path, monkeypatch):
+    """What jts.ini names as LocalServerPort is not told as a port to connect to."""
+    (tmp_path / "jts.ini").write_text("[IBGateway]\nLocalServerPort=4000\n")
+    found = replace(GATEWAY, ports=(4000, 4001), settings_folder=str(tmp_path))
+    monkeypatch.setattr("ibnb.diagnostics.machine.gateway_processes", lambda: (found,))
+    seen = look_at_machine()
+    assert [one.ports for one in seen.processes] == [(4001,)]
+    result = run(host.process, machine=Once(lambda: seen))
+    assert "4001" in result.summary
+    assert "4000" not in str(result)
 
 
 def test_a_login_without_a_process_is_not_counted(tmp_path):
@@ -223,7 +297,31 @@ def test_the_clients_of_a_port_are_counted(count, entry):
     assert result.entry == entry
     assert result.evidence["established"] == count
     if entry:
-        assert f"process {os.getpid()}" in result.fix[0]
+        assert "this very process (32 connections)" in result.fix[0]
+
+
+def test_the_diagnosis_does_not_count_itself():
+    """31 clients and the connection of the diagnosis are not 32 clients."""
+    with accepting() as listener, connections(listener.getsockname()[1], 32) as made:
+        accepted = [listener.accept()[0] for _ in made]
+        own = {made[0].getsockname()[1]}
+        target = Target(servers.LOOPBACK, listener.getsockname()[1])
+        result = run(net.clients, target=target, own_ports=own)
+        for one in accepted:
+            one.close()
+    assert (result.status, result.entry) == ("pass", None)
+    assert result.evidence["established"] == 31
+
+
+def test_clients_that_cannot_be_named_are_not_told_to_be_ended(monkeypatch):
+    """A process that is hidden has no number to be ended by: it is said that it cannot be seen."""
+    hidden = SocketClient(None, UNSEEN, None, UNSEEN, 32)
+    use = PortUse(4002, 32, 0, (hidden,))
+    monkeypatch.setattr(net, "port_use", lambda *_: use)
+    result = run(net.clients)
+    assert result.entry == "too-many-clients"
+    assert "None" not in str(result.fix)
+    assert "cannot be seen from here" in result.fix[0]
 
 
 def test_a_pile_of_forgotten_sockets_is_seen():
@@ -328,3 +426,14 @@ def test_a_full_gateway(tmp_path):
         for one in accepted:
             one.close()
     assert '"id": "too-many-clients"' in shown.partition('"checks"')[0]
+
+
+def test_a_gateway_with_one_place_left(tmp_path):
+    """31 clients leave room for one, also while it is the diagnosis that takes it."""
+    with accepting() as listener, connections(listener.getsockname()[1], 31):
+        accepted = [listener.accept()[0] for _ in range(31)]
+        shown = diag(tmp_path, listener.getsockname()[1], "--json")
+        for one in accepted:
+            one.close()
+    assert '"id": "handshake-silent"' in shown.partition('"checks"')[0]
+    assert '"established": 31' in shown

@@ -1,5 +1,7 @@
 """Each rule of the verdict: what it sees, what it leaves to others, and who is asked first."""
 
+from dataclasses import replace
+
 import pytest
 from diagnosing import attempt, context
 
@@ -8,6 +10,7 @@ from ibnb.diagnostics.rules import RULES
 from ibnb.diagnostics.verdict import judge
 from ibnb.knowledge import catalogue
 from ibnb.tws.handshake import Stage
+from ibnb.tws.target import Target
 
 REFUSED = attempt(ending="refused", stage=Stage.RESOLVE, version=None, accounts=None)
 SILENT = attempt(ending="timeout", stage=Stage.TCP, version=None, accounts=None)
@@ -41,6 +44,14 @@ UNTRUSTED = Result(
     entry="handshake-silent",
     fix=("Trust 127.0.0.1.",),
 )
+CLOSED_PORT = Result(
+    "net.port",
+    "fail",
+    "Nothing listens on port 4002, nor on another port of a gateway.",
+    entry="connection-refused",
+)
+RESUMING = Result("session.state", "warn", "It is being opened again.", entry="not-connected")
+FAILED_BEFORE = Result("session.state", "warn", "The last try: 1100.", entry="connectivity-lost")
 FORWARDER = Result("net.port", "pass", "docker-proxy (process 7) listens on port 4002.")
 JAVA = Result("net.port", "pass", "java (process 7) listens on port 4002.")
 
@@ -97,6 +108,19 @@ LOSSES = Result("session.history", "warn", "A connection was lost once in the la
         ([PENDING], None, "login-pending", "second factor"),
         ([PENDING, ELSEWHERE], REFUSED, "login-pending", "second factor"),
         ([ELSEWHERE], REFUSED, "connection-refused", "nothing listens"),
+        ([ELSEWHERE], REFUSED, "connection-refused", "Listening here: Gateway, process 4242, on"),
+        ([PENDING, CLOSED_PORT], None, "login-pending", "Nothing listens on port 4002"),
+        ([REJECTED, CLOSED_PORT], None, "login-rejected", "Nothing listens on port 4002"),
+        ([PILE, PENDING, *listening(4242)], SILENT, "handshake-silent", "wedged"),
+        ([PILE, PENDING, *listening(None)], SILENT, "login-pending", "second factor"),
+        ([*listening(7)], SILENT, "handshake-silent", "neither a TWS nor a Gateway"),
+        ([*listening(7)], CLOSED, "closed-before-version", "neither a TWS nor a Gateway"),
+        ([*listening(7)], FOREIGN, "not-a-gateway", "python listens"),
+        ([*listening(4242)], FOREIGN, "not-a-gateway", "no TWS or Gateway"),
+        ([*listening(7)], HELD, "client-id-in-use", "326"),
+        ([RESUMING], WELL, "not-connected", "opened again"),
+        ([RESUMING], SILENT, "handshake-silent", "not one byte"),
+        ([FAILED_BEFORE], WELL, "healthy", "works"),
         ([FULL], CLOSED, "too-many-clients", "32 clients"),
         ([FULL], AFTER_START, "too-many-clients", "32 clients"),
         ([FULL], SILENT, "too-many-clients", "32 clients"),
@@ -153,6 +177,87 @@ def test_what_to_do_first_fits_what_was_found(results, found, first):
     page = catalogue().by_id(judged.id)
     assert set(page.resolution) <= set(judged.fix)
     assert len(judged.fix) == len(set(judged.fix))
+
+
+@pytest.mark.parametrize("name", ["java", "docker-proxy", "nginx", "A process"])
+def test_what_may_be_a_gateway_is_not_denied_to_be_one(name):
+    """A Java program, what passes on, and what has no name may have a gateway in or behind it."""
+    told = replace(listening(7)[1], summary=f"{name} (process 7) listens on port 4002.")
+    judged = judge([listening(7)[0], told], SILENT, context()[0])
+    assert "neither" not in judged.summary
+    assert set(catalogue().by_id("handshake-silent").resolution) <= set(judged.fix)
+
+
+def test_who_begins_as_a_gateway_is_not_denied_to_be_one():
+    """A part of a version reply came: no name of a program outweighs that."""
+    for found in (SILENT, CLOSED):
+        part = replace(found, received=9, beginning=b"\0\0\0\x1a176\0\x32")
+        assert "neither" not in judge([*listening(7)], part, context()[0]).summary
+
+
+@pytest.mark.parametrize(
+    ("host", "address", "told"),
+    [
+        ("::1", "127.0.0.1", True),
+        ("127.0.0.1", "::1", True),
+        ("127.0.0.1", "0.0.0.0", False),  # noqa: S104 - nothing is bound
+        ("127.0.0.1", "127.0.0.1", False),
+        ("localhost", "127.0.0.1", False),
+    ],
+)
+def test_a_port_that_is_open_at_another_address(host, address, told):
+    """A refusal at one address of this machine says nothing of the other: that is said."""
+    rows = {"listening": [{"port": 4002, "pid": 7, "address": address}]}
+    port = Result("net.port", "pass", "java (process 7) listens on port 4002.", rows)
+    judged = judge([port], REFUSED, context(target=Target(host, 4002))[0])
+    assert (f"open at {address} alone" in judged.summary) == told
+
+
+def test_a_refused_id_is_told_once():
+    """The verdict's sentence has the refusal from the wire, and from the check who may have it."""
+    check = replace(HOLDER, summary="Client ID 7 was refused as in use. Who has it is not known.")
+    said = judge([check], HELD, context()[0]).summary
+    assert said.endswith("Who has it is not known.")
+    assert "was refused as in use" not in said
+
+
+def test_a_simulated_gateway_is_not_denied_to_be_one():
+    """What a fault makes of it is told as of any gateway."""
+    processes = Result(
+        "host.process", "pass", "It runs.", {"processes": [{"pid": 7, "kind": "simulator"}]}
+    )
+    judged = judge([processes, listening(7)[1]], SILENT, context()[0])
+    assert "neither" not in judged.summary
+
+
+def test_another_program_is_not_looked_for_on_the_gateways_screen():
+    """Where a gateway listens comes first, and no step of those that are for a mute gateway."""
+    process, port = listening(7)
+    row = {"pid": 4242, "kind": "Gateway", "ports": [4001]}
+    judged = judge([replace(process, evidence={"processes": [row]}), port], SILENT, context()[0])
+    assert judged.fix[0] == "Connect where a gateway listens: %ibconnect 4001"
+    assert not set(catalogue().by_id("handshake-silent").resolution) & set(judged.fix)
+
+
+@pytest.mark.parametrize("hint", [PENDING, REJECTED, FULL, PILE, UNTRUSTED, HOLDER, RESUMING])
+def test_without_a_try_a_hint_stays_a_hint(hint):
+    """What only warns is no error where nothing was tried, and it says what was looked at."""
+    judged = judge([Result("host.process", "pass", "It runs."), hint], None, context()[0])
+    assert (judged.id, judged.severity) == (hint.entry, "warning")
+    assert judged.title.startswith("Possible cause: ")
+    assert f"No connection was tried; looked at: host.process, {hint.id}." in judged.summary
+
+
+def test_without_a_try_a_failure_is_an_error():
+    """That nothing listens on the port is seen without trying."""
+    judged = judge([ELSEWHERE], None, context()[0])
+    assert (judged.id, judged.severity) == ("connection-refused", "error")
+    assert judge([PENDING, ELSEWHERE], None, context()[0]).severity == "error"
+
+
+def test_a_session_that_is_being_resumed_is_a_warning():
+    """It comes back by itself, on a gateway that works."""
+    assert judge([RESUMING], WELL, context()[0]).severity == "warning"
 
 
 def test_a_verdict_names_its_evidence():

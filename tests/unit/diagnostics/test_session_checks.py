@@ -5,16 +5,24 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 import servers
 from commands import environment
+from diagnosing import attempt, context
 from servers import Server
 
 from ibnb.diagnostics import Diagnostician, Question
+from ibnb.diagnostics.checks import session as checks
 from ibnb.session import ConnectFailed, Health, Plan, Session
+from ibnb.session.held import Held, address_of
 from ibnb.session.libraries import find_library
+from ibnb.session.runs import Run
 from ibnb.simulator import SimulatedGateway
+from ibnb.tws.attempt import Attempt
+from ibnb.tws.handshake import Stage
+from ibnb.tws.notices import Notice
 from ibnb.tws.target import LOOPBACK, Target
 
 PATIENCE = 60.0
@@ -197,7 +205,125 @@ async def test_the_notebooks_own_held_id_is_found(session, held):
     gateway, pid = held
     report = await diagnose(session, gateway.port)
     assert report.verdict.id == "client-id-in-use"
-    assert f"process {pid}" in result_of(report, "session.client-id").summary
+    told = result_of(report, "session.client-id")
+    assert (told.status, told.entry) == ("warn", "client-id-in-use")
+    assert f"process {pid}" in told.summary
+
+
+async def own_connection(session, library, gateway, client_id):
+    """Connect as the user's own code in a cell does, looked after by the session's holdings."""
+    ib = __import__(library).IB()
+    await ib.connectAsync(LOOPBACK, gateway.port, client_id, timeout=PATIENCE)
+    address = address_of("localhost", gateway.port, client_id)
+    session.holdings.add(ib, Held(ib, address, Run("a", 3, "cell [3]"), session.journal))
+    return ib
+
+
+async def test_an_id_that_this_very_kernel_holds_is_found(session, library):
+    """A cell of the user's own has the ID: it is named as certain, with what to do about it."""
+    with SimulatedGateway() as gateway:
+        ib = await own_connection(session, library, gateway, 41)
+        report = await diagnose(session, gateway.port)
+        ib.disconnect()
+    assert report.verdict.id == "client-id-in-use"
+    told = result_of(report, "session.client-id")
+    assert (told.status, told.entry) == ("warn", "client-id-in-use")
+    assert "this kernel itself: connected by cell [3]" in report.verdict.summary
+    assert "disconnect()" in report.verdict.fix[0]
+
+
+async def test_an_id_that_this_kernel_holds_unguarded_is_found(session, library):
+    """With the guard off nobody looked after the connection; it is found all the same."""
+    with SimulatedGateway() as gateway:
+        ib = __import__(library).IB()
+        await ib.connectAsync(LOOPBACK, gateway.port, 41, timeout=PATIENCE)
+        report = await diagnose(session, gateway.port)
+        ib.disconnect()
+    assert report.verdict.id == "client-id-in-use"
+    assert "this kernel itself: connected earlier in this kernel" in report.verdict.summary
+
+
+async def test_the_sessions_own_id_is_no_problem(session, library):
+    """The ID that the open session has is its own, and nobody is told to end it."""
+    with SimulatedGateway() as gateway:
+        await connect(session, gateway, library)
+        report = await diagnose(session, gateway.port)
+    told = result_of(report, "session.client-id")
+    assert (told.status, told.entry) == ("pass", None)
+    assert "Client ID 41" in told.summary
+
+
+async def test_an_id_that_was_refused_is_never_found_to_be_well(session, library):
+    """With the session open under another ID the check speaks of the one that was refused."""
+    with SimulatedGateway() as gateway:
+        await connect(session, gateway, library)
+        other = await own_connection(session, library, gateway, 7)
+        for held, said in ((True, "this kernel itself"), (False, "was refused as in use")):
+            session.failed = refusal(gateway, 7)
+            asked = Question((session.failed.target,), 7, only=("session.client-id",))
+            started = Diagnostician().start(asked, session, None)
+            report = await asyncio.wait_for(asyncio.wrap_future(started), PATIENCE)
+            told = result_of(report, "session.client-id")
+            assert (told.status, told.entry) == ("warn", "client-id-in-use")
+            assert "Client ID 7" in told.summary
+            assert said in told.summary
+            if held:
+                other.disconnect()
+                await asyncio.to_thread(gateway.wait_for, lambda: gateway.open_clients == (41,))
+
+
+def refusal(gateway, client_id):
+    """Return the attempt that a gateway refused as client ID in use."""
+    return Attempt(
+        target=Target("localhost", gateway.port),
+        client_id=client_id,
+        stage=Stage.START,
+        ending="closed",
+        min_version=157,
+        max_version=176,
+        server_version=176,
+        notices=(Notice(326, "in use"),),
+    )
+
+
+async def test_a_refusal_that_is_over_is_not_told_again(session):
+    """An ID that the gateway takes now is well, whatever it said before."""
+    with SimulatedGateway() as gateway:
+        session.failed = refusal(gateway, 41)
+        report = await diagnose(session, gateway.port)
+    assert report.verdict.id == "healthy"
+    assert result_of(report, "session.client-id").status == "pass"
+
+
+HERE = Target("localhost", 4002)
+OTHER = Target(LOOPBACK, 7497)
+
+
+@pytest.mark.parametrize(
+    ("health", "status", "entry"),
+    [
+        (Health("lost", HERE, reason="reset"), "fail", "not-connected"),
+        (Health("lost", OTHER, reason="reset"), "warn", None),
+        (Health("resuming", HERE), "warn", "not-connected"),
+        (Health("resuming", OTHER), "warn", None),
+        (Health("degraded", HERE, missing=("orders",)), "warn", "sync-incomplete"),
+        (Health("degraded", OTHER, missing=("orders",)), "warn", None),
+    ],
+)
+def test_a_session_elsewhere_is_no_cause_here(health, status, entry):
+    """What is wrong with a session on another gateway is told, and is not the cause of anything."""
+    result = asyncio.run(checks.state(context(health=health)[0]))
+    assert (result.status, result.entry) == (status, entry)
+    assert str(health.target) in result.summary
+
+
+def test_a_failure_elsewhere_is_no_cause_here():
+    """What %ibconnect met on another gateway says nothing of this one."""
+    failed = replace(attempt(ending="timeout", accounts=None), target=OTHER)
+    result = asyncio.run(checks.state(context(failed=failed)[0]))
+    assert (result.status, result.entry) == ("warn", None)
+    result = asyncio.run(checks.state(context(failed=replace(failed, target=HERE))[0]))
+    assert (result.status, result.entry) == ("warn", "not-ready")
 
 
 class Waits:

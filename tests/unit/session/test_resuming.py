@@ -10,7 +10,9 @@ from leftovers import others, sockets_to
 from servers import ACCOUNTS, NEXT_VALID_ID, Server, encode
 
 from ibnb.session import ConnectFailed, OrdersLocked, resuming
+from ibnb.session.opening import OpeningFailedError
 from ibnb.simulator import SimulatedGateway
+from ibnb.tws.notices import Notice
 
 SOON = 10.0
 CLIENT = 41
@@ -425,6 +427,24 @@ async def test_it_resumes_by_itself(connect, session, gateway, by_itself):
     assert by_itself.empty()
     assert gateway.open_clients == (CLIENT,)
     assert others() == set()
+
+
+async def test_a_lost_link_to_ibkr_is_waited_for(connect, gateway, by_itself):
+    """A gateway that answers with 1100 in place of an order ID will have its link back."""
+    connection = (await connect(gateway.port)).connection
+    resume, tries = connection.resume, itertools.count()
+    linkless = dataclasses.replace(
+        connection.attempt, ending="timeout", next_valid_id=None, notices=(Notice(1100, "lost"),)
+    )
+
+    async def refused_once():
+        if next(tries) == 0:
+            raise OpeningFailedError(linkless)
+        return await resume()
+
+    connection.resume = refused_once
+    await asyncio.to_thread(gateway.drop_clients)
+    assert await asyncio.wait_for(by_itself.get(), SOON) == resuming.Resumed()
 
 
 async def test_it_gives_up_where_a_person_is_needed(connect, session, gateway, by_itself):

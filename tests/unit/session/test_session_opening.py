@@ -50,7 +50,7 @@ FAILURES = {
     ),
     "no order ID": (servers.starting_with(ACCOUNTS), "not-ready"),
     "no accounts message": (servers.starting_with(NEXT_VALID_ID), "not-ready"),
-    "1100 instead": (servers.starting_with(notice(1100, "lost")), "not-ready"),
+    "1100 instead": (servers.starting_with(notice(1100, "lost")), "connectivity-lost"),
     "empty account list": (servers.starting_with(encode(15, 1, "")), "no-accounts"),
     "order ID, no account": (
         servers.starting_with(NEXT_VALID_ID, encode(15, 1, "")),

@@ -17,6 +17,10 @@ GREETED = replace(STARTED, stage=Stage.TCP, server_version=None)
 HELD = (Notice(326, "die Kunden-ID ist vergeben"),)
 DISCLAIMER = (Notice(10141, "disclaimer"),)
 FARM = (Notice(2104, "OK:usfarm"),)
+LINK_LOST = (Notice(1100, "verloren"),)
+SERVER_LOST = (Notice(2110, "lost"),)
+BACK = (Notice(1102, "back"),)
+BAD_LENGTH = (Notice(507, "Bad message length"),)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +46,14 @@ FARM = (Notice(2104, "OK:usfarm"),)
         (replace(STARTED, ending="closed", notices=DISCLAIMER), "paper-disclaimer"),
         (replace(STARTED, ending="closed", notices=FARM), "closed-after-start"),
         (replace(READY, ending="closed"), "closed-after-start"),
+        (replace(STARTED, ending="closed", notices=LINK_LOST), "connectivity-lost"),
+        (replace(STARTED, ending="closed", notices=LINK_LOST + BACK), "closed-after-start"),
+        (replace(STARTED, ending="closed", notices=BAD_LENGTH), "closed-after-start"),
+        (replace(STARTED, ending="timeout", notices=LINK_LOST), "connectivity-lost"),
+        (replace(STARTED, ending="timeout", notices=SERVER_LOST), "connectivity-lost"),
+        (replace(STARTED, ending="timeout", notices=SERVER_LOST + FARM), "not-ready"),
+        (replace(STARTED, ending="closed", notices=LINK_LOST + HELD), "client-id-in-use"),
+        (replace(READY, notices=LINK_LOST), None),
         (replace(STARTED, ending="timeout"), "not-ready"),
         (replace(STARTED, ending="timeout", next_valid_id=42), "not-ready"),
         (replace(STARTED, ending="timeout", accounts=("DU1234567",)), "not-ready"),

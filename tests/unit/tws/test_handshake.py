@@ -191,13 +191,30 @@ def test_impossible_frame_after_the_version_keeps_the_version(size):
     assert [one.code for one in handshake.notices] == [2104]
 
 
-@pytest.mark.parametrize("part", [b"\0", b"\0\0\0\x19", b"\0\0\0\x19hello"])
+@pytest.mark.parametrize("part", [b"\0\0\0\x19hello", b"\0\0\0\x19\x00", b"\0\0\0\x19176\0CET\0x"])
 def test_half_a_first_reply_is_foreign_once_the_peer_has_closed(part):
     """Until then it may become a version reply."""
     handshake = fed(part)
     assert not handshake.is_foreign
     handshake.close()
     assert handshake.foreign == part
+
+
+@pytest.mark.parametrize("length", range(1, len(REPLY)))
+def test_the_beginning_of_a_version_reply_is_not_foreign(length):
+    """A gateway that closes in the middle of its first reply is a gateway all the same."""
+    handshake = fed(REPLY[:length])
+    handshake.close()
+    assert not handshake.is_foreign
+    assert handshake.server_version is None
+    assert (handshake.received, handshake.beginning) == (length, REPLY[:length])
+
+
+def test_bytes_are_counted_and_only_the_first_kept():
+    """How much came is known whatever it was; of a flood no more than its beginning is kept."""
+    handshake = fed(REPLY, notice(2104, "x" * 5000))
+    assert handshake.received > 5000
+    assert handshake.beginning == (REPLY + notice(2104, "x" * 5000))[:200]
 
 
 def test_close_without_a_byte_is_not_foreign():

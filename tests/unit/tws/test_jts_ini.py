@@ -52,6 +52,14 @@ def test_usual_file_is_read(kind):
     assert settings.time_zone == "Europe/Berlin"
     assert (settings.locale, settings.region) == ("en", "us")
     assert settings.remote_order_routing == "zdc1.example.com"
+    assert settings.local_server_port == 4000
+
+
+@pytest.mark.parametrize("value", ["", "0", "65536", "4000x", "9" * 5000, "-1"])
+def test_a_port_that_is_none_is_not_known(value):
+    """What is no port number says nothing of any port."""
+    text = f"[IBGateway]\nLocalServerPort={value}\n"
+    assert parse_jts_ini(text, PATH).local_server_port is None
 
 
 def test_nothing_of_a_user_is_kept():

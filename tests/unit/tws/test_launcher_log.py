@@ -90,6 +90,8 @@ PHASES = [
     ([*THROTTLED, (310, ATTEMPT)], 311, "logging-in", 310),
     ([*TRYING, (8, COMPETITION)], 9, "competing-session", 8),
     ([*TRYING, (8, COMPETITION), (300, IDLE)], 301, "competing-session", 8),
+    ([*TRYING, (8, COMPETITION)], 8 + 660, "competing-session", 8),
+    ([*TRYING, (8, COMPETITION)], 8 + 661, "silent", 8),
     (LOGGED_IN, 60, "logged-in", 55),
     (LOGGED_IN, 900_000, "logged-in", 55),
     ([(0, ENCRYPTED)], 900_000, "logged-in", 0),
@@ -124,6 +126,17 @@ def test_silence_tells_what_it_interrupted():
     assert phase_of(STARTED, 1000).before_silence == "starting"
     assert phase_of(ASKED, 60).before_silence is None
     assert phase_of(THROTTLED, 5000).before_silence == "not-logged-in"
+
+
+def test_a_log_is_compared_with_the_start_of_a_process():
+    """A last line from before the process started is of an earlier one; without any none is."""
+    now = 1_000_000.0
+    found = phase_of(ASKED, 60)
+    assert found.quiet_seconds == 60 - 48
+    assert not found.is_older_than(now - 100, now)
+    assert not found.is_older_than(now - 12, now)
+    assert found.is_older_than(now - 1, now)
+    assert not phase_of([], 60).is_older_than(now, now)
 
 
 def test_attempts_are_those_of_this_process():

@@ -12,6 +12,8 @@ import pytest
 import servers
 from servers import ACCOUNTS, NEXT_VALID_ID, TEXT_326, Server, encode, notice
 
+from ibnb.session import opening
+from ibnb.tws import probe as probe_module
 from ibnb.tws.attempt import cause
 from ibnb.tws.handshake import Stage
 from ibnb.tws.notices import link_after
@@ -20,6 +22,7 @@ from ibnb.tws.sockets import clients_of
 from ibnb.tws.target import LOOPBACK, Target
 
 CLIENT_ID = 7
+REPLY = encode(servers.VERSION, servers.ZONE)
 LONG = 20.0
 """A time-out that no test may come near to: whoever answers or closes decides long before."""
 SOON = 2.0
@@ -45,6 +48,7 @@ async def probed(port, *, expects="paper", host=LOOPBACK, timeout=LONG, linger=0
         (servers.byte_by_byte, None, "ready", Stage.READY),
         (servers.closing, "closed-before-version", "closed", Stage.TCP),
         (servers.resetting, "closed-before-version", "closed", Stage.TCP),
+        (servers.speaking(REPLY[:15], close=True), "closed-before-version", "closed", Stage.TCP),
         (servers.speaking(b"?\r\n", close=True), "not-a-gateway", "foreign", Stage.TCP),
         (servers.speaking(b"lorem ipsum dolor"), "not-a-gateway", "foreign", Stage.TCP),
         (servers.speaking(b"\x15\x03\x01\x00\x02\x02\x46"), "not-a-gateway", "foreign", Stage.TCP),
@@ -65,6 +69,12 @@ async def probed(port, *, expects="paper", host=LOOPBACK, timeout=LONG, linger=0
         (
             servers.starting_with(notice(2104, "OK:usfarm"), close=True),
             "closed-after-start",
+            "closed",
+            Stage.START,
+        ),
+        (
+            servers.starting_with(notice(1100, "lost"), close=True),
+            "connectivity-lost",
             "closed",
             Stage.START,
         ),
@@ -93,6 +103,7 @@ async def probed(port, *, expects="paper", host=LOOPBACK, timeout=LONG, linger=0
         "byte by byte",
         "closing",
         "resetting",
+        "part of a reply, closing",
         "three bytes, closing",
         "garbage",
         "TLS alert",
@@ -106,6 +117,7 @@ async def probed(port, *, expects="paper", host=LOOPBACK, timeout=LONG, linger=0
         "close after start",
         "reset after start",
         "notice, then close",
+        "1100, then close",
         "no account",
         "order ID, no account",
         "live account",
@@ -131,11 +143,19 @@ async def test_cause_is_named_at_once_where_the_peer_answers_or_closes(
     [
         (servers.silent, "handshake-silent", Stage.TCP),
         (servers.speaking(b"\0\0\0"), "handshake-silent", Stage.TCP),
+        (servers.speaking(REPLY[:15]), "handshake-silent", Stage.TCP),
         (servers.starting_with(ACCOUNTS), "not-ready", Stage.START),
         (servers.starting_with(NEXT_VALID_ID), "not-ready", Stage.START),
-        (servers.starting_with(notice(1100, "lost")), "not-ready", Stage.START),
+        (servers.starting_with(notice(1100, "lost")), "connectivity-lost", Stage.START),
     ],
-    ids=["silent", "three zero bytes", "no order ID", "no accounts", "1100 instead"],
+    ids=[
+        "silent",
+        "three zero bytes",
+        "part of a reply",
+        "no order ID",
+        "no accounts",
+        "1100 instead",
+    ],
 )
 async def test_a_peer_that_stops_is_left_after_the_time_out(script, verdict, stage):
     """Who says nothing more gets the whole time-out, and is then hung up on in good order."""
@@ -199,6 +219,26 @@ async def test_clock_of_the_gateway():
         attempt = await probed(server.port)
         server.only_client()
     assert 55 < attempt.clock_offset <= 60
+
+
+async def test_the_port_of_this_end_is_told():
+    """Whoever counts a gateway's connections can leave the probe's own out."""
+    seen, told = [], []
+
+    def script(client):
+        seen.append(client.sock.getpeername()[1])
+        servers.healthy(client)
+
+    with Server(script) as server:
+        await probed(server.port, on_open=told.append)
+        server.only_client()
+    assert told == seen
+
+
+@pytest.mark.parametrize("wait", [probe_module.REFUSAL_SECONDS, opening.REFUSAL_SECONDS])
+def test_the_close_after_a_refusal_is_waited_for_within_the_budget(wait):
+    """A 326 without a close is named within 100 ms of it, and closed on in good order."""
+    assert wait < 0.1
 
 
 async def test_foreign_bytes_are_kept_as_evidence():

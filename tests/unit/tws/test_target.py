@@ -124,6 +124,10 @@ def test_a_target_reads_back_as_it_is_written():
         ("0:0:0:0:0:0:0:1", True),
         ("localhost", True),
         ("LocalHost", True),
+        ("localhost.", True),
+        ("::ffff:127.0.0.1", True),
+        ("ip6-localhost", True),
+        ("::ffff:10.0.0.1", False),
         ("127.example.com", False),
         ("10.0.0.1", False),
         ("gateway.lan", False),
@@ -132,3 +136,27 @@ def test_a_target_reads_back_as_it_is_written():
 def test_is_local_knows_the_loopback(host, local):
     """Only the loopback is local, and a name that merely begins like it is not."""
     assert Target(host, 4002).is_local is local
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("127.0.0.1", "localhost", True),
+        ("127.0.0.1", "LOCALHOST.", True),
+        ("127.0.0.1", "::1", True),
+        ("::1", "0:0:0:0:0:0:0:1", True),
+        ("127.0.0.1", "::ffff:127.0.0.1", True),
+        ("127.0.0.1", "::FFFF:7f00:1", True),
+        ("ip6-localhost", "localhost", True),
+        ("Gateway.LAN", "gateway.lan.", True),
+        ("2001:DB8::1", "2001:db8:0:0::1", True),
+        ("::ffff:10.0.0.1", "10.0.0.1", True),
+        ("127.0.0.1", "127.0.0.2", False),
+        ("127.0.0.1", "localhost.example", False),
+        ("gateway.lan", "gateway", False),
+    ],
+)
+def test_one_address_has_many_ways_to_write_it(one, other, same):
+    """Targets are compared by what they mean, on the same port."""
+    assert (Target(one, 4002).address == Target(other, 4002).address) is same
+    assert Target(one, 4002).address != Target(other, 4001).address
