@@ -149,3 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return CANNOT_RUN
     except KeyboardInterrupt:
         return CANNOT_RUN
+    except Exception as error:  # noqa: BLE001 - whatever it is, 1 would say that a problem was found
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        print(f"ibnb {words[0]} could not run: {said}", file=sys.stderr)
+        return CANNOT_RUN

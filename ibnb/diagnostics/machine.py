@@ -7,15 +7,19 @@ from pathlib import Path
 
 from ibnb.tws.folders import settings_folders
 from ibnb.tws.launcher_log import LoginPhase, login_phase
-from ibnb.tws.processes import GatewayProcess, gateway_processes
+from ibnb.tws.processes import GatewayProcess, ProcessesUnreadableError, running
 
 
 @dataclass(frozen=True)
 class Machine:
-    """The gateway processes of this machine, and the folders that their settings are in."""
+    """The gateway processes of this machine, and the folders that their settings are in.
+
+    `unseen` says why there may be gateways that are not listed; it is empty where all can be seen.
+    """
 
     processes: tuple[GatewayProcess, ...] = ()
     folders: tuple[Path, ...] = ()
+    unseen: str = ""
 
     @property
     def real(self) -> tuple[GatewayProcess, ...]:
@@ -25,8 +29,17 @@ class Machine:
 
 def look_at_machine() -> Machine:
     """Return what this user can see; takes some 100 ms."""
-    processes = gateway_processes()
-    return Machine(processes, settings_folders(processes))
+    try:
+        found = running()
+    except ProcessesUnreadableError as error:
+        return Machine((), settings_folders(), f"the processes could not be read: {error}")
+    programs = "a Java program" if found.hidden == 1 else f"{found.hidden} Java programs"
+    unseen = (
+        f"some processes may not be read: what {programs} of other users are is hidden"
+        if found.hidden
+        else ""
+    )
+    return Machine(found.gateways, settings_folders(found.gateways), unseen)
 
 
 def newest_login(machine: Machine) -> LoginPhase | None:

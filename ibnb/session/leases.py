@@ -46,6 +46,10 @@ create table if not exists leases (
 """
 
 
+class ProcessUnreadableError(Exception):
+    """The system does not tell whether a process runs, or since when."""
+
+
 @dataclass(frozen=True)
 class Lease:
     """One client ID in use; `started` and `since` are seconds since the epoch.
@@ -71,10 +75,13 @@ class Lease:
 
     @property
     def is_alive(self) -> bool:
-        """Whether its process runs still; of another machine's that is not known, so it may."""
+        """Whether its process runs still; where that cannot be known, as elsewhere, it may."""
         if self.machine != platform.node():
             return True
-        start = process_start(self.pid)
+        try:
+            start = process_start(self.pid)
+        except ProcessUnreadableError:
+            return True
         return start is not None and abs(start - self.started) <= START_SLACK
 
 
@@ -276,25 +283,38 @@ def plain_host(host: str) -> str:
 
 
 def process_start(pid: int) -> float | None:
-    """Return when a process here started, in seconds since the epoch; None where it is gone."""
+    """Return when a process here started, in seconds since the epoch; None where it is gone.
+
+    Raises:
+        ProcessUnreadableError: the system does not tell.
+    """
     if pid == os.getpid():
         return _own_start()
-    import psutil
+    return _start_of(pid)
 
+
+def _start_of(pid: int) -> float | None:
+    try:
+        import psutil
+    except ImportError as error:
+        raise ProcessUnreadableError(str(error)) from None
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
             return None
         return float(process.create_time())
-    except psutil.Error:
+    except psutil.NoSuchProcess:
         return None
+    except (psutil.Error, OSError) as error:
+        raise ProcessUnreadableError(str(error)) from None
 
 
 @cache
-def _own_start() -> float:
-    import psutil
-
-    return float(psutil.Process().create_time())
+def _own_start() -> float | None:
+    try:
+        return _start_of(os.getpid())
+    except ProcessUnreadableError:
+        return None
 
 
 def _user() -> str:

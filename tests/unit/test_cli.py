@@ -15,12 +15,12 @@ from commands import LONGEST, environment, ibnb
 from servers import Server
 
 from ibnb.app import set_app
-from ibnb.cli import main
+from ibnb.cli import VERBS, main
 from ibnb.diagnostics import CHECKS
 from ibnb.knowledge import catalogue
 from ibnb.simulator import SimulatedGateway
 
-VERBS = ("diag", "explain", "sim", "demo")
+NAMES = ("diag", "explain", "sim", "demo")
 ENTRY_KEYS = [
     *("id", "codes", "title", "category", "severity", "summary", "symptoms"),
     *("causes", "checks", "resolution", "related"),
@@ -224,20 +224,34 @@ def _installed(name):
     return find_spec(name) is not None
 
 
+def test_an_error_that_nobody_foresaw_is_told_in_one_line(monkeypatch, capsys):
+    """Exit status 2 and one line, no traceback: 1 would say that a problem was found."""
+
+    def broken(_words):
+        raise RuntimeError("two\nlines")
+
+    monkeypatch.setitem(VERBS, "diag", broken)
+    status = main(["diag"])
+    assert (status, *capsys.readouterr()) == (
+        *(2, ""),
+        "ibnb diag could not run: RuntimeError: two lines\n",
+    )
+
+
 def test_without_a_verb_the_usage_is_an_error():
     """Nothing was asked for: the verbs are listed on standard error, exit status 2."""
     ended = ibnb()
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert all(f"ibnb {verb}" in ended.stderr for verb in VERBS)
+    assert all(f"ibnb {verb}" in ended.stderr for verb in NAMES)
 
 
-@pytest.mark.parametrize("words", [["--help"], ["-h"], *([verb, "--help"] for verb in VERBS)])
+@pytest.mark.parametrize("words", [["--help"], ["-h"], *([verb, "--help"] for verb in NAMES)])
 def test_help(words):
     """Help is on standard output, with exit status 0."""
     ended = ibnb(*words)
     assert (ended.returncode, ended.stderr) == (0, "")
     shown = " ".join(ended.stdout.split())
-    assert all(word in shown for word in (VERBS if len(words) == 1 else ["--help", words[0]]))
+    assert all(word in shown for word in (NAMES if len(words) == 1 else ["--help", words[0]]))
 
 
 def test_the_list_of_checks():

@@ -66,6 +66,13 @@ async def process(context: Context) -> Result:
             for one in found
         ]
     }
+    if not found and machine.unseen:
+        return Result(
+            "host.process",
+            "skip",
+            f"Whether a TWS or Gateway runs here is not known: {machine.unseen}.",
+            evidence,
+        )
     if not found:
         return Result(
             "host.process",
