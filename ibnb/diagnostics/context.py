@@ -16,10 +16,11 @@ from ibnb.session.pulse import Pulse
 from ibnb.tws.accounts import mask
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.handshake import Stage
+from ibnb.tws.names import Address
 from ibnb.tws.target import Target
 
 from .machine import Machine, look_at_machine
-from .once import Once
+from .once import Once, Shared
 
 TakePulse = Callable[[], Awaitable[Pulse]]
 
@@ -65,6 +66,8 @@ class SharedProbe:
 class Context:
     """Everything that checks know, besides what they find out.
 
+    `addresses` resolves the target's name, once for all and within `timeout`, that of the question.
+    `connects` says that the shared look at the gateway is a part of this diagnosis.
     `attached` says that the session is open on the target, so that no connection is opened;
     `pulse` then asks the open gateway whether it still answers. `loop` is None outside a notebook,
     `guard` where no extension is loaded, `leases` and `pacing` where none are kept. `failed` is
@@ -80,6 +83,9 @@ class Context:
     loop: LoopFacts | None
     health: Health
     probe: SharedProbe
+    addresses: Shared[tuple[Address, ...]]
+    timeout: float = 5.0
+    connects: bool = False
     attached: bool = False
     pulse: TakePulse | None = None
     show_accounts: bool = False

@@ -14,17 +14,22 @@ from ibnb.session.loops import LoopFacts
 from ibnb.session.pacing import pacing
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.handshake import Stage
+from ibnb.tws.names import Address, resolve
 from ibnb.tws.probe import probe
-from ibnb.tws.sockets import SocketsUnreadableError, listeners
+from ibnb.tws.sockets import SocketsUnreadableError, listening
 from ibnb.tws.target import Target
 
 from .checks import CHECKS
 from .context import Context, SharedProbe
 from .model import Check, Report
+from .once import Shared
 from .pace import Pace
 from .runner import Observer, run_checks, with_requirements
 from .running import Diagnosis
 from .waiting import until_healthy
+
+CONNECTING = "net.tcp"
+"""The check that all others which look at the wire require."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,7 @@ class Diagnostician:
             question = replace(question, client_id=attempt.client_id)
         else:
             target = _likely(question.candidates)
+        addresses = Shared(lambda: resolve(target.host, target.port, question.timeout))
         return Context(
             target=target,
             client_id=question.client_id,
@@ -123,8 +129,11 @@ class Diagnostician:
             probe=SharedProbe(
                 _known(attempt)
                 if attempt is not None and attached
-                else self._look(question, target, library)
+                else self._look(question, target, library, addresses)
             ),
+            addresses=addresses,
+            timeout=question.timeout,
+            connects=any(check.id == CONNECTING for check in question.checks()),
             attached=attached,
             pulse=session.pulse if attached and session is not None else None,
             show_accounts=question.show_accounts,
@@ -137,7 +146,11 @@ class Diagnostician:
         )
 
     def _look(
-        self, question: Question, target: Target, library: Library | None
+        self,
+        question: Question,
+        target: Target,
+        library: Library | None,
+        addresses: Shared[tuple[Address, ...]],
     ) -> Callable[[Callable[[Stage], None]], Awaitable[Attempt]]:
         lowest, highest = library.speaks if library is not None else max(SPEAKS.values())
 
@@ -150,6 +163,7 @@ class Diagnostician:
                     max_version=highest,
                     timeout=question.timeout,
                     on_stage=on_stage,
+                    resolved=addresses.get,
                 )
 
         return look
@@ -171,8 +185,8 @@ def _likely(candidates: tuple[Target, ...]) -> Target:
     """Return the first address that something listens on, without connecting to any."""
     if len(candidates) > 1 and all(target.is_local for target in candidates):
         with contextlib.suppress(SocketsUnreadableError):
-            listening = {one.port for one in listeners({one.port for one in candidates})}
+            seen = listening({one.port for one in candidates})
             for target in candidates:
-                if target.port in listening:
+                if seen.on(target.port):
                     return target
     return candidates[0]

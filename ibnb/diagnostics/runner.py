@@ -146,13 +146,14 @@ async def _result_of(
                 check.id, "skip", f"Not reached: {blocker} did not pass.", blocked_by=blocker
             )
     begun = time.perf_counter()
+    seconds = check.timeout + check.time_outs * context.timeout
     try:
-        async with asyncio.timeout(check.timeout) as limit:
+        async with asyncio.timeout(seconds) as limit:
             result = await check.run(context)
     except Exception as error:  # noqa: BLE001 - whatever a check raises is its result
         reason = f"The check itself failed: {type(error).__name__}: {error}"
         if isinstance(error, TimeoutError) and limit.expired():
-            reason = f"The check did not end within {check.timeout:g} s."
+            reason = f"The check did not end within {seconds:g} s."
         result = Result(check.id, "crash", reason)
     return replace(_redacted(result, context), seconds=time.perf_counter() - begun)
 

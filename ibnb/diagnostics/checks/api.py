@@ -12,8 +12,8 @@ from ibnb.tws.handshake import Stage
 from ibnb.tws.notices import Notice, link_after
 from ibnb.tws.story import span, tell, tell_foreign, tell_lost
 
-PROBE_SECONDS = 120.0
-"""A check that waits for the probe ends with it; the probe has time limits of its own."""
+from .net import PROBE_SECONDS, PROBE_TIME_OUTS
+
 SKEW_SECONDS = 5.0
 
 
@@ -165,7 +165,16 @@ def _check(
     *,
     waits_for: str,
 ) -> Check:
-    return Check(f"api.{name}", title, "api", run, (requires,), PROBE_SECONDS, waits_for)
+    return Check(
+        f"api.{name}",
+        title,
+        "api",
+        run,
+        (requires,),
+        PROBE_SECONDS,
+        waits_for,
+        PROBE_TIME_OUTS,
+    )
 
 
 CHECKS = (

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
-
 from ibnb.diagnostics.context import Context
 from ibnb.diagnostics.model import Check, Result
+from ibnb.tws.names import UnresolvedError
 from ibnb.tws.processes import GatewayProcess
 from ibnb.tws.target import WELL_KNOWN, Target
 
@@ -14,21 +12,18 @@ from ibnb.tws.target import WELL_KNOWN, Target
 async def address(context: Context) -> Result:
     """Look whether the target's name resolves, and to what first."""
     host = context.target.host
-    loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(host, context.target.port, type=socket.SOCK_STREAM)
-    except (OSError, ValueError) as error:
-        # ValueError: a name that cannot even be asked for, such as one with an empty label.
-        reason = getattr(error, "strerror", None) or error
+        found = await context.addresses.get()
+    except UnresolvedError as error:
         return Result(
             "host.address",
             "fail",
-            f"The name {host!r} does not resolve: {reason}.",
+            f"{str(error)[:1].upper()}{str(error)[1:]}.",
             {"host": host},
             entry="host-unreachable",
             fix=(f"Correct the host name {host!r}, or use 127.0.0.1 for this machine.",),
         )
-    addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
+    addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
     evidence = {"host": host, "addresses": addresses}
     if addresses[0] == "::1":
         return Result(
@@ -113,6 +108,7 @@ CHECKS = (
         "host",
         address,
         waits_for="the name service",
+        time_outs=1,
     ),
     Check(
         "host.process",

@@ -16,6 +16,9 @@ from ibnb.tws.target import WELL_KNOWN
 from .host import elsewhere, tell_process
 
 PROBE_SECONDS = 120.0
+"""A probe may have to wait for its turn; beyond that it has the time limits of its stages."""
+PROBE_TIME_OUTS = 3
+"""A probe may take so many of the question's time-outs: for the name, TCP and the handshake."""
 MOST_CLIENTS = 32
 """So many API clients a TWS or Gateway takes at once, as IBKR documents it."""
 PILE = 5
@@ -168,7 +171,9 @@ CHECKS = (
         "Something listens on the port",
         "network",
         port,
+        timeout=PROBE_SECONDS,
         waits_for="the list of listening ports",
+        time_outs=PROBE_TIME_OUTS,
     ),
     Check(
         "net.tcp",
@@ -178,6 +183,7 @@ CHECKS = (
         ("host.address",),
         PROBE_SECONDS,
         waits_for="the TCP connection",
+        time_outs=PROBE_TIME_OUTS,
     ),
     Check(
         "net.clients",

@@ -46,6 +46,18 @@ psutil.net_connections = refused
 psutil.process_iter = refused
 psutil.net_if_addrs = refused
 """
+WITHOUT_NAMES = """
+import socket, sys, threading
+known, asked = socket.getaddrinfo, []
+def mute(host, *args, **kwargs):
+    if host == 'gateway.example':
+        asked.append(host)
+        if len(asked) > 1:
+            print('asked again', file=sys.stderr)
+        threading.Event().wait()
+    return known(host, *args, **kwargs)
+socket.getaddrinfo = mute
+"""
 PROGRAM = "\nfrom ibnb.cli import main\nraise SystemExit(main(['diag', TARGET, '--json']))"
 SCRIPT = "\nimport ibnb, json\nprint(json.dumps(ibnb.diagnose(TARGET).to_dict()))"
 IN_A_LOOP = (
@@ -118,3 +130,16 @@ def test_a_java_program_that_may_not_be_read(monkeypatch):
     result = asyncio.run(host.process(context()[0]))
     assert (result.status, result.blocked_by) == ("skip", None)
     assert "some processes may not be read" in result.summary
+
+
+def test_a_name_service_that_never_answers():
+    """The name is asked for once, within the time-out; the report comes and the program ends."""
+    words = ["diag", "gateway.example:4002", "--timeout", "0.5", "--json"]
+    ended = python(
+        "-c", f"{WITHOUT_NAMES}\nfrom ibnb.cli import main\nraise SystemExit(main({words}))"
+    )
+    assert (ended.returncode, ended.stderr) == (1, "")
+    document = json.loads(ended.stdout)
+    assert document["verdict"]["id"] == "host-unreachable"
+    assert "'gateway.example' was not resolved within 0.5 s" in document["verdict"]["summary"]
+    assert "crash" not in {one["status"] for one in document["checks"]}
