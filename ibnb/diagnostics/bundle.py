@@ -253,7 +253,7 @@ class _Cleaner:
 
     def __init__(self, bundle: Bundle) -> None:
         targets = [bundle.report.target, bundle.health.target]
-        hosts = {one.host for one in targets if one is not None and not one.is_local}
+        hosts = {one.host for one in targets if one is not None and not one.is_loopback}
         configured = _configured_host(bundle.settings)
         hosts |= {configured} if configured else set()
         longest_first = sorted(hosts, key=lambda host: (-len(host), host))
@@ -321,7 +321,7 @@ def _shortened(value: Any, length: int) -> Any:
 
 
 def _host(target: Target) -> str:
-    return target.host if target.is_local else "<host>"
+    return target.host if target.is_loopback else "<host>"
 
 
 def _configured_host(settings: Mapping[str, Any]) -> str:
@@ -330,7 +330,7 @@ def _configured_host(settings: Mapping[str, Any]) -> str:
     host = host.strip().removeprefix("[").removesuffix("]")
     if not host or not port.strip().isdigit():
         return ""
-    return "" if Target(host, 1).is_local else host
+    return "" if Target(host, 1).is_loopback else host
 
 
 def _dumped(value: Any) -> bytes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from .own import plain_address
 from .programs import describe
 
 if TYPE_CHECKING:
@@ -237,13 +237,8 @@ def _of_process(process: Any) -> list[Any]:
 
 def _is_own(connection: Any) -> bool:
     """Whether the far end is on this machine: then it has our own address, or a loopback's."""
-    far, near = _address(connection.raddr.ip), _address(connection.laddr.ip)
+    far, near = plain_address(connection.raddr.ip), plain_address(connection.laddr.ip)
     return far.is_loopback or far == near
-
-
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    address = ipaddress.ip_address(text.partition("%")[0])
-    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _name(pid: int | None) -> str | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from typing import Literal
+
+from .own import is_loopback, is_own
 
 Expectation = Literal["paper", "live"]
 
@@ -44,11 +45,13 @@ class Target:
 
     @property
     def is_local(self) -> bool:
-        """Whether the address is this machine's own loopback."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host.lower() == "localhost"
+        """Whether it is this machine: by the loopback, an interface's address or its own name."""
+        return is_own(self.host)
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is the loopback, which tells nothing of whose machine this is."""
+        return is_loopback(self.host)
 
 
 def parse_port(text: str) -> int:

@@ -26,10 +26,11 @@ async def address(context: Context) -> Result:
     addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
     evidence = {"host": host, "addresses": addresses}
     if addresses[0] == "::1":
+        what = "the loopback of IPv6" if host == "::1" else "first of all ::1, of IPv6"
         return Result(
             "host.address",
             "warn",
-            f"{host} is first of all ::1, of IPv6; a gateway listens on and trusts 127.0.0.1.",
+            f"{host} is {what}; a gateway listens on and trusts 127.0.0.1.",
             evidence,
             entry="connection-refused",
             fix=(f"Use the address in place of the name: %ibconnect 127.0.0.1:{_port(context)}",),
