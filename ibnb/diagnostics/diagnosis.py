@@ -21,6 +21,7 @@ from ibnb.tws.target import Target
 
 from .checks import CHECKS
 from .context import Context, SharedProbe
+from .heard import presentable
 from .model import Check, Report
 from .once import Shared
 from .pace import Pace
@@ -139,7 +140,7 @@ class Diagnostician:
             show_accounts=question.show_accounts,
             leases=session.tenant.store if session is not None else None,
             guard=session.holdings.guarding if session is not None else None,
-            failed=session.failed if session is not None else None,
+            failed=_failed(session),
             at_hand=at_hand,
             losses=session.losses if session is not None else (),
             pacing=pacing(session.journal, time.time()) if session is not None else None,
@@ -167,6 +168,11 @@ class Diagnostician:
                 )
 
         return look
+
+
+def _failed(session: Session | None) -> Attempt | None:
+    failed = session.failed if session is not None else None
+    return presentable(failed) if failed is not None else None
 
 
 def _known(attempt: Attempt) -> Callable[[Callable[[Stage], None]], Awaitable[Attempt]]:

@@ -14,6 +14,7 @@ from .context import Context
 from .model import Check, Report, Result, Verdict
 from .stopping import stopped_result, stopped_verdict
 from .verdict import judge
+from .vocabulary import own_words
 
 Told = TypeVar("Told", Result, Verdict)
 PASSED = frozenset({"pass", "warn"})
@@ -162,4 +163,7 @@ def _redacted(told: Told, context: Context) -> Told:
     """Return it as any form may show it: foreign text reaches a report through here alone."""
     texts = {name: getattr(told, name, None) for name in ("summary", "evidence", "fix")}
     known = {name: text for name, text in texts.items() if text}
-    return replace(told, **redact_value(known, addresses=False, accounts=not context.show_accounts))
+    shown = redact_value(
+        known, accounts=not context.show_accounts, keep=context.named, words=own_words()
+    )
+    return replace(told, **shown)

@@ -31,6 +31,7 @@ class Attempt:
 
     `stage` is the last stage that was reached, `ending` how it ended. `seconds` maps each stage
     that was reached to its time since the beginning; `total` is the whole opening, in seconds.
+    `more_notices` counts those that came and are not in `notices`.
     """
 
     target: Target
@@ -50,6 +51,7 @@ class Attempt:
     gateway_time_at: float | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     total: float = 0.0
+    more_notices: int = 0
 
     @classmethod
     def seen(
