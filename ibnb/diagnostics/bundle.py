@@ -13,9 +13,9 @@ import platform
 import re
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,9 @@ from ibnb.tws.notices import Notice
 from ibnb.tws.redaction import redact, redact_value
 from ibnb.tws.target import Target
 
-from .model import Report
+from .model import Report, Result, Verdict
 from .plain import Scale, each_text, plain, shorten, whole_words
+from .vocabulary import own_words
 
 NEWEST = 500
 """Of notices, and of requests: older ones are left out."""
@@ -161,6 +162,23 @@ def write_bundle(path: Path, bundle: Bundle) -> tuple[BundleFile, ...]:
     return tuple(BundleFile(name, len(data), _ABOUT[name]) for name, data in contents.items())
 
 
+def without_names(report: Report, names: Collection[str]) -> Report:
+    """Return a report of which no text holds any of these words.
+
+    To be done before a text is made of it: that may break a name in two.
+    """
+    results = tuple(replace(one, **_told(one, names)) for one in report.results)
+    return replace(
+        report, results=results, verdict=replace(report.verdict, **_told(report.verdict, names))
+    )
+
+
+def _told(told: Result | Verdict, names: Collection[str]) -> dict[str, Any]:
+    known = {name: getattr(told, name) for name in ("summary", "evidence", "fix")}
+    shown: dict[str, Any] = redact_value(known, names, words=own_words())
+    return shown
+
+
 def check_bundle_path(path: Path) -> Path:
     """Return the place that a bundle would be written to, links followed; writes nothing.
 
@@ -277,7 +295,7 @@ class _Cleaner:
     def lines(self, text: str) -> bytes:
         """Return a long text, line by line, of at most so many bytes."""
         text = self._without_hosts(whole_words(text, 2 * _TEXT_BYTES))
-        lines = [shorten(line, _LINE) for line in redact(text, self._names).splitlines()]
+        lines = [shorten(line, _LINE) for line in self._redact(text).splitlines()]
         data = _encoded("\n".join(lines) + "\n")
         if len(data) <= _TEXT_BYTES:
             return data
@@ -310,7 +328,11 @@ class _Cleaner:
         return kept
 
     def _redacted(self, value: Any, scale: Scale) -> Any:
-        return redact_value(plain(value, scale, self._without_hosts), self._names)
+        edited = plain(value, scale, self._without_hosts)
+        return redact_value(edited, self._names, words=own_words())
+
+    def _redact(self, text: str) -> str:
+        return redact(text, self._names, words=own_words())
 
     def _without_hosts(self, text: str) -> str:
         return self._hosts.sub("<host>", text)

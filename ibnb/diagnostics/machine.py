@@ -34,11 +34,7 @@ def look_at_machine() -> Machine:
     except ProcessesUnreadableError as error:
         return Machine((), settings_folders(), f"the processes could not be read: {error}")
     programs = "a Java program" if found.hidden == 1 else f"{found.hidden} Java programs"
-    unseen = (
-        f"some processes may not be read: what {programs} of other users are is hidden"
-        if found.hidden
-        else ""
-    )
+    unseen = f"some processes may not be read, {programs} among them" if found.hidden else ""
     return Machine(found.gateways, settings_folders(found.gateways), unseen)
 
 

@@ -101,11 +101,10 @@ def tell_holders(target: Target, client_id: int, holders: Holders) -> tuple[str,
 
 
 def _of_lease(lease: Lease) -> str:
-    whose = f", user {lease.user}" if lease.user else ""
-    return (
-        f"notebook {lease.notebook} (process {lease.pid}{whose} on {lease.machine}, "
-        f"since {_clock(lease.since)})"
-    )
+    # Whose notebook it is, and what it is called, is nobody's business but its user's.
+    which = "a notebook of another user" if lease.is_foreign else f"notebook {lease.notebook}"
+    since = _clock(lease.since)
+    return f"{which} (process {lease.pid} on {lease.machine}, since {since})"
 
 
 def _of_socket(client: SocketClient) -> str:

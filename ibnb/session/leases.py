@@ -74,6 +74,11 @@ class Lease:
         return (self.pid, self.machine) == (os.getpid(), platform.node())
 
     @property
+    def is_foreign(self) -> bool:
+        """Whether it is another user's."""
+        return bool(self.user) and self.user != _user()
+
+    @property
     def is_alive(self) -> bool:
         """Whether its process runs still; where that cannot be known, as elsewhere, it may."""
         if self.machine != platform.node():
@@ -99,6 +104,9 @@ class LeaseStore(Protocol):
 
     def find(self, host: str, port: int, client_id: int) -> tuple[Lease, ...]:
         """Return the leases of an ID at a gateway, those of dead processes too."""
+
+    def newest(self, most: int) -> tuple[Lease, ...]:
+        """Return the leases that were taken last, of all gateways, at most so many."""
 
 
 class SqliteLeases:
@@ -156,6 +164,16 @@ class SqliteLeases:
                     "select * from leases where host = ? and port = ? and client_id = ?",
                     (plain_host(host), port, client_id),
                 )
+            ),
+            (),
+        )
+
+    def newest(self, most: int) -> tuple[Lease, ...]:
+        """Return the leases that were taken last, of all gateways, at most so many."""
+        return self._try(
+            lambda store: tuple(
+                Lease(*row)
+                for row in store.execute("select * from leases order by since desc limit ?", [most])
             ),
             (),
         )

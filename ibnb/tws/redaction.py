@@ -79,12 +79,11 @@ def redact(
         names: more words to take out, such as the name of the machine.
         accounts: False where account numbers may be shown.
         keep: hosts and addresses that stay as they are, such as those that the reader named.
-        words: words of the text's own sentences, in lower case: a login name that is one of them
-            stays.
+        words: words of the text's own sentences, in lower case: a name that is one stays.
     """
-    own = _word_rule(tuple(_telling(name for name in _own_names() if name.lower() not in words)))
+    own = _word_rule(tuple(_telling(_own_names(), words)))
+    given = _word_rule(tuple(_telling(names, words)))
     text, kept = _without_kept(text, keep)
-    given = _word_rule(tuple(_telling(names)))
     # What one rule takes out can lay bare to another rule what stood beside it. Each round that
     # changes anything leaves fewer characters that are not done yet, so this ends.
     while (again := _once(text, own, given, accounts=accounts)) != text:
@@ -334,8 +333,8 @@ def _own_names() -> set[str]:
     return found
 
 
-def _telling(names: Iterable[str]) -> list[str]:
-    kept = {name.strip() for name in names}
+def _telling(names: Iterable[str], words: Container[str]) -> list[str]:
+    kept = {name.strip() for name in names if name.strip().lower() not in words}
     return sorted(
         (name for name in kept if len(name) >= _SHORTEST_NAME and name.lower() not in _NOBODY),
         key=lambda name: (-len(name), name),
