@@ -179,7 +179,7 @@ class App:
         if self._diagnostician is None:
             from ibnb.diagnostics import Diagnostician
 
-            self._diagnostician = Diagnostician()
+            self._diagnostician = Diagnostician(state_folder(self.settings.state_dir))
         loop = inspect_loop() if self.place.in_notebook else None
         ib = self.place.at_hand()
         at_hand = self.session.health(ib) if is_ib(ib) else None
@@ -264,7 +264,7 @@ class App:
         expect = wish.expect or self.settings.expect or None
         if expect not in {None, "paper", "live"}:
             raise BadInputError(f"expect {expect!r}: give paper or live")
-        text = str(wish.target or self.settings.target)
+        text = str(self.settings.target if wish.target is None else wish.target)
         try:
             if text == SIMULATOR:
                 text = os.environ.get(SIMULATOR_VARIABLE) or self._own_simulator()

@@ -180,10 +180,10 @@ def _told(told: Result | Verdict, names: Collection[str]) -> dict[str, Any]:
 
 
 def check_bundle_path(path: Path) -> Path:
-    """Return the place that a bundle would be written to, links followed; writes nothing.
+    """Return the place that a bundle would be written to, links followed; leaves nothing there.
 
     Raises:
-        BadInputError: there can be no file at this path; one line that says why and what to give.
+        BadInputError: no file can be written at this path; one line that says why and what to give.
     """
     try:
         place = Path(os.path.realpath(path.expanduser()))
@@ -214,7 +214,15 @@ def _problem(path: Path, place: Path) -> str:
         )
     if place.exists() and not place.is_file():
         return "is a device or a pipe: give the name of a file"
-    return ""
+    try:
+        # Whether a folder may be written to, only writing tells, on each of the systems.
+        with tempfile.TemporaryFile(prefix=".ibnb-", dir=folder):
+            return ""
+    except OSError as error:
+        return (
+            f"is in a folder that cannot be written to, {str(folder)!r}: {_reason(error)}: give a "
+            "file in a folder that you may write to"
+        )
 
 
 def _replace(place: Path, data: bytes) -> None:

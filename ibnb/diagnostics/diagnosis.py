@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ibnb.session import BadInputError, Health, Session
 from ibnb.session.libraries import SPEAKS, Library, event_packages, installed
@@ -66,10 +67,13 @@ class Question:
 
 
 class Diagnostician:
-    """Runs diagnoses for one process, and keeps them from following each other too fast."""
+    """Runs diagnoses for one process, and keeps them from following each other too fast.
 
-    def __init__(self) -> None:
-        self._pace = Pace()
+    Those of other processes are known from the folder `state`, where one is given.
+    """
+
+    def __init__(self, state: Path | None = None) -> None:
+        self._pace = Pace(state)
 
     def start(
         self,
