@@ -55,16 +55,7 @@ def _list_checks(*, as_json: bool) -> None:
     from ibnb.diagnostics import CHECKS
 
     if as_json:
-        listed = [
-            {
-                "id": check.id,
-                "title": check.title,
-                "category": check.category,
-                "requires": list(check.requires),
-            }
-            for check in CHECKS
-        ]
-        _print_json(listed)
+        _print_json([check.to_dict() for check in CHECKS])
         return
     for check in CHECKS:
         print(f"{check.id:20} {check.title}")

@@ -53,6 +53,15 @@ class Check:
     waits_for: str = ""
     time_outs: int = 0
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the check is and what it comes after, as JSON can carry it."""
+        return {
+            "id": self.id,
+            "title": self.title,
+            "category": self.category,
+            "requires": list(self.requires),
+        }
+
 
 @dataclass(frozen=True)
 class Verdict:
