@@ -76,7 +76,8 @@ def connect(
         NoLibraryError: neither ib_insync nor ib_async is installed.
         ConnectFailed: no usable connection came of it; its `explanation` says why.
     """
-    from .app import Wish, the_app
+    from .app import the_app
+    from .wishes import Wish
 
     wish = Wish(target, expect, client_id, account, timeout, wait, readonly, library, trade, resume)
     return the_app().connect(wish).connection.ib
@@ -96,7 +97,8 @@ async def connect_async(
     library: str | None = None,
 ) -> Any:
     """Do as `connect`, for code that awaits."""
-    from .app import Wish, the_app
+    from .app import the_app
+    from .wishes import Wish
 
     wish = Wish(target, expect, client_id, account, timeout, wait, readonly, library, trade, resume)
     return (await the_app().connect_async(wish)).connection.ib
@@ -151,7 +153,8 @@ async def diagnose_async(
     only: tuple[str, ...] = (),
 ) -> Report:
     """Do as `diagnose`, for code that awaits."""
-    from .app import Wish, the_app
+    from .app import the_app
+    from .wishes import Wish
 
     app = the_app()
     wish = Wish(target, expect, client_id, timeout=timeout, library=library)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import atexit
 import os
-from argparse import Namespace
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ibnb.session import (
     BadInputError,
+    Closed,
+    Health,
     Opened,
     Plan,
     Session,
@@ -25,6 +28,7 @@ from ibnb.session.libraries import find_library, is_ib
 from ibnb.session.loops import inspect_loop, patch_loop, run
 from ibnb.settings import IbSettings, apply_environment, check_seconds, state_folder
 from ibnb.tws.target import BadTargetError, Expectation, Target, parse_target
+from ibnb.wishes import Place, Wish
 
 if TYPE_CHECKING:
     from ibnb.diagnostics import Diagnosis, Diagnostician, Observer, Question
@@ -41,53 +45,24 @@ TERMINAL_IDS = range(900, 1000)
 """Client IDs of diagnoses from a terminal, outside those that notebooks get."""
 
 
-@dataclass(frozen=True)
-class Wish:
-    """What a user asked for, as given; None where nothing was said and the settings decide."""
-
-    target: str | int | None = None
-    expect: str | None = None
-    client_id: int | str | None = None
-    account: str | None = None
-    timeout: float | None = None
-    wait: float | None = None
-    readonly: bool | None = None
-    library: str | None = None
-    trade: bool = False
-    resume: bool = False
-
-
-def wish_of(options: Namespace) -> Wish:
-    """Return the wish that parsed options say."""
-    given = vars(options)
-    return Wish(**{name: given[name] for name in Wish.__dataclass_fields__ if name in given})
-
-
-@dataclass
-class Place:
-    """Where the process works: the notebook's name, whether it is one, and the `ib` it has."""
-
-    notebook: Callable[[], str] = os.getcwd
-    in_notebook: bool = False
-    at_hand: Callable[[], Any] = lambda: None
-
-
 class App:
     """The verbs: connect, disconnect, diagnose, explain."""
 
-    def __init__(self, settings: IbSettings, place: Place | None = None) -> None:
+    def __init__(
+        self, settings: IbSettings, place: Place | None = None, session: Session | None = None
+    ) -> None:
         self.settings = settings
         self.place = place or Place()
-        self.session = Session()
+        self.session = session or Session()
         self.session.tenant = Tenant(self._notebook, self._lease_store)
+        self.waiting: Callable[[], AbstractContextManager[Callable[[Waiting], None] | None]]
+        self.waiting = nullcontext
         self._latest: Explanation | None = None
         self._heard = 0
         self._simulator: SimulatorProcess | None = None
         self._diagnostician: Diagnostician | None = None
 
-    async def connect_async(
-        self, wish: Wish, on_wait: Callable[[Waiting], None] | None = None
-    ) -> Opened:
+    async def connect_async(self, wish: Wish) -> Opened:
         """Open the session's connection as wished.
 
         Raises:
@@ -113,18 +88,19 @@ class App:
         def wait(address: Address) -> float:
             return self.wait_for(address) if asked is None else asked
 
-        if not wish.resume:
-            return await self.session.connect(plan, candidates, wait=wait, on_wait=on_wait)
-        connection = self.session.connection
-        addresses = [replace(plan, target=target).address for target in candidates]
-        if connection is not None and wish.target is None and wish.client_id is None:
-            addresses = [connection.address]
-        for address in addresses:
-            resumed = await self.session.resume(address, wait=wait, on_wait=on_wait)
-            if resumed is not None:
-                return resumed
-        opened = await self.session.connect(plan, candidates, wait=wait, on_wait=on_wait)
-        return replace(opened, how="afresh")
+        with self.waiting() as on_wait:
+            if not wish.resume:
+                return await self.session.connect(plan, candidates, wait=wait, on_wait=on_wait)
+            connection = self.session.connection
+            addresses = [replace(plan, target=target).address for target in candidates]
+            if connection is not None and wish.target is None and wish.client_id is None:
+                addresses = [connection.address]
+            for address in addresses:
+                resumed = await self.session.resume(address, wait=wait, on_wait=on_wait)
+                if resumed is not None:
+                    return resumed
+            opened = await self.session.connect(plan, candidates, wait=wait, on_wait=on_wait)
+            return replace(opened, how="afresh")
 
     def wait_for(self, address: Address) -> float:
         """Return how many seconds a client ID that is still held is waited for.
@@ -137,14 +113,38 @@ class App:
             return AFTER_CRASH_SECONDS
         return float(self.settings.wait)
 
-    def connect(self, wish: Wish, on_wait: Callable[[Waiting], None] | None = None) -> Opened:
+    def connect(self, wish: Wish) -> Opened:
         """Open the session's connection as wished, from synchronous code; raises the same."""
         patch_loop()
-        return run(self.connect_async(wish, on_wait), self.session.home)
+        return run(self.connect_async(wish), self.session.home)
 
-    def disconnect(self, because: str) -> tuple[str, ...] | None:
-        """Close the connection; return what it still had, or None where none was open."""
-        return run(self.session.disconnect(because), self.session.home)
+    def disconnect(self, because: str) -> Closed | None:
+        """Close the connection; return what was closed, or None where none was open.
+
+        Where the session has none, it is the one that the user's own code gave the `ib` at hand.
+        """
+        session, at_hand = self.session, self.connected_at_hand()
+        if at_hand is not None:
+            return run(session.disconnect_users(at_hand, because), session.home)
+        connection = session.connection
+        left = run(session.disconnect(because), session.home)
+        if connection is None or left is None:
+            return None
+        return Closed(connection.address, left)
+
+    def connected_at_hand(self) -> Any:
+        """Return the `ib` at hand where the user's own code connected it and the session has none.
+
+        None where the session has a connection, or the `ib` at hand is not connected.
+        """
+        ib = self.place.at_hand()
+        connection = self.session.connection
+        own = connection is not None and (connection.is_open or connection.ib is ib)
+        return ib if is_ib(ib) and ib.isConnected() and not own else None
+
+    def health(self) -> Health:
+        """Return the health of the session, or of the user's own connection where it has none."""
+        return self.session.health(self.connected_at_hand())
 
     def question(self, wish: Wish, only: Sequence[str] = (), wait: float = 0.0) -> Question:
         """Return what a diagnosis is to find out.
@@ -179,7 +179,7 @@ class App:
         if self._diagnostician is None:
             from ibnb.diagnostics import Diagnostician
 
-            self._diagnostician = Diagnostician(state_folder(self.settings.state_dir))
+            self._diagnostician = Diagnostician(self._state())
         loop = inspect_loop() if self.place.in_notebook else None
         ib = self.place.at_hand()
         at_hand = self.session.health(ib) if is_ib(ib) else None
@@ -239,14 +239,19 @@ class App:
 
         return self._with_fate(explain_notice(notice, self.session.journal))
 
-    def evidence_question(self, explanation: Explanation) -> Question | None:
-        """Return the diagnosis whose answers belong beside an explanation, or None."""
+    def evidence_question(self, *explanations: Explanation) -> Question | None:
+        """Return the diagnosis whose answers belong beside these explanations, or None.
+
+        It opens no connection: explaining must not add one to a sick gateway.
+        """
         from ibnb.diagnostics import checks_for
 
-        only = checks_for(explanation)
+        failed, connection = self.session.failed, self.session.connection
+        connected = failed is None and connection is not None and connection.is_open
+        found = (checks_for(one, connected=connected) for one in explanations)
+        only = tuple(dict.fromkeys(name for names in found for name in names))
         if not only:
             return None
-        failed = self.session.failed
         # Explaining must not start a simulated gateway only because it is the usual target.
         elsewhere = self.session.connection is None and self.settings.target == SIMULATOR
         question = self.question(Wish("paper" if elsewhere else None), only)
@@ -292,17 +297,26 @@ class App:
     def close(self) -> None:
         """Close the connection and end the simulated gateway, where there are any."""
         if self.session.connection is not None:
-            self.disconnect("ibnb was unloaded.")
+            run(self.session.disconnect("ibnb was unloaded."), self.session.home)
+        self.session.unlock()
         if self._simulator is not None:
             self._simulator.stop()
             self._simulator = None
         self.session.tenant.close()
 
     def _notebook(self) -> str:
-        return self.place.notebook()
+        return self.place.notebook
 
-    def _lease_store(self) -> LeaseStore:
-        return SqliteLeases(state_folder(self.settings.state_dir))
+    def _lease_store(self) -> LeaseStore | None:
+        folder = self._state()
+        return SqliteLeases(folder) if folder is not None else None
+
+    def _state(self) -> Path | None:
+        try:
+            return state_folder(self.settings.state_dir)
+        except (OSError, RuntimeError):
+            # As where a home directory is meant that does not exist.
+            return None
 
     def _timeout(self, wish: Wish) -> float:
         if wish.timeout is None:
@@ -319,7 +333,11 @@ class App:
     def _own_targets(self, wish: Wish) -> tuple[Target, ...]:
         """Return where the session is open, else where the last opening failed, else nothing."""
         connection, failed = self.session.connection, self.session.failed
-        if connection is not None:
+        at_hand = self.connected_at_hand()
+        if at_hand is not None:
+            client = at_hand.client
+            own = parse_target(str(Target(client.host, client.port)))[0]
+        elif connection is not None:
             own = connection.plan.target
         elif failed is not None:
             own = failed.target
@@ -356,6 +374,11 @@ def the_app() -> App:
         apply_environment(settings)
         _app = App(settings)
         atexit.register(_app.session.close_at_exit)
+    return _app
+
+
+def current_app() -> App | None:
+    """Return this process's one app, or None where nobody asked for it yet."""
     return _app
 
 

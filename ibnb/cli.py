@@ -21,11 +21,12 @@ HEALTHY, PROBLEM, CANNOT_RUN = 0, 1, 2
 
 def diag(words: Sequence[str]) -> int:
     """Diagnose a target: 0 when it is healthy, 1 when a problem was found."""
-    from ibnb.app import the_app, wish_of
+    from ibnb.app import the_app
     from ibnb.diagnostics.bundle import check_bundle_path
     from ibnb.support import write_support_bundle
     from ibnb.ui.text import bundle_text, print_report
     from ibnb.ui.waiting import WaitingLines
+    from ibnb.wishes import wish_of
 
     options = diagnose_parser("ibnb diag").parse_args(words)
     if options.list:

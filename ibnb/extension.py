@@ -5,16 +5,17 @@ from __future__ import annotations
 import atexit
 from typing import Any
 
-from ibnb.app import App, Place, set_app
+from ibnb.app import App, current_app, set_app
 from ibnb.magics import IbMagics
 from ibnb.session.guard import Guard
 from ibnb.session.handlers import BlockingCalls
-from ibnb.session.libraries import NAMES
+from ibnb.session.libraries import notice_loggers
 from ibnb.session.loops import current_loop, patch_loop
 from ibnb.session.quiet import NoticeLines
 from ibnb.ui.badge import Badges
 from ibnb.ui.cells import Cells
 from ibnb.ui.notebook import notebook_name
+from ibnb.wishes import Place
 
 ATTRIBUTE = "_ibnb"
 
@@ -26,12 +27,13 @@ class Extension:
         self.shell = shell
         in_notebook = getattr(shell, "kernel", None) is not None
         self.magics = IbMagics(shell=shell)
-        self.app = App(self.magics)
+        before = current_app()
+        # What `ibnb.connect` opened before this goes on being the notebook's one connection.
+        self.app = App(self.magics, session=before.session if before is not None else None)
         self.cells = Cells(shell, self.app)
         self.badges = Badges(shell, self.app)
-        self.app.place = Place(
-            lambda: notebook_name(shell), in_notebook, lambda: shell.user_ns.get("ib")
-        )
+        self.app.place = Place(notebook_name(shell), in_notebook, lambda: shell.user_ns.get("ib"))
+        self.app.waiting = self.cells.waiting
         self.guard = Guard(
             self.app.session,
             enabled=lambda: bool(self.magics.guard),
@@ -39,10 +41,8 @@ class Extension:
             waiting=self.cells.waiting,
         )
         self.app.session.resuming.by_itself = lambda: bool(self.magics.auto_resume)
-        self.blocking_calls = BlockingCalls()
-        self.notice_lines = NoticeLines(
-            tuple(f"{name}.wrapper" for name in NAMES), wanted=lambda: bool(self.magics.explain)
-        )
+        self.blocking_calls = BlockingCalls(current_loop() if in_notebook else None)
+        self.notice_lines = NoticeLines(notice_loggers(), wanted=lambda: bool(self.magics.explain))
         self.magics.attach(self.app, self.cells)
         if in_notebook:
             self.app.session.home = current_loop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import keyword
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 
-from ibnb.app import App, wish_of
+from ibnb.app import App
 from ibnb.options import bare_parser, connect_parser, diagnose_parser, explain_parser
 from ibnb.session import BadInputError
 from ibnb.settings import IbSettings, apply_environment
 from ibnb.support import write_support_bundle
+from ibnb.wishes import wish_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,8 +43,13 @@ class IbMagics(Magics, IbSettings):
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell=shell)
-        with _one_line():
-            apply_environment(self)
+        try:
+            with _one_line():
+                apply_environment(self)
+        except UsageError:
+            # The constructor has put these settings where `%config` finds them.
+            self.shell_.configurables.remove(self)
+            raise
         self._app: App | None = None
         self._cells: Cells | None = None
 
@@ -77,10 +84,9 @@ class IbMagics(Magics, IbSettings):
         """
         with _one_line():
             options = connect_parser("%ibconnect").parse_line(line)
-            if not options.name.isidentifier():
+            if not options.name.isidentifier() or keyword.iskeyword(options.name):
                 raise BadInputError(f"--name {options.name!r}: give a Python name, such as ib")
-            with self.cells.waiting() as on_wait:
-                opened = self.app.connect(wish_of(options), on_wait)
+            opened = self.app.connect(wish_of(options))
         self.cells.show_opened(opened)
         self.shell_.push({options.name: opened.connection.ib})
         # IPython cannot see that a magic's line ended in a semicolon, which asks for no output.
@@ -91,9 +97,8 @@ class IbMagics(Magics, IbSettings):
         """Close the connection, and wait until it is really closed."""
         with _one_line():
             bare_parser("%ibdisconnect").parse_line(line)
-        connection = self.app.session.connection
-        left = self.app.disconnect("%ibdisconnect closed the connection.")
-        self.cells.show_closed(connection, left)
+        closed = self.app.disconnect("%ibdisconnect closed the connection.")
+        self.cells.show_closed(closed)
 
     @line_magic
     def ibdiag(self, line: str) -> None:

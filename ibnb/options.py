@@ -16,12 +16,19 @@ class Parser(argparse.ArgumentParser):
     """A parser that says what is wrong in one line, and never ends the process itself."""
 
     def __init__(self, verb: str, about: str) -> None:
-        super().__init__(prog=verb, description=about, allow_abbrev=False)
+        # Help of a magic is asked for with `?`; argparse would end the process after it.
+        is_magic = verb.startswith("%")
+        super().__init__(prog=verb, description=about, allow_abbrev=False, add_help=not is_magic)
+
+    takes_text = False
+    """Whether what follows the verb is free text, in which a lone quote is no mistake."""
 
     def error(self, message: str) -> NoReturn:
         """Raise BadInputError with what was wrong and what is accepted."""
         if message.startswith("unrecognized arguments"):
             message = f"{message.replace('arguments', 'option')}; accepted: {self.accepted()}"
+            if self.prog.startswith("%"):
+                message += f"  ({self.prog}? says more)"
         raise BadInputError(f"{self.prog}: {message}")
 
     def accepted(self) -> str:
@@ -38,7 +45,10 @@ class Parser(argparse.ArgumentParser):
             # A semicolon at the end is how a notebook is told to show no output.
             words = shlex.split(line.rstrip().removesuffix(";"), posix=True)
         except ValueError as error:
-            raise BadInputError(f"{self.prog}: {error}") from None
+            if not self.takes_text:
+                raise BadInputError(f"{self.prog}: {error}") from None
+            # What was pasted may have an apostrophe that belongs to it.
+            words = line.split()
         return self.parse_args(words)
 
 
@@ -111,6 +121,7 @@ def diagnose_parser(verb: str) -> Parser:
 def explain_parser(verb: str) -> Parser:
     """Return the options of explaining."""
     parser = Parser(verb, "Explain an error code, or find an explanation by words.")
+    parser.takes_text = True
     parser.add_argument("query", nargs="*", help="a code, or words")
     parser.add_argument("--json", action="store_true", help="print the entry as JSON")
     return parser

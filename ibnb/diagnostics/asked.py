@@ -24,6 +24,7 @@ SHOWN_OF_ORDER = (
 )
 
 _STOCK = 'Stock("AAPL", "SMART", "USD")'
+_ACCOUNT = "ib.managedAccounts()[0]"
 _QUALIFIED = f"*ib.qualifyContracts({_STOCK})"
 # ib_async cannot keep the ticker of a contract that is not qualified.
 EXAMPLES: Mapping[str, str] = {
@@ -42,6 +43,18 @@ EXAMPLES: Mapping[str, str] = {
     "reqMktDepth": f"ib.reqMktDepth({_QUALIFIED})",
     "reqSecDefOptParams": 'ib.reqSecDefOptParams("AAPL", "", "STK", 265598)',
     "reqMatchingSymbols": 'ib.reqMatchingSymbols("AAPL")',
+    "reqAccountUpdates": f"ib.reqAccountUpdates({_ACCOUNT})",
+    "reqAccountUpdatesMulti": f"ib.reqAccountUpdatesMulti({_ACCOUNT})",
+    "reqAccountSummary": "ib.accountSummary()",
+    "reqPnL": f"ib.reqPnL({_ACCOUNT})",
+    "reqPnLSingle": f'ib.reqPnLSingle({_ACCOUNT}, "", 265598)',
+    "reqScannerSubscription": (
+        'ib.reqScannerData(ScannerSubscription(instrument="STK", locationCode="STK.US.MAJOR", '
+        'scanCode="TOP_PERC_GAIN"))'
+    ),
+    "reqFundamentalData": f'ib.reqFundamentalData({_QUALIFIED}, "ReportSnapshot")',
+    "reqHistogramData": f'ib.reqHistogramData({_QUALIFIED}, True, "1 week")',
+    "reqHistoricalNews": 'ib.reqHistoricalNews(265598, "BRFG", "", "", 10)',
     "placeOrder": f'ib.whatIfOrder({_QUALIFIED}, LimitOrder("BUY", 1, 100.0))',
 }
 """Calls to start from, as users of the libraries write them. None of them sends an order: a what-if

@@ -13,16 +13,19 @@ CONNECTING = ("net.tcp", "api.")
 """Checks that may open a connection: explaining must not add one to a sick gateway."""
 
 
-def checks_for(explanation: Explanation) -> tuple[str, ...]:
-    """Return the ids of the checks that can answer for this explanation without connecting."""
+def checks_for(explanation: Explanation, *, connected: bool = False) -> tuple[str, ...]:
+    """Return the ids of the checks that can answer for this explanation without connecting.
+
+    Where the session is `connected` to what is asked about, the checks of the API look through it.
+    """
     named = [check.check for check in explanation.entry.checks]
-    known = {check.id for check in CHECKS if not check.id.startswith(CONNECTING)}
+    known = {check.id for check in CHECKS if connected or not check.id.startswith(CONNECTING)}
     return tuple(dict.fromkeys(name for name in named if name in known))
 
 
 def with_answers(explanation: Explanation, report: Report) -> Explanation:
-    """Return the explanation with what those checks found."""
-    named = set(checks_for(explanation))
+    """Return the explanation with what the checks that it names found."""
+    named = {check.check for check in explanation.entry.checks}
     answers = tuple(
         Answer(result.id, result.status, result.summary)
         for result in report.results

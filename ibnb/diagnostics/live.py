@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from typing import Any
@@ -18,17 +19,31 @@ from .objections import LOOKING_UP
 
 PACING_PAGES = frozenset({"pacing", "history-pacing"})
 REFUSED = Code.VALIDATION
+ACCOUNT_CODE = re.compile("account code", re.IGNORECASE)
+FOLLOWING = frozenset({"reqAccountUpdates", "reqAccountUpdatesMulti"})
+"""Requests for an account's values; the first of them has no number, and so has its refusal."""
+SOON = 10.0
+"""Seconds within which a refusal follows its request."""
 
 
 def explain_notice(notice: Notice, journal: Journal) -> Explanation:
     """Return what a notice means, with the request that it speaks of and what belongs to it."""
     explanation = explain(notice.code, text=notice.text)
-    request = journal.request_of(notice)
+    request = journal.request_of(notice) or _unnamed(notice, journal)
     if explanation.entry.id in PACING_PAGES:
         explanation = _with_pace(explanation, pacing(journal, time.time()))
     if request is None:
         return explanation
     return with_request(explanation, request, notice.text if notice.code == REFUSED else "")
+
+
+def _unnamed(notice: Notice, journal: Journal) -> Request | None:
+    """Return the request that a refusal speaks of without its number, where its words tell."""
+    if notice.code != REFUSED or not ACCOUNT_CODE.search(notice.text):
+        return None
+    sent = journal.requests.since(notice.time - SOON, FOLLOWING)
+    own = [one for one in sent if notice.connection in {0, one.connection}]
+    return own[-1] if own else None
 
 
 def with_request(explanation: Explanation, request: Request, refusal: str = "") -> Explanation:

@@ -20,6 +20,7 @@ one category, each an ``[[entry]]``::
     related = ["not-connected"]         # ids of other entries
     check_ids = ["session.client-id"]   # the diagnostic checks that this page explains
     text = ["read-?only"]               # only where several entries share a code, see below
+    words = ["client id"]               # what users type for this page first of all; not shown
 
 Where a code means several things that its text tells apart, each gets an entry of its own, with
 the same code and a `text`: regular expressions, looked for anywhere in the notice's text, whatever
@@ -40,7 +41,8 @@ an entry of its own, ``<family id>-<code>``, whose summary is that sentence and 
 
 `id`, `codes`, `title`, `category`, `severity`, `summary` and `resolution` are required, the others
 default to nothing. All texts are searched by `explain`, so a word that users will type belongs into
-one of them.
+one of them. Where it leads to another page first, put it into `words`: a query that is one of them,
+or that holds one of three words and more, leads to its page before any other.
 """
 
 from __future__ import annotations
@@ -70,10 +72,10 @@ CHECK_IDS = (
 """The diagnostic checks that an entry may name, as ``%ibdiag --list`` shows them."""
 
 REQUIRED = ("id", "codes", "title", "category", "severity", "summary", "resolution")
-OPTIONAL = ("symptoms", "causes", "checks", "related", "text", "check_ids")
+OPTIONAL = ("symptoms", "causes", "checks", "related", "text", "check_ids", "words")
 
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-_HEADER = re.compile(r"^\[\[(entry|family)\]\]", re.MULTILINE)
+_HEADER = re.compile(r"^[ \t]*\[\[[ \t]*[\"']?(entry|family)[\"']?[ \t]*\]\]", re.MULTILINE)
 
 
 class CatalogueError(ValueError):
@@ -119,7 +121,12 @@ def _entries_of(file: Path) -> Iterator[_Placed]:
     category = file.name.removesuffix(".toml").partition("-")[0]
     for kind, tables in (("entry", pages), ("family", families)):
         lines = _lines(source, kind)
-        for line, table in zip(lines, tables, strict=False):
+        if len(lines) != len(tables) or not all(isinstance(table, dict) for table in tables):
+            raise CatalogueError(
+                f"{file.name}, line {_line_of_other_form(source, kind, lines)}: write each {kind} "
+                f"as a table under its own [[{kind}]]."
+            )
+        for line, table in zip(lines, tables, strict=True):
             where = f"{file.name}, line {line}, {kind} {table.get('id', 'without id')}"
             parsed = [parse_entry(table, where)] if kind == "entry" else _members(table, where)
             for entry in parsed:
@@ -140,13 +147,22 @@ def _lines(source: str, kind: str) -> list[int]:
     ]
 
 
+def _line_of_other_form(source: str, kind: str, lines: Sequence[int]) -> int:
+    """Return the line of the tables that were written in another way than under a header each."""
+    assigned = re.search(rf"^[ \t]*[\"']?{kind}[\"']?[ \t]*=", source, re.MULTILINE)
+    if assigned is None:
+        return lines[0] if lines else 1
+    return source.count("\n", 0, assigned.end()) + 1
+
+
 def _members(table: dict[str, Any], where: str) -> Iterator[Entry]:
     """Yield a family's entries; what they share is read once."""
     codes = table.get("codes")
     if not isinstance(codes, dict) or not all(code.isdecimal() for code in codes):
         raise CatalogueError(f"{where}: codes must be a table from code to sentence.")
-    if "text" in table:
-        raise CatalogueError(f"{where}: a family has no text patterns; write an entry instead.")
+    for key, meaning in (("text", "text patterns"), ("words", "words of its own")):
+        if key in table:
+            raise CatalogueError(f"{where}: a family has no {meaning}; write an entry instead.")
     shared = parse_entry(table | {"codes": []}, where)
     for code, happened in codes.items():
         sentence = _text(happened, f"{where}: {code}")
@@ -198,6 +214,7 @@ def parse_entry(table: dict[str, Any], where: str) -> Entry:
         related=_texts(table.get("related", []), f"{where}: related"),
         text=_patterns(table.get("text", []), f"{where}: text"),
         check_ids=_check_ids(table.get("check_ids", []), f"{where}: check_ids"),
+        words=_texts(table.get("words", []), f"{where}: words"),
     )
 
 
@@ -264,10 +281,15 @@ def _check_ids(value: object, where: str) -> tuple[str, ...]:
 def _check_unique(placed: Sequence[_Placed]) -> None:
     ids: set[str] = set()
     checks: dict[str, str] = {}
+    words: dict[str, str] = {}
     for entry, _, where in placed:
         if entry.id in ids:
             raise CatalogueError(f"{where}: there are two entries named {entry.id}.")
         ids.add(entry.id)
+        for typed in entry.words:
+            other = words.setdefault(typed.lower(), entry.id)
+            if other != entry.id:
+                raise CatalogueError(f"{where}: the words {typed!r} already lead to {other}.")
         for check_id in entry.check_ids:
             if check_id in checks:
                 raise CatalogueError(

@@ -9,11 +9,14 @@ from pathlib import Path
 from .index import Catalogue
 from .loader import load
 from .model import Entry, Explanation, Severity
-from .pasted import notice_in
+from .pasted import Pasted, notice_in
 from .ranges import range_of
 
 LONGEST_NUMBER = 20
 """Digits up to which a number is repeated in full; no gateway's code has more than five."""
+
+SHORTEST_CODE = 100
+"""The first code of the ranges; a lower number beside a word is mostly something else."""
 
 PORTS = range(1024, 65536)
 """Numbers that are looked up in the texts too: a port, or a socket error of Windows."""
@@ -25,9 +28,9 @@ ID_LIKENESS = 0.8
 """How alike a mistyped id and an id must be, as `difflib` measures it, from 0 to 1."""
 
 MOST_COMPLETIONS = 100
-"""Words that are offered for one prefix; a longer list is read by nobody."""
+"""Words that are offered where nothing was typed; a longer list is read by nobody."""
 
-_NUMBER = re.compile(r"[+-]?\d+")
+_NUMBER = re.compile(r"([+-]?\d+)(?:\.0*)?")  # "326.0" is what a table of numbers makes of a code
 
 
 class UnknownQueryError(LookupError):
@@ -59,16 +62,19 @@ def explain(query: str | int, *, text: str = "") -> Explanation:
     if isinstance(query, int):
         return _explain_number(query, text)
     words = query.strip()
-    if _NUMBER.fullmatch(words):
+    number = _NUMBER.fullmatch(words)
+    if number is not None:
         # Python refuses to convert thousands of digits; a code that long means nothing anyway.
-        too_long = len(words.lstrip("+-")) > LONGEST_NUMBER
-        return _unknown_number(None, text) if too_long else _explain_number(int(words), text)
+        too_long = len(number[1].lstrip("+-")) > LONGEST_NUMBER
+        if too_long:
+            return _unknown_number(None, _said("gateway", text))
+        return _explain_number(int(number[1]), text)
     entry = catalogue().by_id(words.lower()) or catalogue().by_check(words.lower())
     if entry is not None:
         return _explanation(entry, text)
     pasted = notice_in(words)
-    if pasted is not None and _is_code(pasted.code):
-        return _explain_number(pasted.code, text, pasted.text)
+    if pasted is not None and (pasted.certain or _is_code(pasted.code) or _is_bare(pasted)):
+        return _explain_pasted(pasted, text)
     found = _of_mistyped_id(words) or catalogue().search(words)
     if not found:
         raise UnknownQueryError(_advice(words))
@@ -89,31 +95,55 @@ def severity_of(code: int, text: str = "") -> Severity:
 def completions(prefix: str) -> tuple[str, ...]:
     """Return what `explain` knows that begins with these letters: ids, checks, then codes.
 
-    At most `MOST_COMPLETIONS`, so that an empty prefix does not list the whole catalogue.
+    An empty prefix gets the first `MOST_COMPLETIONS` and not the whole catalogue; letters get all
+    that begin with them, so that every code can be reached.
     """
     known = catalogue()
     begun = prefix.strip().lower()
     ids = sorted(entry.id for entry in known.entries if entry.family is None)
     words = (*ids, *known.checks, *map(str, known.codes))
-    return tuple(word for word in words if word.startswith(begun))[:MOST_COMPLETIONS]
+    offered = tuple(word for word in words if word.startswith(begun))
+    return offered if begun else offered[:MOST_COMPLETIONS]
 
 
 def _is_code(number: int) -> bool:
     return catalogue().by_code(number) is not None or range_of(number) is not None
 
 
+def _is_bare(pasted: Pasted) -> bool:
+    """Say whether nothing but a number was pasted; a short one is rather part of other words."""
+    return not pasted.text and pasted.code >= SHORTEST_CODE
+
+
 def _explanation(entry: Entry, text: str) -> Explanation:
     return Explanation(entry, facts=(f"The gateway said: {text}",) if text else ())
 
 
-def _explain_number(number: int, text: str, pasted: str = "") -> Explanation:
-    """Explain a code; `text` came from the gateway, `pasted` is what a user typed beside it."""
-    entry = catalogue().by_code(number, text or pasted)
+def _explain_number(number: int, text: str) -> Explanation:
+    """Explain a number; with a `text` it came from the gateway, and can be nothing but a code."""
+    entry = catalogue().by_code(number, text)
     if entry is None and not text:
         entry = _entry_of_other_number(number)
     if entry is not None:
         return _explanation(entry, text)
-    return _unknown_number(number if abs(number) < 10**LONGEST_NUMBER else None, text)
+    short = number if abs(number) < 10**LONGEST_NUMBER else None
+    return _unknown_number(short, _said("gateway", text))
+
+
+def _explain_pasted(pasted: Pasted, text: str) -> Explanation:
+    """Explain a pasted notice; its own words stand in for the `text` that did not come with it."""
+    entry = catalogue().by_code(pasted.code, text or pasted.text)
+    if entry is None and not (text or pasted.certain):
+        entry = _entry_of_other_number(pasted.code)
+    if entry is not None:
+        return _explanation(entry, text)
+    said = _said("gateway", text) or _said("notice", pasted.text)
+    return _unknown_number(pasted.code, said)
+
+
+def _said(who: str, text: str) -> str:
+    """Return a sentence with the words that came with a code, and a space behind; or nothing."""
+    return f'The {who} said: "{text}" ' if text else ""
 
 
 def _entry_of_other_number(number: int) -> Entry | None:
@@ -129,9 +159,11 @@ def _entry_of_other_number(number: int) -> Entry | None:
     return found[0] if found else None
 
 
-def _unknown_number(number: int | None, text: str) -> Explanation:
-    """Make the page of a code that no entry knows; None stands for a number beyond all sense."""
-    said = f'The gateway said: "{text}" ' if text else ""
+def _unknown_number(number: int | None, said: str) -> Explanation:
+    """Make the page of a code that no entry knows; None stands for a number beyond all sense.
+
+    `said` is a sentence on the words that came with it, with a space behind, or empty.
+    """
     known = None if number is None else range_of(number)
     if known is not None:
         entry = Entry(

@@ -22,6 +22,7 @@ class Entry:
 
     `text` are the patterns by which the page is told from others of the same code, none on the
     page that explains the code as such. `check_ids` are the diagnostic checks whose page it is.
+    `words` are what users type for this page first of all; they are not shown.
     `family` is the id of the family of near-identical codes that it was written in, if any.
     """
 
@@ -38,6 +39,7 @@ class Entry:
     related: tuple[str, ...] = ()
     text: tuple[str, ...] = ()
     check_ids: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
     family: str | None = None
 
     def to_dict(self) -> dict[str, Any]:

@@ -43,7 +43,7 @@ REJECTION = CodeRange(
     "the connection works, but what was asked for was not accepted.",
     (
         "Read the gateway's own text: it names the field or the rule that was broken.",
-        "Reduce the request to the smallest one that works, then add its fields back one by one.",
+        "Begin with a small request that works, and add your own values until it fails.",
         "For an order, enter the same order by hand in TWS, on paper: its dialogs say more.",
     ),
 )
@@ -106,7 +106,7 @@ ADVANCED = CodeRange(
     "was rejected, or accepted with a change.",
     (
         "Read the gateway's own text: it names the field, the permission or the subscription.",
-        "Reduce the request to the smallest one that works, then add its fields back one by one.",
+        "Begin with a small request that works, and add your own values until it fails.",
     ),
 )
 

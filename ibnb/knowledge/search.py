@@ -33,6 +33,9 @@ SHORTEST_GUESS = 4
 MOST_GUESSES = 5
 """Strange words of one query that are looked at; a long paste is no typing error."""
 
+SHORTEST_QUOTE = 3
+"""Words from which on one of an entry's `words` decides also inside of a longer query."""
+
 _WORD = re.compile(r"[^\W_]+(?:_[^\W_]+)*")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|_|(?<=[A-Za-z])(?=\d{3,5}(?:\D|$))|(?<=\d{3})(?=[a-z])")
 _STOP_WORDS = frozenset(
@@ -49,7 +52,7 @@ def _fields(entry: Entry) -> Iterable[tuple[float, str]]:
     yield 5, entry.id
     yield 5, entry.title
     yield 5, " ".join(map(str, entry.codes))
-    yield 4, "\n".join(entry.symptoms)
+    yield 4, "\n".join((*entry.symptoms, *entry.words))
     yield 3, entry.summary
     yield 2, "\n".join(entry.causes)
     yield 1, "\n".join(check.text for check in entry.checks)
@@ -57,9 +60,14 @@ def _fields(entry: Entry) -> Iterable[tuple[float, str]]:
 
 
 def _stem(word: str) -> str:
-    word = word.lower()
+    word = word.lower().replace("cancell", "cancel")  # "canceled" is the American spelling
     plural = len(word) > 3 and word.endswith("s") and not word.endswith("ss")  # noqa: PLR2004 - "ids"
     return word[:-1] if plural else word
+
+
+def _run(text: str) -> str:
+    """Return the stems of a text's words with spaces around each, so that only whole ones match."""
+    return f" {' '.join(_stem(word) for word in _WORD.findall(text))} "
 
 
 def _readings(word: str) -> tuple[tuple[str, ...], ...]:
@@ -77,6 +85,11 @@ class Index:
         tokens = _Tokens()
         self._weights = [_weights(entry, tokens) for entry in self._entries]
         self._texts = ["\n".join(text for _, text in _fields(entry)).lower() for entry in entries]
+        self._typed = [
+            (_run(typed), place)
+            for place, entry in enumerate(self._entries)
+            for typed in entry.words
+        ]
         known_by = Counter(token for weights in self._weights for token in weights)
         self._rarity = {
             token: math.log(1 + len(self._entries) / count) for token, count in known_by.items()
@@ -87,17 +100,18 @@ class Index:
 
         A word that no entry knows is read as the known one nearest to it, for half its worth.
         """
+        meant = self._meant(query)
         words = [word for word in _WORD.findall(query) if word.lower() not in _STOP_WORDS]
         if not words:
-            return ()
+            return meant
         terms = [(_readings(word), 1.0) for word in words]
         guesses = 0
         for place, word in enumerate(words):
             if guesses < MOST_GUESSES and not self._knows(word):
                 guesses += 1
-                meant = self._nearest(_stem(word))
-                if meant is not None:
-                    terms[place] = (((meant,),), GUESSED)
+                near = self._nearest(_stem(word))
+                if near is not None:
+                    terms[place] = (((near,),), GUESSED)
         phrase = " ".join(query.lower().split())
         scored = []
         for place, weights in enumerate(self._weights):
@@ -112,7 +126,18 @@ class Index:
                 total *= PHRASE_BONUS
             if total > 0:
                 scored.append((-total, place))
-        return tuple(self._entries[place] for _, place in sorted(scored))
+        found = (self._entries[place] for _, place in sorted(scored))
+        return (*meant, *(entry for entry in found if entry not in meant))
+
+    def _meant(self, query: str) -> tuple[Entry, ...]:
+        """Return the entry whose `words` the query is, or else holds; the longest of them count."""
+        asked = _run(query)
+        fitting = [
+            (len(typed), -place)
+            for typed, place in self._typed
+            if typed == asked or (len(typed.split()) >= SHORTEST_QUOTE and typed in asked)
+        ]
+        return (self._entries[-max(fitting)[1]],) if fitting else ()
 
     def _knows(self, word: str) -> bool:
         return any(token in self._rarity for reading in _readings(word) for token in reading)

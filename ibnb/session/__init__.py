@@ -12,12 +12,14 @@ from .errors import (
     StaleConnection,
 )
 from .health import Health
+from .outcomes import Closed, Opened
 from .patience import Waiting
-from .session import Opened, Session
+from .session import Session
 
 __all__ = [
     "BadInputError",
     "BlockingInHandler",
+    "Closed",
     "ConnectFailed",
     "Connection",
     "Health",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import platform
+from pathlib import Path
 from typing import Literal
 
 from .errors import BadInputError
@@ -49,3 +50,11 @@ def parse_client_id(text: str) -> int | Literal["auto"]:
 def next_client_id(client_id: int) -> int:
     """Return the ID to try after this one, within those that notebooks get."""
     return LOWEST if client_id >= HIGHEST or client_id < LOWEST else client_id + 1
+
+
+def working_directory() -> str:
+    """Return the working directory, which names a workflow without a notebook; empty if gone."""
+    try:
+        return str(Path.cwd())
+    except OSError:
+        return ""

@@ -116,7 +116,8 @@ class Connection(Held):
         Raises:
             OpeningFailedError: it did not become ready, or the socket was lost right after that.
         """
-        harness.lock_orders(self.ib, self._orders_locked)
+        if not self.plan.trade:
+            harness.lock_orders(self.ib, _orders_locked)
         self.watch(lambda: self._others_open(self.ib))
         keep_events(self.ib)
         try:
@@ -136,8 +137,6 @@ class Connection(Held):
         """
         kept, before = self.kept or Kept(), self.attempt
         self._become("resuming")
-        # Whose account it is this time is not known yet.
-        harness.lock_orders(self.ib, self._orders_locked)
         expected = replace(self.plan.target, expects="live" if self.kind_is_live else "paper")
         try:
             after = await self._bring_up(expected, summary=kept.summary)
@@ -155,10 +154,12 @@ class Connection(Held):
         return Resumed(again, changed)
 
     async def close(self, because: str = "The connection was closed.") -> None:
-        """Close it as `Held.close` does, and hand the `ib` back as the library made it."""
+        """Close it as `Held.close` does, and hand the `ib` back as the library made it.
+
+        All but its order lock: whatever connects it again, it was opened without ``--trade``.
+        """
         await super().close(because)
         self.unwatch()
-        harness.unlock_orders(self.ib)
         keep_no_events(self.ib)
         if self.kept is not None:
             self.kept.end()
@@ -192,8 +193,6 @@ class Connection(Held):
         return attempt
 
     def _go(self) -> None:
-        if not self.orders_locked:
-            harness.unlock_orders(self.ib)
         self.opened_at = time.time()
         self._become("degraded" if self.missing else "ready")
         self.ib.connectedEvent.emit()
@@ -227,9 +226,10 @@ class Connection(Held):
             super()._on_notice(req_id, code, text, *contract)
             self._on_change()
 
-    def _orders_locked(self) -> OrdersLocked:
-        where = f"{self.plan.target} is a live account, opened without --trade."
-        return OrdersLocked("orders-locked", (where,))
+
+def _orders_locked() -> OrdersLocked:
+    fact = "This is a live account, and this `ib` was opened without --trade."
+    return OrdersLocked("orders-locked", (fact,))
 
 
 def _same_account(before: Attempt | None, after: Attempt) -> None:

@@ -3,6 +3,7 @@
 Exception
   IbnbError                    carries a verdict and an explanation
     ConnectFailed              (also a ConnectionError and a TimeoutError) an opening failed
+      ConnectRefused           (also a ConnectionRefusedError) nothing listens on the port
     StaleConnection            (also a ConnectionError) the `ib` at hand was replaced
     OrdersLocked               an order was about to be sent on a live account
     BlockingInHandler          a blocking request inside an event handler, which would hang
@@ -53,6 +54,10 @@ class IbnbError(Exception):
 # The libraries raise a bare TimeoutError or ConnectionError: code written for either catches it.
 class ConnectFailed(IbnbError, ConnectionError, TimeoutError):  # noqa: N818 - what the user reads
     """Met when `%ibconnect`, `ibnb.connect` or a guarded connect opens no usable connection."""
+
+
+class ConnectRefused(ConnectFailed, ConnectionRefusedError):  # noqa: N818 - what the user reads
+    """Met when nothing listens on the port, as ConnectionRefusedError is without ibnb."""
 
 
 class StaleConnection(IbnbError, ConnectionError):  # noqa: N818 - the documented name

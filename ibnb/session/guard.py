@@ -16,12 +16,11 @@ from contextlib import AbstractContextManager
 from types import ModuleType
 from typing import Any
 
-from ibnb.tws.accounts import is_paper
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.target import Target
 
-from . import harness, libraries, loops
-from .errors import OrdersLocked, StaleConnection
+from . import libraries, loops
+from .errors import StaleConnection
 from .held import Address, Held, address_of
 from .imports import ImportHook
 from .opening import OpeningFailedError, watch_opening
@@ -149,35 +148,43 @@ class Guard:
             session.holdings.look_back(session.journal)
             await session.holdings.clear(address, run, ib)
             before = session.holdings.of(ib)
-            locked = harness.orders_locked(ib)
             if before is not None:
                 # An object that connects again itself is reopened in good order, not replaced.
                 await before.close()
                 before.unwatch()
                 session.let_go(before)
-            if locked:
-                # Whatever reconnects it, an `ib` that was opened locked does not come back open.
-                harness.lock_orders(ib, orders_locked_error)
             held = Held(ib, address, run, session.journal)
             held.ended = session.note_end
+            held.since = before.since if before is not None else None
             held.note_requests()
             session.holdings.add(ib, held)
-            opening = asyncio.ensure_future(self._open(ib, held, connect))
+            opening = asyncio.ensure_future(self._open(ib, held, connect, is_fresh=before is None))
             held.opening = opening
         await _outcome(held, opening)
 
     async def _open(
-        self, ib: Any, held: Held, connect: Callable[[], Coroutine[Any, Any, Any]]
+        self,
+        ib: Any,
+        held: Held,
+        connect: Callable[[], Coroutine[Any, Any, Any]],
+        *,
+        is_fresh: bool,
     ) -> None:
+        session = self._session
         try:
             attempt = await self._opened(ib, held, connect)
+            session.failed = None
+            if not self._active:
+                # Unloaded meanwhile: the connection is the user's own, and nothing is put on it.
+                return
+            if session.holdings.note_opened(held) and is_fresh:
+                held.since = held.run
+            held.watch(lambda: session.holdings.others_open(held.held_ib))
         except BaseException:
             held.unwatch()
+            await libraries.close(ib)
             raise
-        if is_paper(attempt.accounts or ()):
-            harness.unlock_orders(ib)
-        held.watch(lambda: self._session.holdings.others_open(held.held_ib))
-        self._session.tenant.took(held.address)
+        session.tenant.took(held.address)
         held.add_notices(attempt.notices)
 
     async def _opened(
@@ -198,13 +205,6 @@ class Guard:
         except OpeningFailedError as failure:
             self._session.failed = failure.attempt
             raise await self._session.explained(failure) from None
-
-
-def orders_locked_error() -> OrdersLocked:
-    """Return what an order raises on a live account that was opened locked and reconnected."""
-    return OrdersLocked(
-        "orders-locked", ("This `ib` was opened without --trade, and was connected again since.",)
-    )
 
 
 async def _outcome(held: Held, opening: asyncio.Future[None]) -> None:

@@ -36,23 +36,39 @@ _held_up: ContextVar[tuple[Any, ...]] = ContextVar("ibnb_held_up", default=())
 
 
 class BlockingCalls:
-    """Wraps the libraries' blocking `run`, so that tasks know whose reader they hold up."""
+    """Wraps the libraries' blocking `run`, so that tasks know whose reader they hold up.
 
-    def __init__(self) -> None:
+    A loop's own `run_until_complete` is wrapped too: with it, people block by hand.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self._loop = loop
         self._hook = ImportHook(MODULES, self._wrap)
         self._wrapped: list[tuple[Any, str, Any, Any]] = []
 
     def enter(self) -> None:
         """Begin: libraries that are imported already, and those that will be."""
         self._hook.install()
+        if self._loop is not None:
+            self._put_around(self._loop, "run_until_complete", _noting)
 
     def leave(self) -> None:
         """Restore what was wrapped; where somebody wrapped it again, that stays."""
         self._hook.remove()
         for owner, name, original, ours in self._wrapped:
-            if vars(owner).get(name) is ours:
+            if vars(owner).get(name) is not ours:
+                continue
+            if original is None:
+                delattr(owner, name)
+            else:
                 setattr(owner, name, original)
         self._wrapped.clear()
+
+    def _put_around(self, loop: Any, name: str, around: Callable[[Any], Any]) -> None:
+        # On this one loop, over the method of its class.
+        ours = around(getattr(loop, name))
+        self._wrapped.append((loop, name, vars(loop).get(name), ours))
+        setattr(loop, name, ours)
 
     def _wrap(self, module: ModuleType) -> None:
         # The library's own blocking requests look `run` up in `util`; users call `IB.run`.

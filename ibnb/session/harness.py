@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
+from ibnb.tws.accounts import is_paper
+
 from . import libraries
 from .layers import Layer, has_layer, put_on, take_off
 
@@ -17,6 +19,7 @@ SENDING = ("send", "sendMsg", "getReqId", "connect", "connectAsync")
 WAITING = ("connect", "connectAsync", "waitOnUpdate", "loopUntil")
 ORDERING = ("placeOrder", "exerciseOptions")
 LOCK = "order lock"
+RUNS = "runs"
 
 Pending = dict[asyncio.Future[Any], tuple[Any, Any]]
 """Futures of requests that wait for an answer: under which key each does, and what it fills."""
@@ -159,35 +162,60 @@ def refuse(ib: Any, error: Callable[[], Exception]) -> None:
 
 
 def lock_orders(ib: Any, error: Callable[[], Exception]) -> None:
-    """Make the calls that send orders raise what `error` makes; what-if orders pass.
+    """Make the calls that send orders raise what `error` makes, while the account is not paper.
 
-    A what-if order is answered with its margin and never sent on; cancelling is not touched.
+    What it is counts at each call: the object may be connected again, to another account.
     """
-
-    def place_locked(layer: Layer) -> Any:
-        def place(order_id: Any, contract: Any, order: Any, *rest: Any) -> Any:
-            if not order.whatIf:
-                raise error()
-            return layer.inner(order_id, contract, order, *rest)
-
-        return place
-
-    def exercise_locked(_layer: Layer) -> Any:
-        def exercise(*_args: Any, **_kwargs: Any) -> Any:
-            raise error()
-
-        return exercise
-
-    put_on(ib.client, "placeOrder", LOCK, place_locked)
-    put_on(ib.client, "exerciseOptions", LOCK, exercise_locked)
+    _before_orders(ib, LOCK, lambda: None if _is_paper(ib) else error())
 
 
 def orders_locked(ib: Any) -> bool:
     """Say whether the calls that send orders are locked on an `IB` object."""
-    return all(has_layer(ib.client, name, LOCK) for name in ORDERING)
+    return all(has_layer(ib.client, name, LOCK) for name in ORDERING) and not _is_paper(ib)
+
+
+def check_orders(ib: Any, objection: Callable[[], Exception | None]) -> None:
+    """Make the calls that send orders raise what `objection` finds at that moment, if anything."""
+    _before_orders(ib, RUNS, objection)
+
+
+def check_no_orders(ib: Any) -> None:
+    """Undo `check_orders`."""
+    for name in ORDERING:
+        take_off(ib.client, name, RUNS)
+
+
+def _before_orders(ib: Any, kind: str, objection: Callable[[], Exception | None]) -> None:
+    """Ask before each order; a what-if order is only answered, and cancelling is not touched."""
+
+    def place_checked(layer: Layer) -> Any:
+        def place(order_id: Any, contract: Any, order: Any, *rest: Any) -> Any:
+            error = None if order.whatIf else objection()
+            if error is not None:
+                raise error
+            return layer.inner(order_id, contract, order, *rest)
+
+        return place
+
+    def exercise_checked(layer: Layer) -> Any:
+        def exercise(*args: Any, **kwargs: Any) -> Any:
+            error = objection()
+            if error is not None:
+                raise error
+            return layer.inner(*args, **kwargs)
+
+        return exercise
+
+    put_on(ib.client, "placeOrder", kind, place_checked)
+    put_on(ib.client, "exerciseOptions", kind, exercise_checked)
+
+
+def _is_paper(ib: Any) -> bool:
+    accounts = tuple(ib.client.getAccounts()) if ib.client.isReady() else ()
+    return bool(accounts) and is_paper(accounts)
 
 
 def unlock_orders(ib: Any) -> None:
-    """Undo `lock_orders`."""
+    """Undo `lock_orders`, whatever the account."""
     for name in ORDERING:
         take_off(ib.client, name, LOCK)

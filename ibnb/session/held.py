@@ -18,7 +18,7 @@ from .journal import Journal
 from .leases import plain_host
 from .loops import CLEANING_SECONDS
 from .losses import CLOSED, Loss
-from .runs import Run
+from .runs import Run, current_run
 
 Address = tuple[str, int, int]
 
@@ -38,6 +38,8 @@ class Held:
         link: the state of the gateway's own link, as the notices of this connection told it.
         opened_at: since when it is open, in seconds since the epoch; 0 while that is not known.
         stale_because: why it was replaced; empty while it was not.
+        since: the run that opened it in place of an earlier connection; what was started before
+            that run does not go on with it. None where there was no earlier one.
         ended: is told how the socket ended, when that was not asked for by ibnb: with the loss,
             or with None where the user's own code closed it.
     """
@@ -50,6 +52,7 @@ class Held:
         self.link = LinkFollower()
         self.opened_at = 0.0
         self.stale_because = ""
+        self.since: Run | None = None
         self.ended: Callable[[Held, Loss | None], None] = lambda _held, _loss: None
         self.opening: asyncio.Future[Any] | None = None
         self._was_lost = False
@@ -85,11 +88,12 @@ class Held:
         self._pending = harness.track_requests(ib)
         watch_handlers(ib, self.journal.refuse)
         harness.contain_loss(ib, self._pending, others_open, self._on_loss)
+        harness.check_orders(ib, self._order_objection)
         ib.client.conn.disconnected.connect(self._on_socket_closed)
         self.opened_at = time.time()
         ib.errorEvent.connect(self._on_notice)
-        kind: Callable[[], Any] = type(ib)
-        self._own_handlers = dict(harness.own_handler_counts(kind))
+        # Not of the object's own class: a user's may connect as soon as it is made.
+        self._own_handlers = dict(harness.own_handler_counts(libraries.ib_class(ib)))
         self.count_own_handler("errorEvent")
 
     def count_own_handler(self, event: str) -> None:
@@ -102,6 +106,7 @@ class Held:
         if ib is not None:
             self.journal.requests.take_off(ib, self.number)
             unwatch_handlers(ib)
+            harness.check_no_orders(ib)
             harness.untrack(ib)
             ib.client.conn.disconnected.disconnect(self._on_socket_closed)
             ib.errorEvent.disconnect(self._on_notice)
@@ -147,6 +152,20 @@ class Held:
     def stale_error(self) -> StaleConnection:
         """Return what a use of the replaced `ib` raises."""
         return StaleConnection("stale-connection", (self.stale_because,))
+
+    def _order_objection(self) -> Exception | None:
+        """Return what an order raises whose code was started for an earlier connection, else None.
+
+        A forgotten background task finds the new connection under the old name.
+        """
+        run, since = current_run(), self.since
+        if run is None or since is None or run.number >= since.number:
+            return None
+        fact = (
+            f"This code was started by {run.label}, before this connection took the place of "
+            f"another in {since.label}. Its order was not sent: start it again, if it is to go on."
+        )
+        return StaleConnection("stale-connection", (fact,))
 
     async def _cancel_opening(self) -> None:
         opening = self.opening

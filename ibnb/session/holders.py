@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import time
 from dataclasses import dataclass
 
@@ -104,7 +105,8 @@ def _of_lease(lease: Lease) -> str:
     # Whose notebook it is, and what it is called, is nobody's business but its user's.
     which = "a notebook of another user" if lease.is_foreign else f"notebook {lease.notebook}"
     since = _clock(lease.since)
-    return f"{which} (process {lease.pid} on {lease.machine}, since {since})"
+    elsewhere = "" if lease.machine == platform.node() else ", if that is still there"
+    return f"{which} (process {lease.pid} on {lease.machine}, since {since}){elsewhere}"
 
 
 def _of_socket(client: SocketClient) -> str:

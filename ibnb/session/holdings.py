@@ -30,6 +30,7 @@ class Holdings:
         self.retired: Callable[[Held], None] = lambda _held: None
         self.ask_guard: Callable[[], bool | None] = lambda: None
         self._looked_back = False
+        self._opened: set[tuple[str, int]] = set()
         self._held: weakref.WeakKeyDictionary[Any, Held] = weakref.WeakKeyDictionary()
 
     @property
@@ -45,7 +46,9 @@ class Holdings:
         for ib in libraries.connected_objects():
             if self.of(ib) is None:
                 address = address_of(ib.client.host, ib.client.port, ib.client.clientId)
-                self.add(ib, Held(ib, address, None, journal))
+                held = Held(ib, address, None, journal)
+                self.add(ib, held)
+                self.note_opened(held)
 
     def of(self, ib: Any) -> Held | None:
         """Return what is known of an `IB` object, or None."""
@@ -58,6 +61,13 @@ class Holdings:
     def add(self, ib: Any, held: Held) -> None:
         """Take an `IB` object into account from now on."""
         self._held[ib] = held
+
+    def note_opened(self, held: Held) -> bool:
+        """Take note that a connection is open; say whether its gateway had one here before."""
+        gateway = held.address[:2]
+        before = gateway in self._opened
+        self._opened.add(gateway)
+        return before
 
     def drop(self, ib: Any) -> None:
         """Forget an `IB` object."""

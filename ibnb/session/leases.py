@@ -27,6 +27,8 @@ T = TypeVar("T")
 FILE = "leases.sqlite3"
 BUSY_SECONDS = 0.25
 """How long a locked store is waited for: a hint is not worth more."""
+ID_SECONDS = 2.0
+"""How long it is waited for a notebook's own ID, which another would be wrong for."""
 PAUSE_SECONDS = 30.0
 """How long a store that failed is left alone, so that it is not waited for again and again."""
 LOOPBACK_NAMES = frozenset({"localhost", "::1", "127.0.0.1"})
@@ -89,12 +91,20 @@ class Lease:
             return True
         return start is not None and abs(start - self.started) <= START_SLACK
 
+    @property
+    def may_be_dead(self) -> bool:
+        """Whether its process is gone, or is on a machine of another name."""
+        return self.machine != platform.node() or not self.is_alive
+
 
 class LeaseStore(Protocol):
     """Where leases are kept. Another store than a local file may take its place."""
 
-    def client_id(self, notebook: str, preferred: int) -> int:
-        """Return the ID that a notebook was given, giving it one now: `preferred`, if free."""
+    def client_id(self, notebook: str, preferred: int) -> int | None:
+        """Return the ID that a notebook was given, giving it one now: `preferred`, if free.
+
+        None where the store does not answer.
+        """
 
     def take(self, lease: Lease) -> None:
         """Remember a lease in place of the one for the same ID there."""
@@ -117,8 +127,11 @@ class SqliteLeases:
         self._made = False
         self._left_alone_until = 0.0
 
-    def client_id(self, notebook: str, preferred: int) -> int:
-        """Return the ID that a notebook was given, giving it one now: `preferred`, if free."""
+    def client_id(self, notebook: str, preferred: int) -> int | None:
+        """Return the ID that a notebook was given, giving it one now: `preferred`, if free.
+
+        None where the store does not answer.
+        """
 
         def choose(store: sqlite3.Connection) -> int:
             key = (_user(), notebook)
@@ -132,7 +145,7 @@ class SqliteLeases:
             store.execute("insert or ignore into ids values (?, ?, ?)", (*key, chosen))
             return chosen
 
-        return self._try(choose, preferred)
+        return self._try(choose, None, busy=ID_SECONDS)
 
     def take(self, lease: Lease) -> None:
         """Remember a lease in place of the one for the same ID there."""
@@ -178,25 +191,27 @@ class SqliteLeases:
             (),
         )
 
-    def _try(self, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
+    def _try(
+        self, work: Callable[[sqlite3.Connection], T], otherwise: T, busy: float = BUSY_SECONDS
+    ) -> T:
         import sqlite3
 
         if time.monotonic() < self._left_alone_until:
             return otherwise
         try:
-            with self._open() as store:
+            with self._open(busy) as store:
                 return work(store)
-        except (sqlite3.Error, OSError, TypeError, ValueError):
+        except (sqlite3.Error, OSError, OverflowError, TypeError, ValueError):
             self._left_alone_until = time.monotonic() + PAUSE_SECONDS
             return otherwise
 
     @contextlib.contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
+    def _open(self, busy: float) -> Iterator[sqlite3.Connection]:
         import sqlite3
 
         if not self._made:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-        store = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
+        store = sqlite3.connect(self._path, timeout=busy, isolation_level=None)
         try:
             # A crash may lose the last hint, never the store: that is worth the time it saves.
             store.execute("pragma synchronous = off")
@@ -235,10 +250,14 @@ class Tenant:
         """
         notebook = self.notebook()
         key = f"{notebook}#{number}" if number > 1 else notebook
-        if key not in self._ids:
-            chosen = preferred if self.store is None else self.store.client_id(key, preferred)
-            self._ids[key] = chosen
-        return self._ids[key]
+        known = self._ids.get(key)
+        if known is None and self.store is not None:
+            known = self.store.client_id(key, preferred)
+        if known is None:
+            # Not kept: once the store answers again, what it remembers is right.
+            return preferred
+        self._ids[key] = known
+        return known
 
     def took(self, address: tuple[str, int, int]) -> None:
         """Remember that this process has an ID at a gateway; written a moment later."""
@@ -271,11 +290,16 @@ class Tenant:
             work(lease)
 
     def crashed_with(self, address: tuple[str, int, int]) -> bool:
-        """Say whether an earlier kernel of this notebook had this ID there and died with it."""
+        """Say whether an earlier kernel of this notebook had this ID there and died with it.
+
+        Of one on a machine with another name that is not known; a container has another one each
+        time, so it may have.
+        """
         if self.store is None:
             return False
+        here = self.notebook(), _user()
         return any(
-            lease.notebook == self.notebook() and not lease.is_alive
+            (lease.notebook, lease.user) == here and lease.may_be_dead
             for lease in self.store.find(*address)
         )
 

@@ -52,6 +52,11 @@ class Library:
         return (*(f"{self.name}.{part}" for part in LOGGERS), EMITTER)
 
 
+def notice_loggers() -> tuple[str, ...]:
+    """Return the loggers to which both libraries write what they make of a notice."""
+    return (*(f"{name}.{part}" for name in NAMES for part in ("ib", "wrapper")), EMITTER)
+
+
 def installed() -> tuple[Library, ...]:
     """Return the API libraries of this environment, the preferred one first, importing none."""
     return tuple(_installed())
@@ -118,6 +123,13 @@ def is_ib(candidate: object) -> bool:
     """Say whether an object is an `IB` of either library, importing neither."""
     kinds = {(cls.__module__, cls.__name__) for cls in type(candidate).__mro__}
     return any((f"{name}.ib", "IB") in kinds for name in NAMES)
+
+
+def ib_class(ib: Any) -> Any:
+    """Return the library's own `IB` class, of which an object may be of a user's subclass."""
+    module = f"{library_name(ib)}.ib"
+    own = ((cls.__module__, cls.__name__) == (module, "IB") for cls in type(ib).__mro__)
+    return next(cls for cls, is_own in zip(type(ib).__mro__, own, strict=True) if is_own)
 
 
 def library_name(ib: Any) -> str:
@@ -195,17 +207,14 @@ def start_closing(ib: Any) -> bool:
     shut down at once then.
     """
     transport = ib.client.conn.transport
-    has_loop = True
-    if transport is not None:
-        try:
+    try:
+        if transport is not None:
             transport.close()
-        except RuntimeError:
-            has_loop = False
-            with contextlib.suppress(OSError):
-                transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
-            ib.client.conn.reset()
+    except RuntimeError:
+        shut_down(ib)
+        return False
     ib.client.disconnect()
-    return has_loop
+    return True
 
 
 async def close(ib: Any) -> None:
@@ -217,23 +226,45 @@ async def close(ib: Any) -> None:
     """
     connection = ib.client.conn
     transport = connection.transport
-    if not start_closing(ib) or transport is None:
-        return
-    closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    here, closed = asyncio.get_running_loop(), asyncio.Event()
 
     def on_closed(_reason: str) -> None:
-        if not closed.done():
-            closed.set_result(None)
+        here.call_soon_threadsafe(closed.set)
 
     connection.disconnected.connect(on_closed)
     try:
-        if connection.transport is not None:
-            await asyncio.wait_for(asyncio.shield(closed), CLOSE_SECONDS)
+        its_loop = _loop_of(transport) or here
+        if its_loop is here:
+            if not start_closing(ib):
+                return
+        elif its_loop.is_running():
+            its_loop.call_soon_threadsafe(start_closing, ib)
+        else:
+            # Nobody turns that loop: it never would get to the closing.
+            shut_down(ib)
+            return
+        if transport is not None and connection.transport is not None:
+            await asyncio.wait_for(closed.wait(), CLOSE_SECONDS)
     except TimeoutError:
-        transport.abort()
-        await closed
+        shut_down(ib)
     finally:
         connection.disconnected.disconnect(on_closed)
+
+
+def shut_down(ib: Any) -> None:
+    """End an `IB` object's socket without its transport, which is in no state to do that."""
+    transport = ib.client.conn.transport
+    if transport is not None:
+        with contextlib.suppress(OSError):
+            transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        ib.client.conn.reset()
+    ib.client.disconnect()
+
+
+def _loop_of(transport: Any) -> asyncio.AbstractEventLoop | None:
+    # asyncio has no public way to ask a transport for its loop; all of its transports have this.
+    loop: asyncio.AbstractEventLoop | None = getattr(transport, "_loop", None)
+    return loop
 
 
 async def abort(ib: Any) -> None:

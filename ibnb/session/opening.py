@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import math
 import socket
 import time
 from collections.abc import Coroutine
@@ -21,6 +22,7 @@ from .loops import CLEANING_SECONDS
 from .quiet import Hush, hushed
 
 REFUSING = frozenset({Code.CLIENT_ID_IN_USE, Code.PAPER_DISCLAIMER})
+LOOK_SECONDS = 0.25
 REFUSAL_SECONDS = 1.0
 """How long the close that follows a refusing notice may take before it is not waited for."""
 
@@ -130,9 +132,7 @@ async def watch_opening(
         connection.disconnected.connect(watch.on_closed)
         task = watch.connecting = loop.create_task(connecting)
         try:
-            await asyncio.wait(
-                {task, watch.decided}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
-            )
+            await _first_of({task, watch.decided}, timeout)
             if watch.stage >= Stage.READY:
                 await task
             ending, detail = _ending(task, watch, connection)
@@ -156,6 +156,20 @@ async def watch_opening(
             connection.hasData.disconnect(watch.on_data)
             connection.disconnected.disconnect(watch.on_closed)
     return attempt
+
+
+async def _first_of(futures: set[asyncio.Future[Any]], timeout: float | None) -> None:
+    """Wait until one of them is done, or for `timeout` seconds.
+
+    In short waits: some kernels cancel an awaited cell without waking the loop that it waits on.
+    """
+    loop = asyncio.get_running_loop()
+    end = math.inf if timeout is None else loop.time() + timeout
+    done: set[asyncio.Future[Any]] = set()
+    while not done and (left := end - loop.time()) > 0:
+        done, _ = await asyncio.wait(
+            futures, timeout=min(left, LOOK_SECONDS), return_when=asyncio.FIRST_COMPLETED
+        )
 
 
 def _require_ready(attempt: Attempt) -> None:
@@ -185,6 +199,9 @@ def _ending_of(error: BaseException, stage: Stage) -> tuple[Ending, str]:
             return "refused", ""
         case socket.gaierror():
             return "unresolved", error.strerror or str(error)
+        case _ if not isinstance(error, OSError | EOFError):
+            # No word from the network, but an error of this side: that is told as it is.
+            raise error
         case TimeoutError() if stage >= Stage.TCP:
             return "timeout", ""
         case OSError() if stage < Stage.TCP:

@@ -14,6 +14,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from .errors import BlockingInHandler
+
 
 @dataclass
 class Hush:
@@ -53,13 +55,18 @@ def hushed(loggers: tuple[str, ...]) -> Iterator[Hush]:
 
 
 class NoticeLines(logging.Filter):
-    """Keeps back the libraries' log lines of single notices, where nobody set up logging.
+    """Keeps back the libraries' log lines that a card says better, where nobody set up logging.
 
     Without set-up Python prints them, in red, into the cell that opened the socket, whatever cell
     they belong to. The journal has the same notices, and they are shown under the right cell.
     """
 
-    _LINE = re.compile(r"(?:Error|Warning) \d+, reqId -?\d+: ")
+    _LINE = re.compile(
+        r"(?:Error|Warning) \d+, reqId -?\d+: |Unknown contract: |Canceled order: Trade\("
+        r"|IBKR API validation warning: Trade\("
+    )
+    """What is logged of a notice itself, and of what a library made of it, which may be wrong: an
+    order that it calls cancelled may be alive."""
 
     def __init__(self, loggers: tuple[str, ...], wanted: Callable[[], bool]) -> None:
         super().__init__()
@@ -77,6 +84,10 @@ class NoticeLines(logging.Filter):
             logging.getLogger(name).removeFilter(self)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let a record pass, unless it is the line of a notice that nobody asked to be logged."""
-        shown_elsewhere = self._wanted() and self._LINE.match(record.getMessage())
-        return not shown_elsewhere or logging.getLogger(record.name).hasHandlers()
+        """Let a record pass, unless a card says the same and nobody asked for it to be logged."""
+        error = record.exc_info[1] if record.exc_info else None
+        # What a handler raises the library can only log; what ibnb raised there has its card.
+        said = isinstance(error, BlockingInHandler) or self._LINE.match(record.getMessage())
+        if not said or not self._wanted():
+            return True
+        return logging.getLogger(record.name).hasHandlers()

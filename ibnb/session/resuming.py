@@ -74,7 +74,6 @@ class Resuming:
             session.failed = failure.attempt
             raise await session.explained(failure) from None
         session.failed = None
-        connection.run = current_run() or connection.run
         session.tenant.took(connection.address)
         return resumed
 

@@ -6,8 +6,8 @@ import asyncio
 import time
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from ibnb.tws.attempt import Attempt, cause
 from ibnb.tws.story import tell
@@ -15,15 +15,16 @@ from ibnb.tws.target import Target
 
 from . import harness, libraries
 from .client_id import next_client_id
-from .connection import Connection, Plan, Resumed
-from .errors import ConnectFailed
+from .connection import Connection, Plan
+from .errors import ConnectFailed, ConnectRefused
 from .health import Health, foreign_health, health_of
-from .held import Address, Held
-from .holdings import Holdings
+from .held import Address, Held, address_of
+from .holdings import Holdings, closed_line
 from .journal import Journal
 from .leases import Tenant
 from .losses import Endings, Loss, where
 from .opening import OpeningFailedError
+from .outcomes import Closed, Opened
 from .patience import OnWait, patiently
 from .resuming import Resuming
 from .runs import current_run
@@ -35,23 +36,6 @@ Wait = Callable[[Address], float]
 USUAL_WAIT = 10.0
 MOST_IDS = 10
 """How many client IDs are tried when moving on from one that is held."""
-
-
-@dataclass(frozen=True)
-class Opened:
-    """What a connect did: the connection that is open now, and what was closed for it.
-
-    `how`: it was ``opened``, ``resumed`` after a loss, ``left`` as it was, since it was open and
-    its gateway answers, or opened ``afresh``, since there was nothing to resume.
-    """
-
-    connection: Connection
-    closed: tuple[str, ...] = ()
-    closed_where: str = ""
-    asked_id: int = 0
-    waited: float = 0.0
-    how: Literal["opened", "resumed", "left", "afresh"] = "opened"
-    resumed: Resumed | None = None
 
 
 class Session:
@@ -80,6 +64,8 @@ class Session:
         self._last: Health | None = None
         self._turn: asyncio.Lock | None = None
         self._endings = Endings()
+        self._had_one = False
+        self._locked: weakref.WeakSet[Any] = weakref.WeakSet()
         self._pulses: Pulses | None = None
         self.resuming = Resuming(self)
 
@@ -108,6 +94,7 @@ class Session:
                 self.resuming.begin(held)
         else:
             self._endings.closed(ib, held.address, "the notebook's own code")
+        self.tenant.gave_back(held.address)
         self.tell()
 
     async def connect(
@@ -187,6 +174,24 @@ class Session:
             self.tell()
             return left if was_open else None
 
+    async def disconnect_users(self, ib: Any, because: str) -> Closed:
+        """Close a connection of the user's own, as `disconnect` closes the session's."""
+        async with self.turn():
+            self.holdings.look_back(self.journal)
+            held = self.holdings.of(ib)
+            if held is None:
+                client = ib.client
+                address = address_of(client.host, client.port, client.clientId)
+                held = Held(ib, address, None, self.journal)
+            closed = Closed(held.address, held.leftovers())
+            await held.close(because)
+            held.unwatch()
+            self._endings.closed(ib, held.address, "%ibdisconnect")
+            self.holdings.drop(ib)
+            self.tenant.gave_back(held.address)
+            self.tell()
+            return closed
+
     def close_at_exit(self) -> None:
         """Close every socket as the process ends, when no loop runs any more.
 
@@ -199,6 +204,12 @@ class Session:
                 harness.silence(ib)
                 libraries.start_closing(ib)
                 self.tenant.gave_back(held.address)
+
+    def unlock(self) -> None:
+        """Take the order locks off, which outlive their connections: as ibnb is unloaded."""
+        for ib in self._locked:
+            harness.unlock_orders(ib)
+        self._locked.clear()
 
     def turn(self) -> asyncio.Lock:
         """Return the lock of whoever opens or closes: one at a time."""
@@ -228,7 +239,8 @@ class Session:
             where_and_who = attempt.target, attempt.client_id
             holders = await asyncio.to_thread(find_holders, *where_and_who, self.tenant.store)
             facts += tell_holders(*where_and_who, holders)
-        return ConnectFailed(verdict, tuple(facts))
+        kind = ConnectRefused if attempt.ending == "refused" else ConnectFailed
+        return kind(verdict, tuple(facts))
 
     def health(self, ib: Any = None) -> Health:
         """Return the health of the session, or of an `IB` object of any origin."""
@@ -282,11 +294,14 @@ class Session:
         self, plan: Plan, candidates: tuple[Target, ...], wait: Wait, on_wait: OnWait | None
     ) -> Opened:
         self.home = asyncio.get_running_loop()
+        asked = plan.client_id
+        plan = self._as_before(plan, candidates)
         refused: Attempt | None = None
         for target in candidates:
             plan = replace(plan, target=target)
             self._opening = plan
             old = self.connection
+            was_open = old is not None and old.is_open
             left: tuple[str, ...] = ()
             replaced = old is not None and old.plan.address == plan.address
             if old is not None and replaced:
@@ -301,18 +316,31 @@ class Session:
                 if failure.attempt.ending == "refused" and target != candidates[-1]:
                     refused = failure.attempt
                     continue
+                if old is not None and replaced and was_open:
+                    # Nobody else says it: there is no line of what is open now.
+                    self.holdings.announce(closed_line(old, left, earlier=False))
                 raise await self.explained(failure, refused) from None
             # Owned first of all: an interrupt may come while the old one is closed.
             self.connection = fresh
             self.failed = None
             self.holdings.add(fresh.ib, fresh)
+            if self.holdings.note_opened(fresh) or self._had_one:
+                fresh.since = fresh.run
+            self._had_one = True
             self.tenant.took(fresh.address)
             if old is not None and not replaced:
                 left = await self._retire(old, plan)
             closed = where(old.plan.address) if old is not None else ""
             waited = time.monotonic() - begun
-            return Opened(fresh, left, closed, plan.client_id, waited)
+            return Opened(fresh, left, closed, was_open, asked, waited)
         raise AssertionError("a target names at least one address")
+
+    def _as_before(self, plan: Plan, candidates: tuple[Target, ...]) -> Plan:
+        """Keep the ID that a rerun had moved on to: orders belong to the ID that placed them."""
+        old = self.connection
+        if plan.move_on and old is not None and old.plan.move_on and old.plan.target in candidates:
+            return replace(plan, client_id=old.plan.client_id)
+        return plan
 
     async def _open_patiently(self, plan: Plan, wait: Wait, on_wait: OnWait | None) -> Connection:
         """Open it, waiting for a held client ID, or moving on to another where the plan says so."""
@@ -344,6 +372,8 @@ class Session:
     async def _open(self, plan: Plan) -> Connection:
         fresh = Connection(plan, self.journal, self.tell, self.holdings.others_open)
         fresh.ended = self.note_end
+        if not plan.trade:
+            self._locked.add(fresh.ib)
         await fresh.open()
         return fresh
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ibnb.diagnostics import Question, Report
     from ibnb.diagnostics.bundle import BundleFile
     from ibnb.knowledge import Explanation
-    from ibnb.session import ConnectFailed, Connection, IbnbError
+    from ibnb.session import Closed, ConnectFailed, Connection, IbnbError
     from ibnb.session.connection import Resumed
     from ibnb.session.guard import Guard
     from ibnb.session.runs import Run
@@ -45,6 +46,7 @@ class Cells:
         self.in_notebook = getattr(shell, "kernel", None) is not None
         self._key = ""
         self._tally = Tally()
+        self._thread = threading.get_ident()
         self._outer: Any = None
         self._parent = ""
         self._shown_before: BaseException | None = None
@@ -101,16 +103,16 @@ class Cells:
     def _resumed(self, connection: Connection, outcome: Resumed | ConnectFailed) -> None:
         print(resumed_by_itself_line(connection, outcome))  # noqa: T201
 
-    def show_closed(self, connection: Connection | None, left: tuple[str, ...] | None) -> None:
+    def show_closed(self, closed: Closed | None) -> None:
         """Say in one line what was closed."""
-        print(closed_line(connection, left))  # noqa: T201
+        print(closed_line(closed))  # noqa: T201
 
     def show_explanation(self, explanation: Explanation) -> None:
         """Show an explanation with its live evidence."""
         from .html import explanation_html
         from .text import explanation_text
 
-        explanation = self._with_evidence(explanation)
+        (explanation,) = self._with_evidence([explanation])
         shown = {"show_accounts": self.app.settings.show_accounts}
         show(explanation_text(explanation, **shown), explanation_html(explanation, **shown))
 
@@ -118,7 +120,7 @@ class Cells:
         """Show the badge of the session."""
         from .badge import show_badge
 
-        show_badge(self.app.session.health(), show_accounts=self.app.settings.show_accounts)
+        show_badge(self.app.health(), show_accounts=self.app.settings.show_accounts)
 
     def show_checks(self) -> None:
         """List the checks, a line each."""
@@ -146,20 +148,25 @@ class Cells:
         """Diagnose without showing anything."""
         return report_of(self.app.start_diagnosis(question))
 
-    def _with_evidence(self, explanation: Explanation) -> Explanation:
+    def _with_evidence(self, explanations: Sequence[Explanation]) -> list[Explanation]:
+        """Return them with what the checks that they name find now, in one diagnosis for all."""
         from ibnb.diagnostics import with_answers
 
-        question = self.app.evidence_question(explanation)
+        question = self.app.evidence_question(*explanations)
         if question is None:
-            return explanation
+            return list(explanations)
         diagnosis = self.app.start_diagnosis(question)
         limit = current_loop().call_later(EVIDENCE_SECONDS, diagnosis.stop)
         try:
-            return with_answers(explanation, report_of(diagnosis))
+            report = report_of(diagnosis)
         finally:
             limit.cancel()
+        return [with_answers(one, report) for one in explanations]
 
     def _before(self, info: Any) -> None:
+        if threading.get_ident() != self._thread:
+            # A cell on a subshell runs beside the one that is followed, and must not end it.
+            return
         parent = self._request()
         if self._outer is not None and parent == self._parent:
             # A cell within a cell, as `%%capture` makes them, belongs to the one that is run.
@@ -176,8 +183,10 @@ class Cells:
         self._tally.clear()
 
     def _after(self, result: Any) -> None:
+        if threading.get_ident() != self._thread or self._outer is None:
+            return
         # An interrupt may leave no result.
-        if self._outer is None or (result is not None and result.info is not self._outer):
+        if result is not None and result.info is not self._outer:
             return
         self._outer = None
         error = result.error_in_exec if result is not None else None
@@ -190,11 +199,11 @@ class Cells:
             return
         explanation = explain_failure(error, self.app) if error is not None else None
         explanation = explanation or self._refused
-        explained: tuple[int, ...] = ()
+        explained = ""
         if explanation is not None:
-            explained = explanation.entry.codes
+            explained = explanation.entry.id
             self.show_explanation(explanation)
-        troubles = show_notices(self.app, heard, explained)
+        troubles = show_notices(self.app, heard, explained, self._with_evidence)
         latest = explanation or (troubles[0] if troubles else None)
         if latest is not None:
             self.app.remember(latest)

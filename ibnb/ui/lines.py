@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ibnb.session import ConnectFailed, Connection, Opened, Waiting
+from ibnb.session import Closed, ConnectFailed, Connection, Opened, Waiting
 from ibnb.session.connection import Resumed
 from ibnb.session.losses import where
 from ibnb.tws.accounts import mask
@@ -24,7 +24,8 @@ def opened_line(opened: Opened, *, show_accounts: bool = False) -> str:
     if opened.how == "afresh":
         parts.append("There was no lost connection to resume.")
     if opened.closed_where:
-        parts.append(f"Closed {opened.closed_where}{_with(opened.closed)}.")
+        closed = "Closed" if opened.was_open else "Replaced, closed already:"
+        parts.append(f"{closed} {opened.closed_where}{_with(opened.closed)}.")
     parts.append(
         f"Open: {plan.target}, {kind} {shown}, client ID {plan.client_id}, "
         f"server version {version}."
@@ -59,12 +60,11 @@ def resumed_by_itself_line(connection: Connection, outcome: Resumed | ConnectFai
     return f"ibnb: {where(connection.address)} is lost and was not resumed. {outcome}"
 
 
-def closed_line(connection: Connection | None, left: tuple[str, ...] | None) -> str:
+def closed_line(closed: Closed | None) -> str:
     """Say what `%ibdisconnect` closed."""
-    if connection is None or left is None:
+    if closed is None:
         return "No connection was open."
-    plan = connection.plan
-    return f"Closed {plan.target} as client ID {plan.client_id}{_with(left)}."
+    return f"Closed {where(closed.address)}{_with(closed.left)}."
 
 
 def waiting_line(waiting: Waiting) -> str:

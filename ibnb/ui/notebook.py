@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
+
+from ibnb.session.client_id import working_directory
 
 VSCODE_NAME = "__vsc_ipynb_file__"
 SERVER_VARIABLE = "JPY_SESSION_NAME"
@@ -17,4 +18,4 @@ def notebook_name(shell: Any) -> str:
     at its start, so that it stays the same after a rename until the kernel is restarted.
     """
     path = shell.user_ns.get(VSCODE_NAME) or os.environ.get(SERVER_VARIABLE)
-    return str(path) if path else str(Path.cwd())
+    return str(path) if path else working_directory()

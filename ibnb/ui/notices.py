@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from .show import show
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from ibnb.app import App
     from ibnb.knowledge import Explanation
     from ibnb.tws.notices import Notice
@@ -15,55 +16,64 @@ if TYPE_CHECKING:
 MOST_CARDS = 3
 MOST_CODES = 100
 """So many codes of one cell are told apart; no gateway has more to say within one."""
+MOST_TEXTS = 20
+"""So many texts of one code are told apart: some codes mean several things."""
 
 
 class Tally:
-    """Counts notices by code as they come; its memory does not grow with their number."""
+    """Counts notices by code and text as they come; its memory does not grow with their number."""
 
     def __init__(self) -> None:
-        self._counted: dict[int, int] = {}
-        self._last: dict[int, Notice] = {}
+        self._heard: dict[int, dict[str, tuple[Notice, int]]] = {}
 
     def add(self, notice: Notice) -> None:
         """Count a notice."""
-        code = notice.code
-        if code not in self._counted and len(self._counted) >= MOST_CODES:
-            return
-        self._counted[code] = self._counted.get(code, 0) + 1
-        self._last[code] = notice
+        texts = self._heard.get(notice.code)
+        if texts is None:
+            if len(self._heard) >= MOST_CODES:
+                return
+            texts = self._heard[notice.code] = {}
+        text = notice.text
+        if text not in texts and len(texts) >= MOST_TEXTS:
+            # Counted with the others of its code, under the text that came last.
+            text = next(reversed(texts))
+        texts[text] = notice, texts[text][1] + 1 if text in texts else 1
 
     def clear(self) -> None:
         """Begin anew."""
-        self._counted.clear()
-        self._last.clear()
+        self._heard.clear()
 
     def take(self) -> tuple[tuple[Notice, int], ...]:
-        """Return the last notice of each code with how often it came, and begin anew."""
-        taken = tuple((self._last[code], count) for code, count in self._counted.items())
+        """Return the last notice of each code and text with how often it came, and begin anew."""
+        taken = tuple(one for texts in self._heard.values() for one in texts.values())
         self.clear()
         return taken
 
 
 def show_notices(
-    app: App, heard: tuple[tuple[Notice, int], ...], explained: Collection[int]
+    app: App,
+    heard: tuple[tuple[Notice, int], ...],
+    explained: str,
+    with_evidence: Callable[[Sequence[Explanation]], list[Explanation]],
 ) -> tuple[Explanation, ...]:
     """Show what the gateway complained of, and return it.
 
-    Good news and what is `explained` already is left out. Errors come before warnings, each kind
-    in the order in which it first came.
+    Good news is left out, and the page that is `explained` already. Errors come before warnings,
+    each kind in the order in which it first came.
     """
     from .html import explanation_html
     from .text import explanation_text
 
-    found = [
-        (app.explain_notice(notice), count)
-        for notice, count in heard
-        if notice.code not in explained
+    troubles = [
+        one
+        for one in _by_meaning(app, heard)
+        if one[0].entry.severity != "info" and one[0].entry.id != explained
     ]
-    troubles = [one for one in found if one[0].entry.severity != "info"]
     troubles.sort(key=lambda one: one[0].entry.severity != "error")
     accounts = app.settings.show_accounts
-    for explanation, count in troubles[:MOST_CARDS]:
+    cards = troubles[:MOST_CARDS]
+    told = with_evidence([explanation for explanation, _ in cards])
+    for explanation, (_, count) in zip(told, cards, strict=True):
         show(
             explanation_text(explanation, count=count, show_accounts=accounts),
             explanation_html(explanation, count=count, show_accounts=accounts),
@@ -71,6 +81,17 @@ def show_notices(
     if more := troubles[MOST_CARDS:]:
         _show_folded(more)
     return tuple(explanation for explanation, _ in troubles)
+
+
+def _by_meaning(app: App, heard: tuple[tuple[Notice, int], ...]) -> list[tuple[Explanation, int]]:
+    """Put together what means the same: one code, and one page; the last notice stands for all."""
+    found: dict[tuple[int, str], tuple[Explanation, int]] = {}
+    for notice, count in heard:
+        explanation = app.explain_notice(notice)
+        meaning = notice.code, explanation.entry.id
+        before = found.pop(meaning, None)
+        found[meaning] = explanation, count + (before[1] if before is not None else 0)
+    return list(found.values())
 
 
 def _show_folded(more: list[tuple[Explanation, int]]) -> None:

@@ -62,6 +62,8 @@ class Notebook:
             **environment,
         }
         self.folder = folder
+        self.strays: list[str] = []
+        """What was printed into the output of cells that had ended already."""
         self.manager = KernelManager()
         self._start()
 
@@ -124,6 +126,8 @@ class Notebook:
                 continue
             run = runs.get(parent)
             if run is None:
+                if kind == "stream":
+                    self.strays.append(content["text"])
                 continue
             if kind == "status" and content["execution_state"] == "idle":
                 idle.add(parent)

@@ -213,3 +213,32 @@ async def test_interrupted_opening_leaves_nothing(notebook, gateway):
     gateway.set_faults([])
     assert notebook.run(f"%ibconnect {gateway.port}").status == "ok"
     assert len(gateway.open_clients) == 1
+
+
+def test_a_rerun_that_fails_says_what_it_closed(notebook, gateway):
+    """The old connection is gone then, and the error alone would not tell."""
+    notebook.run("%load_ext ibnb")
+    notebook.run(f"%ibconnect {gateway.port}")
+    gateway.set_faults(["closed-after-start"])
+    run = notebook.run(f"%ibconnect {gateway.port}")
+    assert "[closed-after-start]" in run.error
+    assert run.stdout.startswith(f"Closed 127.0.0.1:{gateway.port} as client ID"), run.everything
+
+
+def test_what_was_lost_is_not_said_to_be_closed_now(notebook, gateway):
+    """A rerun after a loss replaces what was closed already."""
+    notebook.run("%load_ext ibnb\n%config IbMagics.auto_resume = False")
+    notebook.run(f"%ibconnect {gateway.port}")
+    gateway.drop_clients()
+    notebook.run("import asyncio\nwhile ib.isConnected(): await asyncio.sleep(0.01)")
+    run = notebook.run(f"%ibconnect {gateway.port}")
+    assert run.stdout.startswith("Replaced, closed already: 127.0.0.1"), run.everything
+
+
+def test_the_python_api_shows_its_waiting_too(notebook, gateway):
+    """`ibnb.connect` counts down as `%ibconnect` does."""
+    gateway.set_faults(["id-held"])
+    notebook.run("%load_ext ibnb\nimport ibnb")
+    run = notebook.run(f"ibnb.connect({gateway.port}, wait=4)")
+    assert "[client-id-in-use]" in run.error
+    assert "is still held" in run.text

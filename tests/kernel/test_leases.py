@@ -123,6 +123,78 @@ def test_auto_moves_on_to_the_next_free_id(books, gateway):
     assert len(set(gateway.open_clients)) == 2
 
 
+def test_a_rerun_of_auto_keeps_the_id_that_it_moved_on_to(books, gateway):
+    """Orders belong to the ID that placed them: it does not change with each rerun."""
+    held = connected_id(books("same.ipynb"), gateway)
+    second = books("same.ipynb")
+    ids = {connected_id(second, gateway, "--client-id auto") for _ in range(4)}
+    assert len(ids) == 1
+    assert ids != {held}
+    assert gateway.max_open_clients == 2
+
+
+@pytest.mark.parametrize("end", ["ib.disconnect()", "lost"])
+def test_an_id_that_was_let_go_is_nobodys(books, gateway, end):
+    """After the user's own disconnect, or a loss, no notebook is named as its holder."""
+    first = books("first.ipynb")
+    client_id = connected_id(first, gateway)
+    if end == "lost":
+        first.run("%config IbMagics.auto_resume = False")
+        gateway.drop_clients()
+        first.run("import asyncio\nwhile ib.isConnected(): await asyncio.sleep(0.01)")
+    else:
+        first.run(end)
+    gateway.set_faults(["id-held"])
+    other = books("other.ipynb")
+    other.run("%load_ext ibnb")
+    run = other.run(f"%ibconnect {gateway.port} --client-id {client_id} --wait 0")
+    assert "[client-id-in-use]" in run.error
+    assert "is held by notebook" not in run.error
+
+
+def test_after_a_container_restart_the_wait_is_long_and_nobody_is_accused(books, gateway):
+    """The last kernel ran under another host name: it may have died with the ID."""
+    book = books("book.ipynb")
+    client_id = connected_id(book, gateway)
+    book.kill()
+    gateway.set_faults(["id-held"])
+    again = books("book.ipynb")
+    again.run("import platform; platform.node = lambda: 'another-container'")
+    again.run("%load_ext ibnb\nimport ibnb.app")
+    address = f"('127.0.0.1', {gateway.port}, {client_id})"
+    assert again.value(f"ibnb.app.the_app().wait_for({address})") == "90.0"
+    run = again.run(f"%ibconnect {gateway.port} --wait 0")
+    assert "[client-id-in-use]" in run.error
+    assert "is held by notebook" not in run.error
+
+
+def test_the_directory_that_a_notebook_changes_to_is_not_its_name(tmp_path, gateway):
+    """Where no frontend tells a path, the ID stays the same after `os.chdir`, also to nowhere."""
+    book = Notebook(tmp_path, JPY_SESSION_NAME="")
+    try:
+        first = connected_id(book, gateway)
+        book.run("import os, tempfile; gone = tempfile.mkdtemp(); os.chdir(gone); os.rmdir(gone)")
+        assert connected_id(book, gateway) == first
+        assert book.run("%reload_ext ibnb").status == "ok"
+        assert book.run(f"%ibconnect {gateway.port}").status == "ok"
+    finally:
+        book.close()
+
+
+@pytest.mark.parametrize("client_id", [2**63, 2**31])
+def test_an_id_beyond_every_store_is_no_crash(books, gateway, client_id):
+    """A raw connect with an impossible ID that is held fails as a held one does."""
+    gateway.set_faults(["id-held"])
+    book = books("book.ipynb")
+    book.run("%load_ext ibnb\n%config IbMagics.wait = 0")
+    run = book.run(
+        "from importlib import import_module\nimport importlib.util\n"
+        "name = 'ib_insync' if importlib.util.find_spec('ib_insync') else 'ib_async'\n"
+        f"import_module(name).IB().connect('127.0.0.1', {gateway.port}, {client_id})"
+    )
+    assert "[client-id-in-use]" in run.error, run.everything
+
+
 def test_client_id_zero_says_what_it_binds(books, gateway):
     """0 is used only when asked for, and the line says what it takes over."""
     book = books("zero.ipynb")
@@ -142,7 +214,9 @@ def test_remembered_id_survives_a_new_host_name(books, gateway):
     assert f"refused client ID {first}" in run.error
 
 
-@pytest.mark.parametrize("trouble", ["corrupt", "locked", "unwritable", "a file in its place"])
+@pytest.mark.parametrize(
+    "trouble", ["corrupt", "locked", "unwritable", "a file in its place", "nobody's home"]
+)
 def test_broken_leases_cost_nothing_but_the_hint(books, gateway, tmp_path, trouble):
     """Whatever is wrong with the lease file, connecting works and nothing is shown."""
     state = tmp_path / "state"
@@ -153,6 +227,8 @@ def test_broken_leases_cost_nothing_but_the_hint(books, gateway, tmp_path, troub
     elif trouble == "unwritable":
         # No one may write below a process's own memory file, not even root.
         environment["IBNB_STATE_DIR"] = "/proc/self/mem/state"
+    elif trouble == "nobody's home":
+        environment["IBNB_STATE_DIR"] = "~nosuchuser/state"
     else:
         state.mkdir()
         if trouble == "corrupt":

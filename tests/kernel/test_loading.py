@@ -162,3 +162,25 @@ def test_completion_of_targets_and_options(notebook):
     assert "paper" in reply["content"]["matches"]
     reply = notebook.client.complete("%ibconnect --cl", reply=True, timeout=30)
     assert "--client-id" in reply["content"]["matches"]
+
+
+def test_what_was_connected_before_loading_is_the_session_afterwards(notebook, gateway, library):
+    """`ibnb.connect` needs no extension; loading it later leaves one connection, not two."""
+    connect = f"import ibnb; ib = ibnb.connect('{gateway.port}', library='{library}')"
+    assert notebook.run(connect, "connecting").status == "ok"
+    notebook.run("old = ib\n%load_ext ibnb")
+    assert "Ready" in notebook.run("%ibhealth").text
+    assert notebook.run(connect, "connecting").status == "ok"
+    assert gateway.wait_for(lambda: len(gateway.open_clients) == 1)
+    assert notebook.run("old.reqPositions()").error_name == "StaleConnection"
+
+
+def test_loading_that_fails_leaves_nothing(notebook):
+    """A bad setting is one line; `%config` has the settings once when it is mended."""
+    notebook.run("import os; os.environ['IBNB_TIMEOUT'] = 'soon'")
+    for _ in range(2):
+        run = notebook.run("%load_ext ibnb")
+        assert "IBNB_TIMEOUT" in run.everything
+    notebook.run("del os.environ['IBNB_TIMEOUT']\n%load_ext ibnb")
+    names = "[type(c).__name__ for c in get_ipython().configurables].count('IbMagics')"
+    assert notebook.value(names) == "1"

@@ -5,6 +5,32 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
+
+WHILE_IT_RUNS = """\
+import asyncio
+journal = get_ipython()._ibnb.app.session.journal
+wanted = journal.count + {count}
+ib.client.reqCurrentTime()
+while journal.count < wanted: await asyncio.sleep(0.01)
+"""
+
+
+def while_a_cell_runs(notebook, gateway, *notices):
+    """Send notices while a cell runs that waits for them; return what it came to."""
+
+    def asked():
+        return sum(fields[0] == "49" for _, fields in gateway.messages)
+
+    before = asked()
+    sent = notebook.send(WHILE_IT_RUNS.format(count=len(notices)))
+    assert gateway.wait_for(lambda: asked() > before)
+    for notice in notices:
+        gateway.send_notice(*notice)
+    (run,) = notebook.collect([sent])
+    assert run.status == "ok", run.everything
+    return run
+
 
 def test_no_request_that_worked_gets_a_card(connected):
     """A cell without errors shows nothing of ours, though farm notices arrived on connecting."""
@@ -21,10 +47,11 @@ def test_notice_of_a_cell_is_explained_under_that_cell(connected):
 
 def test_no_log_line_of_the_library_in_the_connecting_cell(connected):
     """The library's own red line for a notice is kept back, unless somebody set up logging."""
-    connecting = connected.send("print('connecting again')", "connecting")
-    asked = connected.send("ib.reqContractDetails(Stock('NOSUCH', 'SMART', 'USD'))")
-    for run in connected.collect([connecting, asked]):
-        assert run.stderr == ""
+    run = connected.run("ib.qualifyContracts(Stock('NOSUCH', 'SMART', 'USD'))")
+    assert "200" in run.html
+    # What callbacks print goes to the cell that opened the socket, which has ended.
+    connected.run("import asyncio\nawait asyncio.sleep(0)")
+    assert (run.stderr, connected.strays) == ("", [])
     connected.run(
         "import logging\nlines = []\n"
         "class Lines(logging.Handler):\n"
@@ -33,6 +60,72 @@ def test_no_log_line_of_the_library_in_the_connecting_cell(connected):
         "ib.reqContractDetails(Stock('NOSUCH', 'SMART', 'USD'))"
     )
     assert "Error 200" in connected.value("lines")
+
+
+def test_a_refused_order_and_a_refused_handler_are_told_once(connected, gateway):
+    """No line of the library's in another cell: it may call an order cancelled that is alive."""
+    connected.run(
+        "contract = Stock('AAPL', 'SMART', 'USD'); ib.qualifyContracts(contract)\n"
+        "trade = ib.placeOrder(contract, LimitOrder('BUY', 1, 1.0)); ib.sleep(0.2)\n"
+        "ib.orderStatusEvent += lambda _: ib.reqContractDetails(contract)"
+    )
+    order = int(connected.value("trade.order.orderId"))
+    refused = 201, "Order rejected - reason:test", order
+    run = while_a_cell_runs(connected, gateway, refused)
+    # A card of ours for what the handler asked; the notice's own is the other one.
+    assert "201" in run.html, run.everything
+    assert (run.stderr, connected.strays) == ("", [])
+
+
+def test_an_error_is_not_hidden_by_good_news_of_the_same_code(connected, gateway):
+    """162 means several things: the worst of them has its card, each counted by itself."""
+    said = "Historical Market Data Service error message:"
+    pacing = 162, f"{said}Historical data request pacing violation", 4
+    cancelled = 162, f"{said}API historical data query cancelled: 4", 4
+    run = while_a_cell_runs(connected, gateway, pacing, pacing, cancelled)
+    cards = [bundle["text/html"] for bundle in run.displays if "text/html" in bundle]
+    assert len(cards) == 1
+    assert "\N{MULTIPLICATION SIGN}2" in cards[0]
+    assert "pacing" in cards[0].lower()
+
+
+def test_a_card_of_a_notice_has_live_evidence(connected, gateway):
+    """What the checks that its page names find is beside it, through the open connection."""
+    broken = 2103, "Market data farm connection is broken:usfarm"
+    run = while_a_cell_runs(connected, gateway, broken)
+    assert "with what was found just now" in run.html
+    assert "usfarm" in run.html
+    assert gateway.connections_accepted == 1
+
+
+def test_a_cell_on_a_subshell_leaves_the_main_cell_its_card(connected):
+    """Two cells at once: the one that fails is explained."""
+    client = connected.client
+    about = client.kernel_info(reply=True, timeout=60)["content"]
+    if "kernel subshells" not in about.get("supported_features", ()):
+        pytest.skip("this kernel has no subshells")
+    client.control_channel.send(client.session.msg("create_subshell_request"))
+    subshell = client.get_control_msg(timeout=60)["content"]["subshell_id"]
+    connected.run("import asyncio, ibnb")
+    main = connected.send(
+        "while 'beside' not in globals(): await asyncio.sleep(0.01)\nibnb.connect('127.0.0.1:1')"
+    )
+    message = client.session.msg(
+        "execute_request",
+        {"code": "beside = True", "silent": False, "store_history": True, "allow_stdin": False},
+    )
+    message["header"]["subshell_id"] = subshell
+    client.shell_channel.send(message)
+    run, _ = connected.collect([main, message["header"]["msg_id"]])
+    assert run.error_name == "ConnectRefused"
+    assert "Nothing listens" in run.html
+
+
+def test_a_pasted_line_with_an_apostrophe_is_looked_up(connected):
+    """Quotes that belong to the text group nothing."""
+    run = connected.run("%iberror Error 300, reqId 4: Can't find EId with tickerId:4")
+    assert run.status == "ok", run.everything
+    assert "300" in run.html
 
 
 def test_semicolon_hides_the_badge(connected, gateway):

@@ -27,7 +27,8 @@ ROOMS = {
         *("SimulatorProcess", "UnknownFaultError", "run", "start_simulator"),
     ],
     "session": [
-        *("BadInputError", "BlockingInHandler", "ConnectFailed", "Connection", "Health"),
+        *("BadInputError", "BlockingInHandler", "Closed", "ConnectFailed", "Connection"),
+        "Health",
         "IbnbError",
         *("NoLibraryError", "Opened", "OrdersLocked", "Plan", "Session", "StaleConnection"),
         *("Waiting", "parse_client_id", "stable_client_id"),

@@ -4,9 +4,10 @@ import pytest
 from traitlets import TraitError
 from traitlets.config import Config
 
-from ibnb.app import App, Wish
+from ibnb.app import App
 from ibnb.session import BadInputError
 from ibnb.settings import IbSettings, apply_environment
+from ibnb.wishes import Wish
 
 VALUES = {
     "target": ("127.0.0.1:4999", "127.0.0.1:4999"),

@@ -12,13 +12,14 @@ import pytest
 import servers
 from servers import Server
 
-from ibnb.app import App, Place, Wish
+from ibnb.app import App
 from ibnb.session.leases import Lease, process_start
 from ibnb.settings import IbSettings
 from ibnb.support import write_support_bundle
 from ibnb.tws.notices import Notice
 from ibnb.ui.html import report_html
 from ibnb.ui.text import report_text
+from ibnb.wishes import Place, Wish
 
 LOGIN = "anna.muster"
 PLANTED = (
@@ -42,7 +43,7 @@ def app(tmp_path, monkeypatch):
     monkeypatch.setattr(platform, "node", lambda: "swordfish-desktop.example")
     monkeypatch.setattr("ibnb.support._full_name", lambda: "Anna Muster")
     settings = IbSettings(state_dir=str(tmp_path / "state"), account="DU7654321")
-    made = App(settings, Place(lambda: "/data/anna.muster/secretplan.ipynb", in_notebook=True))
+    made = App(settings, Place("/data/anna.muster/secretplan.ipynb", in_notebook=True))
     yield made
     made.close()
 

@@ -31,7 +31,9 @@ TICKS = {
 NOT_SIMULATED = frozenset(
     {
         *("reqHeadTimeStamp", "reqHistoricalTicks", "reqRealTimeBars", "reqTickByTickData"),
-        *("reqMktDepth", "reqSecDefOptParams", "reqMatchingSymbols"),
+        *("reqMktDepth", "reqSecDefOptParams", "reqMatchingSymbols", "reqPnL", "reqPnLSingle"),
+        *("reqScannerSubscription", "reqFundamentalData", "reqHistogramData"),
+        "reqHistoricalNews",
     }
 )
 

@@ -63,6 +63,7 @@ def test_a_well_formed_page_is_read_whole(tmp_path):
         ('["Do this first."]', '"Do this first."', "list of texts"),
         ('["Do this first."]', "[]", "at least one step"),
         ('["Do this first."]', '["Do"]\nrelated = ["nowhere"]', "nowhere, which no file holds"),
+        ('["Do this first."]', '["Do"]\nwords = "x"', "list of texts"),
         ("[[entry]]", "[entry]", "two brackets"),
         ("[[entry]]", 'owner = "x"\n[[entry]]', "only [[entry]] and [[family]] tables"),
         ('id = "one-page"', "id = one-page", "no valid TOML"),
@@ -86,6 +87,45 @@ def test_the_message_names_the_line(tmp_path, kind):
     line = text[: text.rindex(f"[[{kind}]]")].count("\n") + 1
     with pytest.raises(CatalogueError, match=rf"things\.toml, line {line}, {kind} "):
         load_text(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "header", [" [[entry]]", "[[ entry ]]", "\t[[\tentry ]]  # a remark", '[["entry"]]']
+)
+def test_a_header_may_be_written_as_toml_allows(tmp_path, header):
+    """No page is dropped for the spaces in its header, and its line is still named."""
+    other = PAGE.replace("one-page", "another").replace("7001", "7002")
+    text = PAGE + other.replace("[[entry]]", header)
+    assert [entry.id for entry in load_text(tmp_path, text)] == ["one-page", "another"]
+    line = text.count("\n", 0, text.index(header, 10)) + 1
+    with pytest.raises(CatalogueError, match=rf"line {line}, entry Another"):
+        load_text(tmp_path, text.replace('"another"', '"Another"'))
+
+
+@pytest.mark.parametrize("kind", ["entry", "family"])
+@pytest.mark.parametrize("value", ["[1]", "[{id = 'x'}]", "[[1]]"])
+def test_pages_in_another_form_are_refused_with_their_line(tmp_path, kind, value):
+    """A list of something else would load as no page at all."""
+    with pytest.raises(
+        CatalogueError, match=rf"things\.toml, line 3: write each {kind} as a table"
+    ):
+        load_text(tmp_path, f"# a remark\n\n{kind} = {value}\n")
+
+
+def test_a_header_inside_of_a_text_is_refused(tmp_path):
+    """It would be counted as a page, and shift the lines of those after it."""
+    page = PAGE.replace('"Something happened."', '"""Something\n[[entry]]\nhappened."""')
+    with pytest.raises(CatalogueError, match=r"things\.toml, line 2: write each entry as a table"):
+        load_text(tmp_path, page)
+
+
+def test_words_lead_to_one_page(tmp_path):
+    """What users type has one answer; a page may repeat its own words in another case."""
+    page = PAGE + 'words = ["No Bars", "no bars"]\n'
+    assert load_text(tmp_path, page)[0].words == ("No Bars", "no bars")
+    other = page.replace("one-page", "another").replace("7001", "7002")
+    with pytest.raises(CatalogueError, match=r"the words 'No Bars' already lead to one-page"):
+        load_text(tmp_path, page + other)
 
 
 def test_two_pages_may_not_share_an_id(tmp_path):
@@ -200,6 +240,7 @@ def test_a_family_becomes_one_page_per_code(tmp_path):
         ('"One thing happened."', '""', "not empty"),
         ('severity = "error"', "", "severity is missing"),
         ('id = "clan"', 'id = "clan"\ntext = ["x"]', "a family has no text patterns"),
+        ('id = "clan"', 'id = "clan"\nwords = ["x"]', "a family has no words of its own"),
         ("[[family]]", "[family]", "two brackets"),
     ],
 )

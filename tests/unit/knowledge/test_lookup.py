@@ -93,6 +93,70 @@ def test_words_find_the_page_that_they_speak_of(words, entry_id):
     assert explain(words).entry.id == entry_id
 
 
+@pytest.mark.parametrize(
+    ("typed", "entry_id"),
+    [
+        ("order cancelled", "order-cancelled"),
+        ("order canceled", "order-cancelled"),
+        ("Order Cancelled", "order-cancelled"),
+        ("cancelled", "order-cancelled"),
+        ("rejected", "order-rejected"),
+        ("Inactive", "order-rejected"),
+        ("Order was discarded", "order-rejected"),
+        ("ValidationError", "order-message"),
+        ("readonly", "read-only-api"),
+        ("disconnected", "not-connected"),
+        ("lost connection", "not-connected"),
+        ("connection lost", "not-connected"),
+        ("resume", "not-connected"),
+        ("keeps disconnecting", "connection-losses"),
+        ("no data", "history-no-data"),
+        ("trusted ip", "api-settings"),
+        ("Trusted IPs", "api-settings"),
+        ("BrokenPipeError", "not-connected"),
+        ("[Errno 32] Broken pipe", "not-connected"),
+        ("BrokenPipeError: [Errno 32] Broken pipe", "not-connected"),
+        ("Errno 104", "closed-before-version"),
+        ("Connection reset by peer", "closed-before-version"),
+        ("ConnectionResetError: [Errno 104] Connection reset by peer", "closed-before-version"),
+        (
+            "reqHistoricalData: Timeout for Stock(symbol='AAPL', exchange='SMART', currency='USD')",
+            "request-timeout",
+        ),
+        ("Make sure API port on TWS/IBG is open", "connection-refused"),
+        (
+            "cancelMktData: No reqId found for contract Stock(symbol='AAPL', exchange='SMART')",
+            "no-such-request",
+        ),
+        ("cancelMktDepth: No reqId found for contract Forex('EURUSD')", "no-such-request"),
+    ],
+)
+def test_what_users_type_leads_to_the_page_that_they_mean(typed, entry_id):
+    """Where many pages know the words, the one that was written for them comes first."""
+    assert explain(typed).entry.id == entry_id
+    found = [entry.id for entry in catalogue().search(typed)]
+    assert found.count(entry_id) == 1
+
+
+def test_every_page_is_found_by_the_words_that_it_was_given():
+    """Words that led to another page first would be dead."""
+    given = [(typed, entry) for entry in catalogue().entries for typed in entry.words]
+    assert len(given) >= 30
+    assert [typed for typed, entry in given if explain(typed).entry is not entry] == []
+
+
+def test_short_words_inside_of_a_longer_query_do_not_decide():
+    """Who types more than those words means something else by them."""
+    assert explain("market data farm disconnected").entry.id == "data-farm-down"
+    assert explain("order cancelled because of margin").entry.id != "order-cancelled"
+
+
+@pytest.mark.parametrize("typed", ["326.0", " 326. ", "326.00"])
+def test_a_code_may_have_been_made_a_float(typed):
+    """Tables of numbers turn codes into floats, and users copy them from there."""
+    assert explain(typed).entry.id == "client-id-in-use"
+
+
 def test_search_puts_the_best_page_first_and_keeps_the_others():
     """Several pages know of time-outs; the handshake's is the one that most people mean."""
     found = [entry.id for entry in catalogue().search("timeout")]
@@ -167,6 +231,7 @@ def test_a_check_leads_to_its_page(check):
         ("client-", ("client-id-in-use",)),
         ("Client-", ("client-id-in-use",)),
         ("api.v", ("api.version",)),
+        ("1034", tuple(str(code) for code in [*range(10340, 10348), 10349])),
         ("order-price-1", ()),
         ("xyzzy", ()),
     ],
@@ -176,11 +241,19 @@ def test_a_prefix_is_completed(prefix, words):
     assert completions(prefix) == words
 
 
+@pytest.mark.parametrize("beginning", ["1", "10", "2"])
+def test_a_beginning_offers_every_code_that_has_it(beginning):
+    """However many there are: a code that is not offered looks like one that nobody knows."""
+    codes = [str(code) for code in catalogue().codes]
+    begun = {code for code in codes if code.startswith(beginning)}
+    assert begun
+    assert set(completions(beginning)) == begun
+
+
 def test_completions_are_bounded():
     """A bare tab offers some, not the whole catalogue; each of them can be explained."""
     offered = completions("")
     assert len(offered) == 100
-    assert len(completions("1")) == 100
     assert all(explain(word).entry for word in offered)
 
 
@@ -219,6 +292,38 @@ def test_an_unknown_code_keeps_the_text_that_came_with_it():
     entry = explain(10999, text="Frobnication is not allowed").entry
     assert entry.id == "code-10999"
     assert "Frobnication is not allowed" in entry.summary
+
+
+SOMETHING = "Something new happened: pacing violation of the handshake"
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (f"Error 99999, reqId 3: {SOMETHING}", 99999),
+        (f"Error 10400, reqId 3: {SOMETHING}, contract: Stock(symbol='AAPL')", 10400),
+        (f"Error 10400: {SOMETHING}", 10400),
+        (f"ERROR -1 99999 {SOMETHING}", 99999),
+        (f"ERROR 3 1749823634683 10400 {SOMETHING}", 10400),
+        (f"ib_insync.wrapper.RequestError: API error: 99999: {SOMETHING}", 99999),
+        (f"{{'reqId': 3, 'errorCode': 99999, 'errorString': '{SOMETHING}'}}", 99999),
+        (f"Error 7497, reqId 3: {SOMETHING}", 7497),
+        (f"Error 10061, reqId 3: {SOMETHING}", 10061),
+    ],
+)
+def test_a_pasted_notice_with_an_unknown_code_is_not_explained_by_its_words(line, code):
+    """Words of another page would send users astray; they get the code's range and the raw text."""
+    entry = explain(line).entry
+    assert entry.id == f"code-{code}"
+    assert f'The notice said: "{SOMETHING}"' in entry.summary
+
+
+@pytest.mark.parametrize(
+    "typed", ["Error 99999", "error code 99999", "code: 99999", "Error 99999:"]
+)
+def test_an_unknown_code_is_told_from_words(typed):
+    """The word beside the number says what it is, and is no word to search by."""
+    assert explain(typed).entry.id == "code-99999"
 
 
 def test_a_notice_is_never_taken_for_an_error_of_the_operating_system():

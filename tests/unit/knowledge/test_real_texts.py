@@ -1,6 +1,7 @@
 """What gateways really say leads to the page that explains it, graded as bad as it is."""
 
 import difflib
+import re
 
 import pytest
 from real_texts import OTHER_LANGUAGES, REAL_TEXTS
@@ -32,6 +33,13 @@ def test_a_notice_leads_to_its_page(code, text, entry_id, severity):
         "ib_insync.wrapper.RequestError: API error: {code}: {text}",
         "<error id=-1, errorCode={code}, errorMsg={text}>",
         "[#{code}] {text}",
+        "ErrCode: {code}, Msg: {text}",
+        "ErrorCode: {code} {text}",
+        "ANSWER error {{'reqId': 2, 'errorCode': {code}, 'errorString': {text!r}}}",
+        "{{'reqId': 2, 'errorTime': 1749823634683, 'errorCode': {code}, 'errorString': {text!r}}}",
+        "{{'reqId': 2, 'errorCode': {code}, 'errorString': {text!r}, 'rejectJson': ''}}",
+        "{{'errorString': {text!r}, 'reqId': 2, 'errorCode': {code}}}",
+        "{{reqId: 2, errorCode: {code}, errorString: {text}}}",
     ],
 )
 def test_a_pasted_log_line_leads_to_the_same_page(line, code, text, entry_id, severity):
@@ -52,6 +60,19 @@ def test_no_summary_repeats_the_notice(code, text, entry_id, severity):
         assert difflib.SequenceMatcher(None, said, sentence).ratio() < 0.8
 
 
+def test_no_summary_repeats_what_its_symptoms_quote():
+    """Symptoms quote the gateway so that users recognise it; the summary then has to say more."""
+    compared = 0
+    for entry in catalogue().entries:
+        quoted = [one for symptom in entry.symptoms for one in re.findall(r'"([^"]+)"', symptom)]
+        for said in (one.lower().rstrip(".") for one in quoted if len(one.split()) >= 4):
+            for sentence in entry.summary.lower().split(". "):
+                compared += 1
+                assert said not in sentence, entry.id
+                assert difflib.SequenceMatcher(None, said, sentence).ratio() < 0.8, entry.id
+    assert compared > 100
+
+
 def test_there_are_many_real_texts():
     """A table that was not read would let every test of this file pass."""
     assert len(REAL_TEXTS) >= 80
@@ -66,6 +87,7 @@ def test_every_page_that_is_told_by_its_text_is_reached_by_one():
     assert told_by_text - reached == set()
 
 
+HISTORY = "Historical Market Data Service error message:"
 WRITTEN_FOR = [
     (200, "Contract expired", "contract-expired"),
     (200, "Invalid contract id", "contract-field"),
@@ -80,6 +102,30 @@ WRITTEN_FOR = [
         "order-price-refused",
     ),
     (202, "Order Canceled - reason:Parent order was canceled", "order-cancelled-reason"),
+    (162, f"{HISTORY}API scanner subscription canceled: 4", "scanner-cancelled"),
+    *(
+        (162, f"{HISTORY}HMDS query returned no data: {symbol}@SMART Trades", "history-no-data")
+        for symbol in ("INVALID", "PACING", "PERMISSION", "COMPETING", "SUBSCRIPTION", "DISCONNECT")
+    ),
+    (162, f"{HISTORY}No historical market data for PACING/STK@SMART Last 1", "history-invalid"),
+    (162, f"{HISTORY}No data of type EODChart is available", "history-invalid"),
+    (
+        201,
+        "Order rejected - reason:CASH AVAILABLE: 10.00; CASH NEEDED FOR THIS ORDER: 20.00",
+        "order-no-margin",
+    ),
+    (201, "Order rejected - reason:This account is ineligible for it", "order-no-permission"),
+    (201, "Order rejected - reason:There is no KID for it (PRIIPs)", "order-no-permission"),
+    (201, "Order rejected - reason:Kidoz Inc is skidding", "order-rejected"),
+    (202, "Order Canceled - reason:Order was cancelled by user", "order-cancelled"),
+    (202, "Order was cancelled by user", "order-cancelled"),
+    (
+        10148,
+        "OrderId 5 that needs to be cancelled can not be cancelled, state: Inactive.",
+        "cancel-impossible",
+    ),
+    (10148, "OrderId 5 that needs to be cancelled can not be cancelled.", "cancel-impossible"),
+    (10329, "This order will be directly routed to NYSE.", "order-direct-route"),
     (322, "Maximum number of account summary requests exceeded", "account-summary-limit"),
 ]
 

@@ -74,6 +74,21 @@ async def test_a_blocking_request_in_a_handler_is_refused(api, ib, request_of):
     assert len(await ib.reqPositionsAsync()) > 0
 
 
+async def test_blocking_by_hand_in_a_handler_is_refused(ib):
+    """On the loop itself, as where somebody patched it and calls `run_until_complete`."""
+    loop = asyncio.get_running_loop()
+    calls = BlockingCalls(loop)
+    calls.enter()
+    try:
+        with pytest.raises(BlockingInHandler):
+            await handled(ib, lambda: loop.run_until_complete(ib.reqPositionsAsync()))
+        slept = await handled(ib, lambda: loop.run_until_complete(asyncio.sleep(0, "slept")))
+    finally:
+        calls.leave()
+    assert slept == "slept"
+    assert "run_until_complete" not in vars(loop)
+
+
 async def test_a_wait_for_an_update_in_a_handler_is_refused(ib):
     """What is waited for could only come once the handler is over."""
     with pytest.raises(BlockingInHandler):

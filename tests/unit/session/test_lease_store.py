@@ -12,7 +12,9 @@ from dataclasses import replace
 import pytest
 
 from ibnb.session.client_id import HIGHEST, LOWEST
+from ibnb.session.holders import find_holders, tell_holders
 from ibnb.session.leases import SqliteLeases, Tenant, new_lease, process_start
+from ibnb.tws.target import Target
 
 
 @pytest.fixture
@@ -101,6 +103,45 @@ def test_a_tenant_writes_in_order_and_waits_at_the_end(store):
     assert lease.pid == os.getpid()
 
 
+def test_an_id_that_could_not_be_looked_up_is_looked_up_again(store):
+    """While the store does not answer the preferred ID serves; what it remembers counts later."""
+    assert store.client_id("a.ipynb", 1234) == 1234
+
+    class Locked:
+        answers = None
+
+        def client_id(self, notebook, preferred):
+            return self.answers and self.answers.client_id(notebook, preferred)
+
+    locked = Locked()
+    tenant = Tenant(lambda: "a.ipynb", lambda: locked)
+    assert tenant.client_id(4711) == 4711
+    locked.answers = store
+    assert tenant.client_id(4711) == 1234
+    locked.answers = None
+    assert tenant.client_id(4711) == 1234
+
+
+def test_a_kernel_under_another_host_name_may_have_died(store):
+    """A container has another name each time: its lease is worth a long wait, and a doubt."""
+    tenant = Tenant(lambda: "a.ipynb", lambda: store)
+    address = ("gateway.example", 4002, 4711)
+    lease = replace(new_lease(*address, "a.ipynb"), machine=f"not-{platform.node()}")
+    store.take(lease)
+    assert tenant.crashed_with(address)
+    target = Target(*address[:2])
+    (sentence,) = tell_holders(target, 4711, find_holders(target, 4711, store))
+    assert "if that is still there" in sentence
+    store.take(replace(lease, user="somebody else"))
+    assert not tenant.crashed_with(address)
+
+
+@pytest.mark.parametrize("client_id", [2**31, 2**63, 2**70])
+def test_an_impossible_id_is_in_no_store(store, client_id):
+    """What a database cannot hold costs the hint alone."""
+    assert store.find("127.0.0.1", 4002, client_id) == ()
+
+
 def test_without_a_store_the_preferred_id_is_the_id():
     """A tenant without a store gives the preferred ID, and remembers nothing."""
     tenant = Tenant(lambda: "a.ipynb")
@@ -113,6 +154,6 @@ def test_a_broken_store_is_left_alone_for_a_while(tmp_path):
     """A file that is no database costs nothing but the hint, every time."""
     (tmp_path / "leases.sqlite3").write_bytes(b"no database" * 1000)
     store = SqliteLeases(tmp_path)
-    assert store.client_id("a.ipynb", 4711) == 4711
+    assert store.client_id("a.ipynb", 4711) is None
     store.take(new_lease("127.0.0.1", 4002, 4711, "a.ipynb"))
     assert store.find("127.0.0.1", 4002, 4711) == ()

@@ -178,11 +178,16 @@ async def test_a_refused_order_is_no_request(connect, session, module):
 
 
 async def test_closing_restores_the_object(connect, session, gateway, module):
-    """Of an `ib` that is handed back, client, wrapper and socket are as the library made them."""
+    """Of an `ib` that is handed back, client, wrapper and socket are as the library made them.
+
+    The order lock alone stays until ibnb is unloaded.
+    """
     fresh = module.IB()
     ib = (await connect(gateway.port)).connection.ib
     assert "reqMktData" in vars(ib.client)
     await session.disconnect()
+    assert "placeOrder" in vars(ib.client)
+    session.unlock()
     for own, other in (
         (ib.client, fresh.client),
         (ib.wrapper, fresh.wrapper),
