@@ -31,9 +31,9 @@ PROBE_TIME_OUTS = 3
 """A probe may take so many of the question's time-outs: for the name, TCP and the handshake."""
 MOST_CLIENTS = 32
 """So many API clients a TWS or Gateway takes at once, as IBKR documents it."""
-_LOOPBACKS = {4: plain_address("127.0.0.1"), 6: plain_address("::1")}
 PILE = 5
 """From so many sockets in CLOSE_WAIT on, a gateway has stopped to look after its connections."""
+_LOOPBACKS = {4: plain_address("127.0.0.1"), 6: plain_address("::1")}
 
 
 async def port(context: Context) -> Result:
@@ -82,7 +82,7 @@ def _nothing(
     if beside:
         addresses = ", ".join(dict.fromkeys(one.address for one in beside))
         summary = (
-            f"{_who(beside[0])} listens on port {number} of {addresses} only, and not of "
+            f"{_who(beside[0])} listens on {addresses} only, port {number}, and not on "
             f"{context.target.host}."
         )
         fix = tuple(_connect_there(_at(one), number) for one in beside)
@@ -108,13 +108,18 @@ def _others(seen: Listening, number: int) -> list[int]:
 
 
 async def _addresses(context: Context) -> list[IpAddress]:
-    """Return the addresses that are asked for, the loopback for the unspecified one."""
+    """Return the addresses that are asked for; none where the name leads nowhere."""
     try:
         found = await context.addresses.get()
     except UnresolvedError:
         return []
-    asked = [plain_address(str(address[0])) for *_, address in found]
-    return [_LOOPBACKS[one.version] if one.is_unspecified else one for one in asked]
+    return [_reachable(str(address[0])) for *_, address in found]
+
+
+def _reachable(address: str) -> IpAddress:
+    """Return what a connection to an address reaches: the loopback for the unspecified one."""
+    plain = plain_address(address)
+    return _LOOPBACKS[plain.version] if plain.is_unspecified else plain
 
 
 def _takes(listener: Listener, asked: list[IpAddress]) -> bool:
@@ -129,7 +134,7 @@ def _takes(listener: Listener, asked: list[IpAddress]) -> bool:
 
 
 def _at(listener: Listener) -> str:
-    return str(Target(listener.address, listener.port))
+    return str(Target(str(_reachable(listener.address)), listener.port))
 
 
 def _row(listener: Listener) -> dict[str, object]:
