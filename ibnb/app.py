@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ibnb.session import (
@@ -178,7 +179,7 @@ class App:
         if self._diagnostician is None:
             from ibnb.diagnostics import Diagnostician
 
-            self._diagnostician = Diagnostician()
+            self._diagnostician = Diagnostician(self._state())
         loop = inspect_loop() if self.place.in_notebook else None
         ib = self.place.at_hand()
         at_hand = self.session.health(ib) if is_ib(ib) else None
@@ -268,7 +269,7 @@ class App:
         expect = wish.expect or self.settings.expect or None
         if expect not in {None, "paper", "live"}:
             raise BadInputError(f"expect {expect!r}: give paper or live")
-        text = str(wish.target or self.settings.target)
+        text = str(self.settings.target if wish.target is None else wish.target)
         try:
             if text == SIMULATOR:
                 text = os.environ.get(SIMULATOR_VARIABLE) or self._own_simulator()
@@ -307,8 +308,12 @@ class App:
         return self.place.notebook
 
     def _lease_store(self) -> LeaseStore | None:
+        folder = self._state()
+        return SqliteLeases(folder) if folder is not None else None
+
+    def _state(self) -> Path | None:
         try:
-            return SqliteLeases(state_folder(self.settings.state_dir))
+            return state_folder(self.settings.state_dir)
         except (OSError, RuntimeError):
             # As where a home directory is meant that does not exist.
             return None

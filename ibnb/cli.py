@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,7 +22,6 @@ HEALTHY, PROBLEM, CANNOT_RUN = 0, 1, 2
 def diag(words: Sequence[str]) -> int:
     """Diagnose a target: 0 when it is healthy, 1 when a problem was found."""
     from ibnb.app import the_app
-    from ibnb.diagnostics import CHECKS
     from ibnb.diagnostics.bundle import check_bundle_path
     from ibnb.support import write_support_bundle
     from ibnb.ui.text import bundle_text, print_report
@@ -29,8 +30,7 @@ def diag(words: Sequence[str]) -> int:
 
     options = diagnose_parser("ibnb diag").parse_args(words)
     if options.list:
-        for check in CHECKS:
-            print(f"{check.id:20} {check.title}")
+        _list_checks(as_json=options.json)
         return HEALTHY
     # Before anything is looked at: whoever mistyped it need not wait to be told.
     bundle = check_bundle_path(Path(options.bundle)) if options.bundle else None
@@ -38,17 +38,28 @@ def diag(words: Sequence[str]) -> int:
     try:
         question = app.question(wish_of(options), options.only, options.wait)
         report = _until_stopped(app.start_diagnosis(question, [WaitingLines(sys.stderr)]))
-        files = write_support_bundle(app, report, bundle) if bundle is not None else ()
+        if options.json:
+            _print_json(report.to_dict())
+        else:
+            print_report(report, show_accounts=app.settings.show_accounts)
+        # After the report: it is worth having also where the bundle cannot be written any more.
+        if bundle is not None:
+            files = write_support_bundle(app, report, bundle)
+            # Standard output is the JSON's alone.
+            print(bundle_text(bundle, files), file=sys.stderr if options.json else sys.stdout)
     finally:
         app.close()
-    if options.json:
-        _print_json(report.to_dict())
-    else:
-        print_report(report, show_accounts=app.settings.show_accounts)
-    if bundle is not None:
-        # Standard output is the JSON's alone.
-        print(bundle_text(bundle, files), file=sys.stderr if options.json else sys.stdout)
     return report.exit_status
+
+
+def _list_checks(*, as_json: bool) -> None:
+    from ibnb.diagnostics import CHECKS
+
+    if as_json:
+        _print_json([check.to_dict() for check in CHECKS])
+        return
+    for check in CHECKS:
+        print(f"{check.id:20} {check.title}")
 
 
 def _until_stopped(diagnosis: Diagnosis) -> Report:
@@ -111,7 +122,7 @@ def demo(words: Sequence[str]) -> int:
     return run(headless=options.headless, output=options.output, port=options.port)
 
 
-def _print_json(document: dict[str, Any]) -> None:
+def _print_json(document: dict[str, Any] | list[dict[str, Any]]) -> None:
     # JSON can escape what the encoding of this standard output has no character for.
     is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     print(json.dumps(document, indent=2, ensure_ascii=not is_utf8))
@@ -144,9 +155,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"ibnb: unknown verb {words[0]!r}: give {', '.join(VERBS)}", file=sys.stderr)
         return CANNOT_RUN
     try:
-        return verb(words[1:])
+        status = verb(words[1:])
+        # Here, and not when the process ends: what cannot be written then is a traceback.
+        sys.stdout.flush()
     except (BadInputError, IbnbError) as error:
         print(error, file=sys.stderr)
-        return CANNOT_RUN
     except KeyboardInterrupt:
-        return CANNOT_RUN
+        pass
+    except BrokenPipeError:  # whoever reads has read enough
+        _drop_output()
+    except Exception as error:  # noqa: BLE001 - whatever it is, 1 would say that a problem was found
+        _drop_output()
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        print(f"ibnb {words[0]} could not run: {said}", file=sys.stderr)
+    else:
+        return status
+    return CANNOT_RUN
+
+
+def _drop_output() -> None:
+    """Forget what standard output still holds where it cannot be written; Python would try it."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from ibnb.app import SIMULATOR_VARIABLE
 from ibnb.session import BadInputError
-from ibnb.tws.target import LOOPBACK
+from ibnb.tws.own import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

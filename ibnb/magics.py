@@ -113,7 +113,7 @@ class IbMagics(Magics, IbSettings):
         with _one_line():
             options = diagnose_parser("%ibdiag").parse_line(line)
             if options.list:
-                self.cells.show_checks()
+                self._list_checks(as_json=options.json)
                 return
             bundle = _bundle_path(options.bundle)
             question = self.app.question(wish_of(options), options.only, options.wait)
@@ -126,6 +126,15 @@ class IbMagics(Magics, IbSettings):
             with _one_line():
                 files = write_support_bundle(self.app, report, bundle)
             self.cells.show_bundle(bundle, files)
+
+    def _list_checks(self, *, as_json: bool) -> None:
+        if not as_json:
+            self.cells.show_checks()
+            return
+        from ibnb.diagnostics import CHECKS
+
+        listed = [check.to_dict() for check in CHECKS]
+        print(json.dumps(listed, indent=2, ensure_ascii=False))  # noqa: T201 - the answer
 
     @line_magic
     def iberror(self, line: str) -> None:

@@ -69,6 +69,12 @@ def _timeout(text: str) -> float:
     return value
 
 
+def _file(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is no file: give its name")
+    return text
+
+
 def _target(parser: Parser) -> None:
     parser.add_argument("target", nargs="?", help="paper, live, sim, PORT or HOST:PORT")
     parser.add_argument("--expect", choices=("paper", "live"), help="what the account must be")
@@ -105,7 +111,9 @@ def diagnose_parser(verb: str) -> Parser:
     parser.add_argument(
         "--wait", type=_seconds, default=0.0, metavar="S", help="repeat until healthy, this long"
     )
-    parser.add_argument("--bundle", metavar="FILE", help="write a redacted zip for support")
+    parser.add_argument(
+        "--bundle", type=_file, metavar="FILE", help="write a redacted zip for support"
+    )
     return parser
 
 

@@ -13,9 +13,9 @@ import platform
 import re
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,9 @@ from ibnb.tws.notices import Notice
 from ibnb.tws.redaction import redact, redact_value
 from ibnb.tws.target import Target
 
-from .model import Report
+from .model import Report, Result, Verdict
 from .plain import Scale, each_text, plain, shorten, whole_words
+from .vocabulary import own_words
 
 NEWEST = 500
 """Of notices, and of requests: older ones are left out."""
@@ -161,11 +162,28 @@ def write_bundle(path: Path, bundle: Bundle) -> tuple[BundleFile, ...]:
     return tuple(BundleFile(name, len(data), _ABOUT[name]) for name, data in contents.items())
 
 
+def without_names(report: Report, names: Collection[str]) -> Report:
+    """Return a report of which no text holds any of these words.
+
+    To be done before a text is made of it: that may break a name in two.
+    """
+    results = tuple(replace(one, **_told(one, names)) for one in report.results)
+    return replace(
+        report, results=results, verdict=replace(report.verdict, **_told(report.verdict, names))
+    )
+
+
+def _told(told: Result | Verdict, names: Collection[str]) -> dict[str, Any]:
+    known = {name: getattr(told, name) for name in ("summary", "evidence", "fix")}
+    shown: dict[str, Any] = redact_value(known, names, words=own_words())
+    return shown
+
+
 def check_bundle_path(path: Path) -> Path:
-    """Return the place that a bundle would be written to, links followed; writes nothing.
+    """Return the place that a bundle would be written to, links followed; leaves nothing there.
 
     Raises:
-        BadInputError: there can be no file at this path; one line that says why and what to give.
+        BadInputError: no file can be written at this path; one line that says why and what to give.
     """
     try:
         place = Path(os.path.realpath(path.expanduser()))
@@ -196,7 +214,15 @@ def _problem(path: Path, place: Path) -> str:
         )
     if place.exists() and not place.is_file():
         return "is a device or a pipe: give the name of a file"
-    return ""
+    try:
+        # Whether a folder may be written to, only writing tells, on each of the systems.
+        with tempfile.TemporaryFile(prefix=".ibnb-", dir=folder):
+            return ""
+    except OSError as error:
+        return (
+            f"is in a folder that cannot be written to, {str(folder)!r}: {_reason(error)}: give a "
+            "file in a folder that you may write to"
+        )
 
 
 def _replace(place: Path, data: bytes) -> None:
@@ -253,7 +279,7 @@ class _Cleaner:
 
     def __init__(self, bundle: Bundle) -> None:
         targets = [bundle.report.target, bundle.health.target]
-        hosts = {one.host for one in targets if one is not None and not one.is_local}
+        hosts = {one.host for one in targets if one is not None and not one.is_loopback}
         configured = _configured_host(bundle.settings)
         hosts |= {configured} if configured else set()
         longest_first = sorted(hosts, key=lambda host: (-len(host), host))
@@ -277,7 +303,7 @@ class _Cleaner:
     def lines(self, text: str) -> bytes:
         """Return a long text, line by line, of at most so many bytes."""
         text = self._without_hosts(whole_words(text, 2 * _TEXT_BYTES))
-        lines = [shorten(line, _LINE) for line in redact(text, self._names).splitlines()]
+        lines = [shorten(line, _LINE) for line in self._redact(text).splitlines()]
         data = _encoded("\n".join(lines) + "\n")
         if len(data) <= _TEXT_BYTES:
             return data
@@ -310,7 +336,11 @@ class _Cleaner:
         return kept
 
     def _redacted(self, value: Any, scale: Scale) -> Any:
-        return redact_value(plain(value, scale, self._without_hosts), self._names)
+        edited = plain(value, scale, self._without_hosts)
+        return redact_value(edited, self._names, words=own_words())
+
+    def _redact(self, text: str) -> str:
+        return redact(text, self._names, words=own_words())
 
     def _without_hosts(self, text: str) -> str:
         return self._hosts.sub("<host>", text)
@@ -321,7 +351,7 @@ def _shortened(value: Any, length: int) -> Any:
 
 
 def _host(target: Target) -> str:
-    return target.host if target.is_local else "<host>"
+    return target.host if target.is_loopback else "<host>"
 
 
 def _configured_host(settings: Mapping[str, Any]) -> str:
@@ -330,7 +360,7 @@ def _configured_host(settings: Mapping[str, Any]) -> str:
     host = host.strip().removeprefix("[").removesuffix("]")
     if not host or not port.strip().isdigit():
         return ""
-    return "" if Target(host, 1).is_local else host
+    return "" if Target(host, 1).is_loopback else host
 
 
 def _dumped(value: Any) -> bytes:

@@ -17,10 +17,14 @@ from ibnb.session.pulse import Pulse
 from ibnb.tws.accounts import mask
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.handshake import Stage
+from ibnb.tws.names import Address
+from ibnb.tws.own import own_addresses
+from ibnb.tws.route import address_towards
 from ibnb.tws.target import Target
 
+from .heard import presentable
 from .machine import Machine, look_at_machine
-from .once import Once
+from .once import Once, Shared
 
 TakePulse = Callable[[], Awaitable[Pulse]]
 
@@ -29,7 +33,7 @@ class SharedProbe:
     """The one look at the gateway that all network and API checks are views of.
 
     It is taken when a check first asks, and never twice. `look` either opens the one connection
-    or describes the session that is already open there.
+    or describes the session that is already open there. Foreign text in it is cleaned already.
     """
 
     def __init__(self, look: Callable[[Callable[[Stage], None]], Awaitable[Attempt]]) -> None:
@@ -58,8 +62,11 @@ class SharedProbe:
     def _running(self) -> asyncio.Task[Attempt]:
         if self._task is None:
             self._reached = {stage: asyncio.Event() for stage in Stage}
-            self._task = asyncio.ensure_future(self._look(self._on_stage))
+            self._task = asyncio.ensure_future(self._seen())
         return self._task
+
+    async def _seen(self) -> Attempt:
+        return presentable(await self._look(self._on_stage))
 
     def _on_stage(self, stage: Stage) -> None:
         for reached, event in self._reached.items():
@@ -71,6 +78,8 @@ class SharedProbe:
 class Context:
     """Everything that checks know, besides what they find out.
 
+    `addresses` resolves the target's name, once for all and within `timeout`, that of the question.
+    `connects` says that the shared look at the gateway is a part of this diagnosis.
     `attached` says that the session is open on the target, so that no connection is opened;
     `pulse` then asks the open gateway whether it still answers. `loop` is None outside a notebook,
     `guard` where no extension is loaded, `leases` and `pacing` where none are kept. `failed` is
@@ -88,6 +97,9 @@ class Context:
     loop: LoopFacts | None
     health: Health
     probe: SharedProbe
+    addresses: Shared[tuple[Address, ...]]
+    timeout: float = 5.0
+    connects: bool = False
     attached: bool = False
     pulse: TakePulse | None = None
     show_accounts: bool = False
@@ -100,6 +112,18 @@ class Context:
     pacing: Pacing | None = None
     own_ports: set[int] = field(default_factory=set)
     machine: Once[Machine] = field(default_factory=lambda: Once(look_at_machine))
+
+    @property
+    def named(self) -> frozenset[str]:
+        """The hosts and addresses that a report may show: the user's own, and this machine's."""
+        others = [self.health.target, self.failed.target if self.failed is not None else None]
+        hosts = {self.target.host, *(one.host for one in others if one is not None)}
+        hosts |= {loss.address[0] for loss in self.losses}
+        resolved = self.addresses.seen() or ()
+        hosts |= {str(address[0]) for *_, address in resolved}
+        hosts |= {str(address) for address in own_addresses()}
+        seen = address_towards(resolved)
+        return frozenset(hosts if seen is None else hosts | {seen})
 
     def shown(self, accounts: tuple[str, ...]) -> list[str]:
         """Return account numbers as they may be shown."""

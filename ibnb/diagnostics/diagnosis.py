@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ibnb.session import BadInputError, Health, Session
 from ibnb.session.libraries import SPEAKS, Library, event_packages, installed
@@ -14,17 +15,23 @@ from ibnb.session.loops import LoopFacts
 from ibnb.session.pacing import pacing
 from ibnb.tws.attempt import Attempt, is_refusal_of
 from ibnb.tws.handshake import Stage
+from ibnb.tws.names import Address, resolve
 from ibnb.tws.probe import probe
-from ibnb.tws.sockets import SocketsUnreadableError, listeners
+from ibnb.tws.sockets import SocketsUnreadableError, listening
 from ibnb.tws.target import Target
 
 from .checks import CHECKS
 from .context import Context, SharedProbe
+from .heard import presentable
 from .model import Check, Report
+from .once import Shared
 from .pace import Pace
 from .runner import Observer, run_checks, with_requirements
 from .running import Diagnosis
 from .waiting import until_healthy
+
+CONNECTING = "net.tcp"
+"""The check that all others which look at the wire require."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +67,13 @@ class Question:
 
 
 class Diagnostician:
-    """Runs diagnoses for one process, and keeps them from following each other too fast."""
+    """Runs diagnoses for one process, and keeps them from following each other too fast.
 
-    def __init__(self) -> None:
-        self._pace = Pace()
+    Those of other processes are known from the folder `state`, where one is given.
+    """
+
+    def __init__(self, state: Path | None = None) -> None:
+        self._pace = Pace(state)
 
     def start(
         self,
@@ -113,6 +123,7 @@ class Diagnostician:
         else:
             target = _likely(question.candidates)
         own_ports: set[int] = set()
+        addresses = Shared(lambda: resolve(target.host, target.port, question.timeout))
         return Context(
             target=target,
             client_id=question.client_id,
@@ -124,8 +135,11 @@ class Diagnostician:
             probe=SharedProbe(
                 _known(attempt)
                 if attempt is not None and attached
-                else self._look(question, target, library, own_ports.add)
+                else self._look(question, target, library, addresses, own_ports.add)
             ),
+            addresses=addresses,
+            timeout=question.timeout,
+            connects=any(check.id == CONNECTING for check in question.checks()),
             attached=attached,
             own_ports=own_ports,
             pulse=session.pulse if attached and session is not None else None,
@@ -133,7 +147,7 @@ class Diagnostician:
             holdings=session.holdings if session is not None else None,
             leases=session.tenant.store if session is not None else None,
             guard=session.holdings.guarding if session is not None else None,
-            failed=session.failed if session is not None else None,
+            failed=_failed(session),
             at_hand=at_hand,
             losses=session.losses if session is not None else (),
             pacing=pacing(session.journal, time.time()) if session is not None else None,
@@ -144,6 +158,7 @@ class Diagnostician:
         question: Question,
         target: Target,
         library: Library | None,
+        addresses: Shared[tuple[Address, ...]],
         on_open: Callable[[int], None],
     ) -> Callable[[Callable[[Stage], None]], Awaitable[Attempt]]:
         lowest, highest = library.speaks if library is not None else max(SPEAKS.values())
@@ -158,9 +173,15 @@ class Diagnostician:
                     timeout=question.timeout,
                     on_stage=on_stage,
                     on_open=on_open,
+                    resolved=addresses.get,
                 )
 
         return look
+
+
+def _failed(session: Session | None) -> Attempt | None:
+    failed = session.failed if session is not None else None
+    return presentable(failed) if failed is not None else None
 
 
 def _known(attempt: Attempt) -> Callable[[Callable[[Stage], None]], Awaitable[Attempt]]:
@@ -185,8 +206,8 @@ def _likely(candidates: tuple[Target, ...]) -> Target:
     """Return the first address that something listens on, without connecting to any."""
     if len(candidates) > 1 and all(target.is_local for target in candidates):
         with contextlib.suppress(SocketsUnreadableError):
-            listening = {one.port for one in listeners({one.port for one in candidates})}
+            seen = listening({one.port for one in candidates})
             for target in candidates:
-                if target.port in listening:
+                if seen.on(target.port):
                     return target
     return candidates[0]

@@ -8,18 +8,20 @@ from pathlib import Path
 
 from ibnb.tws.folders import settings_folders
 from ibnb.tws.jts_ini import read_jts_ini
-from ibnb.tws.processes import GatewayProcess, gateway_processes
+from ibnb.tws.processes import GatewayProcess, ProcessesUnreadableError, running
 
 
 @dataclass(frozen=True)
 class Machine:
     """The gateway processes of this machine, and the folders that their settings are in.
 
-    The `ports` of a process are those that its API may be on.
+    The `ports` of a process are those that its API may be on. `unseen` says why there may be
+    gateways that are not listed; it is empty where all can be seen.
     """
 
     processes: tuple[GatewayProcess, ...] = ()
     folders: tuple[Path, ...] = ()
+    unseen: str = ""
 
     @property
     def real(self) -> tuple[GatewayProcess, ...]:
@@ -40,9 +42,15 @@ class Place:
 
 def look_at_machine() -> Machine:
     """Return what this user can see; takes some 100 ms."""
-    processes = gateway_processes()
-    folders = settings_folders(processes)
-    return Machine(tuple(_with_api_ports(one, folders) for one in processes), folders)
+    try:
+        found = running()
+    except ProcessesUnreadableError as error:
+        return Machine((), settings_folders(()), f"the processes could not be read: {error}")
+    programs = "a Java program" if found.hidden == 1 else f"{found.hidden} Java programs"
+    unseen = f"some processes may not be read, {programs} among them" if found.hidden else ""
+    folders = settings_folders(found.gateways)
+    gateways = tuple(_with_api_ports(one, folders) for one in found.gateways)
+    return Machine(gateways, folders, unseen)
 
 
 def places(machine: Machine, port: int) -> tuple[Place, ...]:

@@ -39,7 +39,9 @@ class Result:
 class Check:
     """One thing to find out. `title` is an assertion; `timeout` is in seconds.
 
-    `waits_for` says what a run of it is waiting for, for whoever watches: a noun phrase.
+    What waits for the name service or the gateway takes as much longer as those may: `time_outs`
+    says how many of the question's time-outs that are. `waits_for` says what a run of it is waiting
+    for, for whoever watches: a noun phrase.
     """
 
     id: str
@@ -49,6 +51,16 @@ class Check:
     requires: tuple[str, ...] = ()
     timeout: float = 10.0
     waits_for: str = ""
+    time_outs: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the check is and what it comes after, as JSON can carry it."""
+        return {
+            "id": self.id,
+            "title": self.title,
+            "category": self.category,
+            "requires": list(self.requires),
+        }
 
 
 @dataclass(frozen=True)

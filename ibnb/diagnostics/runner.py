@@ -14,6 +14,7 @@ from .context import Context
 from .model import Check, Report, Result, Verdict
 from .stopping import stopped_result, stopped_verdict
 from .verdict import judge
+from .vocabulary import own_words
 
 Told = TypeVar("Told", Result, Verdict)
 PASSED = frozenset({"pass", "warn"})
@@ -146,13 +147,14 @@ async def _result_of(
                 check.id, "skip", f"Not reached: {blocker} did not pass.", blocked_by=blocker
             )
     begun = time.perf_counter()
+    seconds = check.timeout + check.time_outs * context.timeout
     try:
-        async with asyncio.timeout(check.timeout) as limit:
+        async with asyncio.timeout(seconds) as limit:
             result = await check.run(context)
     except Exception as error:  # noqa: BLE001 - whatever a check raises is its result
         reason = f"The check itself failed: {type(error).__name__}: {error}"
         if isinstance(error, TimeoutError) and limit.expired():
-            reason = f"The check did not end within {check.timeout:g} s."
+            reason = f"The check did not end within {seconds:g} s."
         result = Result(check.id, "crash", reason)
     return replace(_redacted(result, context), seconds=time.perf_counter() - begun)
 
@@ -161,4 +163,7 @@ def _redacted(told: Told, context: Context) -> Told:
     """Return it as any form may show it: foreign text reaches a report through here alone."""
     texts = {name: getattr(told, name, None) for name in ("summary", "evidence", "fix")}
     known = {name: text for name, text in texts.items() if text}
-    return replace(told, **redact_value(known, addresses=False, accounts=not context.show_accounts))
+    shown = redact_value(
+        known, accounts=not context.show_accounts, keep=context.named, words=own_words()
+    )
+    return replace(told, **shown)

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from .model import Report
+from .threads import DaemonThreads
 
 Work = Callable[[asyncio.Event], Coroutine[Any, Any, Report]]
 """What a diagnosis does; it ends early, with what it knows, when the event is set."""
@@ -26,6 +27,7 @@ class Diagnosis(Future[Report]):
         super().__init__()
         self.set_running_or_notify_cancel()
         self._loop = asyncio.new_event_loop()
+        self._loop.set_default_executor(DaemonThreads())
         self._stopped = asyncio.Event()
         threading.Thread(
             target=self._body, args=(work,), name="ibnb-diagnosis", daemon=True

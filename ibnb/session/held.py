@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from ibnb.tws.notices import Code, LinkFollower, Notice
-from ibnb.tws.target import plain_host
+from ibnb.tws.own import plain_host
 
 from . import harness, libraries
 from .errors import ConnectFailed, StaleConnection

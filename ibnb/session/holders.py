@@ -117,12 +117,11 @@ def tell_holders(target: Target, client_id: int, holders: Holders) -> tuple[str,
 
 
 def _of_lease(lease: Lease) -> str:
-    whose = f", user {lease.user}" if lease.user else ""
+    # Whose notebook it is, and what it is called, is nobody's business but its user's.
+    which = "a notebook of another user" if lease.is_foreign else f"notebook {lease.notebook}"
+    since = _clock(lease.since)
     elsewhere = "" if lease.machine == platform.node() else ", if that is still there"
-    return (
-        f"notebook {lease.notebook} (process {lease.pid}{whose} on {lease.machine}, "
-        f"since {_clock(lease.since)}){elsewhere}"
-    )
+    return f"{which} (process {lease.pid} on {lease.machine}, since {since}){elsewhere}"
 
 
 def _of_socket(client: SocketClient) -> str:

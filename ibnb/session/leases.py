@@ -17,7 +17,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from ibnb.tws.target import plain_host
+from ibnb.tws.own import plain_host
 
 from .client_id import HIGHEST, LOWEST
 
@@ -49,6 +49,10 @@ create table if not exists leases (
 """
 
 
+class ProcessUnreadableError(Exception):
+    """The system does not tell whether a process runs, or since when."""
+
+
 @dataclass(frozen=True)
 class Lease:
     """One client ID in use; `started` and `since` are seconds since the epoch.
@@ -73,11 +77,19 @@ class Lease:
         return (self.pid, self.machine) == (os.getpid(), platform.node())
 
     @property
+    def is_foreign(self) -> bool:
+        """Whether it is another user's."""
+        return bool(self.user) and self.user != _user()
+
+    @property
     def is_alive(self) -> bool:
-        """Whether its process runs still; of another machine's that is not known, so it may."""
+        """Whether its process runs still; where that cannot be known, as elsewhere, it may."""
         if self.machine != platform.node():
             return True
-        start = process_start(self.pid)
+        try:
+            start = process_start(self.pid)
+        except ProcessUnreadableError:
+            return True
         return start is not None and abs(start - self.started) <= START_SLACK
 
     @property
@@ -103,6 +115,9 @@ class LeaseStore(Protocol):
 
     def find(self, host: str, port: int, client_id: int) -> tuple[Lease, ...]:
         """Return the leases of an ID at a gateway, those of dead processes too."""
+
+    def newest(self, most: int) -> tuple[Lease, ...]:
+        """Return the leases that were taken last, of all gateways, at most so many."""
 
 
 class SqliteLeases:
@@ -163,6 +178,16 @@ class SqliteLeases:
                     "select * from leases where host = ? and port = ? and client_id = ?",
                     (plain_host(host), port, client_id),
                 )
+            ),
+            (),
+        )
+
+    def newest(self, most: int) -> tuple[Lease, ...]:
+        """Return the leases that were taken last, of all gateways, at most so many."""
+        return self._try(
+            lambda store: tuple(
+                Lease(*row)
+                for row in store.execute("select * from leases order by since desc limit ?", [most])
             ),
             (),
         )
@@ -296,25 +321,38 @@ def new_lease(host: str, port: int, client_id: int, notebook: str) -> Lease:
 
 
 def process_start(pid: int) -> float | None:
-    """Return when a process here started, in seconds since the epoch; None where it is gone."""
+    """Return when a process here started, in seconds since the epoch; None where it is gone.
+
+    Raises:
+        ProcessUnreadableError: the system does not tell.
+    """
     if pid == os.getpid():
         return _own_start()
-    import psutil
+    return _start_of(pid)
 
+
+def _start_of(pid: int) -> float | None:
+    try:
+        import psutil
+    except ImportError as error:
+        raise ProcessUnreadableError(str(error)) from None
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
             return None
         return float(process.create_time())
-    except psutil.Error:
+    except psutil.NoSuchProcess:
         return None
+    except (psutil.Error, OSError) as error:
+        raise ProcessUnreadableError(str(error)) from None
 
 
 @cache
-def _own_start() -> float:
-    import psutil
-
-    return float(psutil.Process().create_time())
+def _own_start() -> float | None:
+    try:
+        return _start_of(os.getpid())
+    except ProcessUnreadableError:
+        return None
 
 
 def _user() -> str:

@@ -9,7 +9,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 
-from ibnb.tws.target import LOOPBACK
+from ibnb.tws.own import LOOPBACK
 
 _BACKLOG = 256
 

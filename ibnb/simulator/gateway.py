@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from ibnb.tws.notices import NO_REQUEST
-from ibnb.tws.target import HIGHEST_PORT, LOOPBACK
+from ibnb.tws.own import LOOPBACK
+from ibnb.tws.target import HIGHEST_PORT
 
 from .book import OrderRecord
 from .door import listen

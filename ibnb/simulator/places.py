@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass, field
 from typing import Any
 
-from ibnb.tws.target import LOOPBACK
+from ibnb.tws.own import LOOPBACK
 
 MAX_CLIENTS = 32
 """How many API clients TWS and Gateway serve at once, as IBKR documents it for one instance."""

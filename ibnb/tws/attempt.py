@@ -31,7 +31,8 @@ class Attempt:
 
     `stage` is the last stage that was reached, `ending` how it ended. `seconds` maps each stage
     that was reached to its time since the beginning; `total` is the whole opening, in seconds.
-    `received` counts the bytes that came, and `beginning` is the first of them.
+    `received` counts the bytes that came, and `beginning` is the first of them. `more_notices`
+    counts the notices that came and are not in `notices`.
     """
 
     target: Target
@@ -53,6 +54,7 @@ class Attempt:
     gateway_time_at: float | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     total: float = 0.0
+    more_notices: int = 0
 
     @classmethod
     def seen(

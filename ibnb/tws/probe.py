@@ -12,15 +12,16 @@ import os
 import socket
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from . import wire
 from .attempt import Attempt, Ending
 from .handshake import Handshake, Stage
+from .names import Address, UnresolvedError, resolve
 from .notices import REFUSING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from .target import Target
 
@@ -30,8 +31,6 @@ FAREWELL_SECONDS = 0.05
 """How long the gateway's own end of stream is waited for after ours: with it the ID is released."""
 FLUSH_SECONDS = 0.2
 """How long a closing socket may take to get rid of what it still has to send."""
-
-Address = tuple[socket.AddressFamily, int, int, Any]
 
 
 async def probe(
@@ -44,6 +43,7 @@ async def probe(
     linger: float = 0.2,
     on_stage: Callable[[Stage], None] | None = None,
     on_open: Callable[[int], None] | None = None,
+    resolved: Callable[[], Awaitable[Sequence[Address]]] | None = None,
 ) -> Attempt:
     """Open one API connection, look at what the gateway says, close it, and return what was seen.
 
@@ -68,6 +68,8 @@ async def probe(
         on_stage: Called with each stage as it is reached, from the running loop.
         on_open: Called with the port of this end as soon as the TCP connection is open, so that
             whoever counts the gateway's connections can leave this one out.
+        resolved: Returns the addresses of the target, or raises UnresolvedError; without it the
+            name is resolved here.
 
     Returns:
         What was seen. When the name did not resolve, `seconds` is empty: no stage was reached.
@@ -93,9 +95,11 @@ async def probe(
         )
 
     try:
-        addresses = await _resolve(target, timeout)
+        addresses = await (resolved() if resolved else resolve(target.host, target.port, timeout))
         trail.reach(Stage.RESOLVE)
         sock = await _connect(addresses, timeout)
+    except UnresolvedError as error:
+        return attempt("unresolved", str(error))
     except _NoTcpError as failure:
         return attempt(failure.ending, failure.detail)
     if on_open is not None:
@@ -140,23 +144,7 @@ class _NoTcpError(Exception):
         self.detail = detail
 
 
-async def _resolve(target: Target, timeout: float) -> list[Address]:
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(timeout):
-            found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-    except TimeoutError:
-        detail = f"the name {target.host!r} was not resolved within {timeout:g} s"
-        raise _NoTcpError("unresolved", detail) from None
-    except (OSError, ValueError) as error:
-        # ValueError: a name that cannot even be asked for, such as one with an empty label.
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        detail = f"the name {target.host!r} does not resolve ({reason})"
-        raise _NoTcpError("unresolved", detail) from None
-    return [(family, kind, proto, address) for family, kind, proto, _, address in found]
-
-
-async def _connect(addresses: list[Address], timeout: float) -> socket.socket:
+async def _connect(addresses: Sequence[Address], timeout: float) -> socket.socket:
     """Return a connected socket to the first of the addresses that accepts."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout

@@ -104,21 +104,56 @@ class GatewayProcess:
     settings_folder: str | None = field(default=None, repr=False)
 
 
-def gateway_processes() -> tuple[GatewayProcess, ...]:
-    """Return the gateway processes that this user can see on this machine, oldest first.
+class ProcessesUnreadableError(Exception):
+    """The system did not let this user see what runs, so nothing can be said of it."""
 
-    Processes that end meanwhile, or that belong to another user and are hidden, are left out. A
-    launcher that waits for the program it started is one and the same gateway, and not listed.
+
+@dataclass(frozen=True)
+class Running:
+    """The gateways that run on this machine, as far as they can be seen, oldest first.
+
+    `hidden` counts Java programs that may be gateways too: their command lines may not be read.
     """
-    import psutil
 
+    gateways: tuple[GatewayProcess, ...] = ()
+    hidden: int = 0
+
+
+def running() -> Running:
+    """Return the gateway processes that this user can see on this machine.
+
+    Processes that end meanwhile are left out. A launcher that waits for the program it started is
+    one and the same gateway, and not listed.
+
+    Raises:
+        ProcessesUnreadableError: no process at all could be looked at.
+    """
     found: list[tuple[psutil.Process, Kind, str]] = []
-    for process in psutil.process_iter(["name", "exe", "cmdline", "create_time", "ppid"]):
+    hidden = 0
+    for process in _processes():
         known = process.info
         name, exe, cmdline = known["name"] or "", known["exe"] or "", known["cmdline"] or []
         kind = recognise(name, exe, cmdline)
         if kind is not None and known["create_time"] is not None:
             found.append((process, kind, _label(kind, exe, cmdline)))
+        hidden += kind is None and not cmdline and _JAVA.fullmatch(name) is not None
+    return Running(_listed(found), hidden)
+
+
+def _processes() -> list[psutil.Process]:
+    """Return all processes: whatever psutil may raise for it ends here."""
+    try:
+        import psutil
+    except ImportError as error:
+        raise ProcessesUnreadableError(f"psutil cannot be used here ({error})") from None
+    try:
+        return list(psutil.process_iter(["name", "exe", "cmdline", "create_time", "ppid"]))
+    except (psutil.Error, OSError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise ProcessesUnreadableError(f"the system does not list them ({reason})") from None
+
+
+def _listed(found: list[tuple[psutil.Process, Kind, str]]) -> tuple[GatewayProcess, ...]:
     parents = {(process.info["ppid"], kind) for process, kind, _ in found}
     ports = _ports_by_process() if found else {}
     return tuple(

@@ -11,7 +11,7 @@ import getpass
 import ipaddress
 import os
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import PurePosixPath, PureWindowsPath
@@ -20,7 +20,9 @@ from typing import Any
 from .accounts import mask_in
 
 _KINDS = ("address", "email", "host", "mac", "name", "secret", "token", "user")
-_DONE = rf"(?P<done><(?:{'|'.join(_KINDS)})>|[A-Z][A-Z0-9]•••[A-Z0-9]{{3}})"
+_OPEN, _SHUT = "\ue000", "\ue001"
+"""Around the number of a text that is kept, while the rules are at work."""
+_DONE = rf"(?P<done><(?:{'|'.join(_KINDS)})>|[A-Z][A-Z0-9]•••[A-Z0-9]{{3}}|{_OPEN}[0-9]+{_SHUT})"
 """What an earlier rule left: no rule may look for anything inside it."""
 
 _LOGIN_VARIABLES = ("LOGNAME", "USER", "LNAME", "USERNAME", "SUDO_USER", "JUPYTERHUB_USER")
@@ -57,7 +59,12 @@ _FOUR_DIGITS = 0x10000
 
 
 def redact(
-    text: str, names: Collection[str] = (), *, addresses: bool = True, accounts: bool = True
+    text: str,
+    names: Collection[str] = (),
+    *,
+    accounts: bool = True,
+    keep: Collection[str] = (),
+    words: Container[str] = (),
 ) -> str:
     """Return a text without what is nobody else's business.
 
@@ -70,20 +77,41 @@ def redact(
     Args:
         text: any text; what was redacted before stays as it is.
         names: more words to take out, such as the name of the machine.
-        addresses: False where the reader needs to see IP addresses.
         accounts: False where account numbers may be shown.
+        keep: hosts and addresses that stay as they are, such as those that the reader named.
+        words: words of the text's own sentences, in lower case: a name that is one stays.
     """
-    own = _word_rule(tuple(_telling(_own_names())))
-    given = _word_rule(tuple(_telling(names)))
+    own = _word_rule(tuple(_telling(_own_names(), words)))
+    given = _word_rule(tuple(_telling(names, words)))
+    text, kept = _without_kept(text, keep)
     # What one rule takes out can lay bare to another rule what stood beside it. Each round that
     # changes anything leaves fewer characters that are not done yet, so this ends.
-    while (again := _once(text, own, given, addresses=addresses, accounts=accounts)) != text:
+    while (again := _once(text, own, given, accounts=accounts)) != text:
         text = again
-    return text
+    return re.sub(f"{_OPEN}([0-9]+){_SHUT}", lambda match: kept[int(match[1])], text)
+
+
+def _without_kept(text: str, keep: Collection[str]) -> tuple[str, list[str]]:
+    """Return a text with a mark in the place of each that is to be kept, and what each was."""
+    kept: list[str] = []
+
+    def put(match: re.Match[str]) -> str:
+        kept.append(match.group())
+        return f"{_OPEN}{len(kept) - 1}{_SHUT}"
+
+    # A text that brings such marks along would be given what is not there.
+    text = text.replace(_OPEN, "\ufffd").replace(_SHUT, "\ufffd")
+    rule = _keep_rule(tuple(sorted(keep, key=lambda one: (-len(one), one))))
+    return (text if rule is None else rule.sub(put, text)), kept
 
 
 def redact_value(
-    value: Any, names: Collection[str] = (), *, addresses: bool = True, accounts: bool = True
+    value: Any,
+    names: Collection[str] = (),
+    *,
+    accounts: bool = True,
+    keep: Collection[str] = (),
+    words: Container[str] = (),
 ) -> Any:
     """Return a plain value (as JSON can carry) with every text in it redacted, keys too.
 
@@ -93,7 +121,7 @@ def redact_value(
     """
 
     def text(found: str) -> str:
-        return redact(found, names, addresses=addresses, accounts=accounts)
+        return redact(found, names, accounts=accounts, keep=keep, words=words)
 
     return _walk(value, text)
 
@@ -165,7 +193,9 @@ _BEARER = _rule(
 )
 _JWT = _rule(r"(?<![A-Za-z0-9])eyJ[\w-]{8,}(?:\.[\w-]+)+")
 _EMAIL = _rule(r"(?<![\w.+%-])[\w.+%-]++@(?:[\w-]+\.)+[^\W\d_]{2,}(?![^\W_])")
-_USER_AT_ADDRESS = _rule(rf"(?<![\w.+%-])[\w.+%-]++(?=@\[?(?:{_OCTET}\.){{3}}|@\[?{_HEX}*:)")
+_USER_AT_ADDRESS = _rule(
+    rf"(?<![\w.+%-])[\w.+%-]++(?=@\[?(?:(?:{_OCTET}\.){{3}}|{_HEX}*:|{_OPEN}))"
+)
 _HOME = _rule(
     rf"(?P<key>{_SLASH}(?:home|Users|Documents and Settings){_SLASH})"
     rf"(?P<value>[^\\/:*?\"<>|\r\n]+?(?=\\)|(?:(?!%2F|%5C)[^\s\\/:*?\"'<>|,;)\]}}])+)",
@@ -190,7 +220,6 @@ def _once(
     own: re.Pattern[str] | None,
     given: re.Pattern[str] | None,
     *,
-    addresses: bool,
     accounts: bool,
 ) -> str:
     """Apply every rule: those that know from the words around it what a thing is come first."""
@@ -202,11 +231,10 @@ def _once(
     text = _apply(_JWT, _as("<token>"), text)
     text = _apply(_EMAIL, _as("<email>"), text)
     text = _apply(_USER_AT_ADDRESS, _as("<user>"), text)
-    text = _apply(_WIRE_ADDRESS, _wire_address if addresses else _only_mac, text)
+    text = _apply(_WIRE_ADDRESS, _wire_address, text)
     for rule in (_UUID, _HEX_RUN, _PLAIN_RUN, _MIXED_RUN):
         text = _apply(rule, _run, text)
-    if addresses:
-        text = _apply(_IPV4, _ipv4, text)
+    text = _apply(_IPV4, _ipv4, text)
     if accounts:
         text = mask_in(text)
     if own is not None:
@@ -240,10 +268,6 @@ def _value_as(word: str) -> Callable[[re.Match[str]], str]:
 
 def _login_in_url(match: re.Match[str]) -> str:
     return ("<user>" if match["user"] else "") + (":<secret>" if match["password"] else "") + "@"
-
-
-def _only_mac(match: re.Match[str]) -> str:
-    return "<mac>" if match["mac"] else match.group()
 
 
 def _wire_address(match: re.Match[str]) -> str:
@@ -309,8 +333,8 @@ def _own_names() -> set[str]:
     return found
 
 
-def _telling(names: Collection[str]) -> list[str]:
-    kept = {name.strip() for name in names}
+def _telling(names: Iterable[str], words: Container[str]) -> list[str]:
+    kept = {name.strip() for name in names if name.strip().lower() not in words}
     return sorted(
         (name for name in kept if len(name) >= _SHORTEST_NAME and name.lower() not in _NOBODY),
         key=lambda name: (-len(name), name),
@@ -324,3 +348,18 @@ def _word_rule(names: tuple[str, ...]) -> re.Pattern[str] | None:
     # A report is wrapped at blanks, also at those of a name.
     words = (r"\s+".join(map(re.escape, name.split())) for name in names)
     return _rule(rf"(?<![^\W_])(?:{'|'.join(words)})(?![^\W_])", re.IGNORECASE)
+
+
+@lru_cache(maxsize=64)
+def _keep_rule(texts: tuple[str, ...]) -> re.Pattern[str] | None:
+    found = [text for text in texts if text]
+    if not found:
+        return None
+    # Nothing of an IPv6 address may be a part of a longer one; all others may have a port.
+    rules = (
+        rf"(?<![\w:.]){re.escape(text)}(?!:?[0-9A-Fa-f])"
+        if ":" in text
+        else rf"(?<![\w.-]){re.escape(text)}(?![\w-])(?!\.\w)"
+        for text in found
+    )
+    return re.compile("|".join(rules), re.IGNORECASE)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import socket
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .names import Address
 
 
-def address_towards(host: str, port: int) -> str | None:
-    """Return the address from which a connection to that host would come, or None.
+def address_towards(addresses: Sequence[Address]) -> str | None:
+    """Return the address from which a connection to these would come, or None.
 
     It is what a gateway there compares with its trusted IPs. Nothing is sent: a datagram socket
-    that is connected only chooses its route. `host` should be an address already; a name is
-    resolved, which may take a while.
+    that is connected only chooses its route.
     """
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-    except (OSError, ValueError):
-        return None
-    for family, kind, proto, _, address in found:
+    for family, _, _, address in addresses:
         try:
-            with socket.socket(family, kind, proto) as sock:
+            with socket.socket(family, socket.SOCK_DGRAM) as sock:
                 sock.connect(address)
                 return str(sock.getsockname()[0])
         except OSError:

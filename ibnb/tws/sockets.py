@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
+import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from .own import plain_address
 from .programs import describe
 
 if TYPE_CHECKING:
@@ -18,6 +19,12 @@ class SocketsUnreadableError(Exception):
     """The system did not let this user see who uses a port, so nothing can be said of it."""
 
 
+HIDDEN = (
+    "the sockets of some processes could not be looked at, because they belong to another user; "
+    "run the same from an administrator's account to see them"
+)
+
+
 @dataclass(frozen=True)
 class Listener:
     """A socket that accepts connections. `pid` and `name` are None where the owner is hidden."""
@@ -26,6 +33,21 @@ class Listener:
     address: str
     pid: int | None
     name: str | None
+
+
+@dataclass(frozen=True)
+class Listening:
+    """The sockets that listen, as far as they can be seen.
+
+    `complete` says whether all sockets could be looked at; otherwise more may be listening.
+    """
+
+    found: tuple[Listener, ...]
+    complete: bool = True
+
+    def on(self, port: int) -> tuple[Listener, ...]:
+        """Return those of one port."""
+        return tuple(one for one in self.found if one.port == port)
 
 
 @dataclass(frozen=True)
@@ -64,11 +86,11 @@ class PortUse:
     complete: bool = True
 
 
-def listeners(ports: Iterable[int] | None = None) -> tuple[Listener, ...]:
-    """Return the listening TCP sockets of this machine, or those on the given ports.
+def listening(ports: Iterable[int] | None = None) -> Listening:
+    """Return what can be seen of the listening TCP sockets of this machine, or of given ports.
 
     Raises:
-        SocketsUnreadableError: none was found, but not every process could be looked at.
+        SocketsUnreadableError: no socket at all could be looked at.
     """
     wanted = None if ports is None else frozenset(ports)
     seen = _connections()
@@ -77,23 +99,38 @@ def listeners(ports: Iterable[int] | None = None) -> tuple[Listener, ...]:
         for connection in seen.connections
         if connection.status == "LISTEN" and (wanted is None or connection.laddr.port in wanted)
     }
-    if not found:
-        seen.vouch_for_nothing()
-    return tuple(
+    listed = tuple(
         Listener(port, address, pid, _name(pid))
         for port, address, pid in sorted(found, key=lambda item: (item[0], item[1], item[2] or 0))
     )
+    return Listening(listed, seen.complete)
+
+
+def listeners(ports: Iterable[int] | None = None) -> tuple[Listener, ...]:
+    """Return the listening TCP sockets of this machine, or those on the given ports.
+
+    Raises:
+        SocketsUnreadableError: none was found at all, or on one of the given ports, but not every
+            process could be looked at.
+    """
+    wanted = None if ports is None else frozenset(ports)
+    seen = listening(wanted)
+    unvouched = not seen.found if wanted is None else wanted - {one.port for one in seen.found}
+    if unvouched and not seen.complete:
+        raise SocketsUnreadableError(HIDDEN)
+    return seen.found
 
 
 def clients_of(port: int) -> tuple[SocketClient, ...]:
     """Return the local processes with an open connection to a port of this machine, oldest first.
 
     Raises:
-        SocketsUnreadableError: none was found, but not every process could be looked at.
+        SocketsUnreadableError: none was found but this very process, and not every process could
+            be looked at.
     """
     seen = _connections()
     clients = _clients(seen, port)
-    if not clients:
+    if all(client.pid == os.getpid() for client in clients):
         seen.vouch_for_nothing()
     return clients
 
@@ -154,19 +191,21 @@ class _Seen:
 
     def vouch_for_nothing(self) -> None:
         if not self.complete:
-            raise SocketsUnreadableError(
-                "the sockets of some processes could not be looked at, because they belong to "
-                "another user; run the same from an administrator's account to see them"
-            )
+            raise SocketsUnreadableError(HIDDEN)
 
 
 def _connections() -> _Seen:
-    import psutil
-
+    """Return all TCP sockets: whatever psutil may raise for it ends here."""
+    try:
+        import psutil
+    except ImportError as error:
+        raise SocketsUnreadableError(f"psutil cannot be used here ({error})") from None
     try:
         found = psutil.net_connections(kind="tcp")
-    except psutil.AccessDenied:  # macOS, for anyone but root
+    except (psutil.AccessDenied, PermissionError):  # macOS, for anyone but root
         return _connections_by_process()
+    except (psutil.Error, OSError) as error:
+        raise SocketsUnreadableError(f"the system does not list them ({_said(error)})") from None
     return _Seen(tuple(one for one in found if one.laddr), complete=True)
 
 
@@ -175,10 +214,14 @@ def _connections_by_process() -> _Seen:
 
     connections: list[Any] = []
     complete = True
-    for process in psutil.process_iter():
+    try:
+        processes = list(psutil.process_iter())
+    except (psutil.Error, OSError) as error:
+        raise SocketsUnreadableError(f"the system lists no processes ({_said(error)})") from None
+    for process in processes:
         try:
             found = _of_process(process)
-        except psutil.AccessDenied:
+        except (psutil.AccessDenied, OSError):
             complete = False
         except psutil.Error:
             continue
@@ -187,6 +230,10 @@ def _connections_by_process() -> _Seen:
                 _Owned(one.laddr, one.raddr, one.status, process.pid) for one in found if one.laddr
             )
     return _Seen(tuple(connections), complete)
+
+
+def _said(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 @dataclass(frozen=True)
@@ -207,13 +254,8 @@ def _of_process(process: Any) -> list[Any]:
 
 def _is_own(connection: Any) -> bool:
     """Whether the far end is on this machine: then it has our own address, or a loopback's."""
-    far, near = _address(connection.raddr.ip), _address(connection.laddr.ip)
+    far, near = plain_address(connection.raddr.ip), plain_address(connection.laddr.ip)
     return far.is_loopback or far == near
-
-
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    address = ipaddress.ip_address(text.partition("%")[0])
-    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _name(pid: int | None) -> str | None:
@@ -223,7 +265,7 @@ def _name(pid: int | None) -> str | None:
         return None
     try:
         return psutil.Process(pid).name()
-    except psutil.Error:
+    except (psutil.Error, OSError):
         return None
 
 
@@ -235,10 +277,10 @@ def _client(pid: int | None, connections: int) -> SocketClient:
     try:
         process = psutil.Process(pid)
         name, started = process.name(), process.create_time()
-    except psutil.Error:
+    except (psutil.Error, OSError):
         return SocketClient(pid, UNSEEN, None, UNSEEN, connections)
     try:
         label = describe(name, process.cmdline())
-    except psutil.Error:
+    except (psutil.Error, OSError):
         label = name
     return SocketClient(pid, name, started, label, connections)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from typing import Literal
 
+from .own import LOOPBACK, is_loopback, is_own, plain_host
+
 Expectation = Literal["paper", "live"]
 
-LOOPBACK = "127.0.0.1"
-LOOPBACK_NAMES = frozenset(
-    {"localhost", "localhost.localdomain", "localhost6", "ip6-localhost", "ip6-loopback"}
-)
 HIGHEST_PORT = 65535
 WELL_KNOWN: dict[int, tuple[Expectation, str]] = {
     4001: ("live", "Gateway"),
@@ -52,30 +49,13 @@ class Target:
 
     @property
     def is_local(self) -> bool:
-        """Whether the address is this machine's own loopback."""
-        try:
-            return ipaddress.ip_address(plain_host(self.host)).is_loopback
-        except ValueError:
-            return False
+        """Whether it is this machine: by the loopback, an interface's address or its own name."""
+        return is_own(self.host)
 
-
-def plain_host(host: str) -> str:
-    """Return the one way to write a host; the loopback's names and addresses are one host.
-
-    Names are not resolved. The other addresses of the loopback's net stay apart: a port may be
-    published on one of them alone.
-    """
-    name = host.lower().rstrip(".")
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return LOOPBACK if name in LOOPBACK_NAMES else name
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        if address.is_loopback:
-            return LOOPBACK
-    return str(address)
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is the loopback, which tells nothing of whose machine this is."""
+        return is_loopback(self.host)
 
 
 def parse_port(text: str) -> int:

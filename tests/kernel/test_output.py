@@ -281,6 +281,13 @@ def test_list_names_every_check(connected):
         assert name in listed
 
 
+def test_the_checks_can_be_listed_as_json(connected):
+    """`%ibdiag --list --json` prints JSON and nothing else."""
+    listed = json.loads(connected.run("%ibdiag --list --json").stdout)
+    assert {one["id"] for one in listed} >= {"net.port", "api.ready"}
+    assert all(set(one) == {"id", "title", "category", "requires"} for one in listed)
+
+
 def test_only_runs_what_was_asked_for(connected):
     """`--only` runs the named checks and what they require."""
     report = json.loads(connected.run("%ibdiag --json --only net.port env.library").stdout)

@@ -15,12 +15,13 @@ from commands import LONGEST, environment, ibnb
 from servers import Server
 
 from ibnb.app import set_app
-from ibnb.cli import main
+from ibnb.cli import VERBS, main
 from ibnb.diagnostics import CHECKS
 from ibnb.knowledge import catalogue
+from ibnb.session import BadInputError
 from ibnb.simulator import SimulatedGateway
 
-VERBS = ("diag", "explain", "sim", "demo")
+NAMES = ("diag", "explain", "sim", "demo")
 ENTRY_KEYS = [
     *("id", "codes", "title", "category", "severity", "summary", "symptoms"),
     *("causes", "checks", "resolution", "related"),
@@ -127,6 +128,9 @@ BAD_INPUT = {
     "unknown verb": (["diagnose"], "'diagnose'", "diag, explain, sim, demo"),
     "no verb but an option": (["--json"], "'--json'", "diag, explain, sim, demo"),
     "unknown target": (["diag", "moon"], "'moon'", "paper, live, sim, PORT or HOST:PORT"),
+    "empty target": (["diag", ""], "''", "paper, live, sim, PORT or HOST:PORT"),
+    "blank target": (["diag", " "], "''", "paper, live, sim, PORT or HOST:PORT"),
+    "empty bundle": (["diag", "4002", "--bundle", ""], "''", "give its name"),
     "port out of range": (["diag", "70000"], "70000", "from 1 to 65535"),
     "port 0": (["diag", "127.0.0.1:0"], "port 0", "from 1 to 65535"),
     "port of words": (["diag", "localhost:paper"], "'paper'", "from 1 to 65535"),
@@ -224,20 +228,34 @@ def _installed(name):
     return find_spec(name) is not None
 
 
+def test_an_error_that_nobody_foresaw_is_told_in_one_line(monkeypatch, capsys):
+    """Exit status 2 and one line, no traceback: 1 would say that a problem was found."""
+
+    def broken(_words):
+        raise RuntimeError("two\nlines")
+
+    monkeypatch.setitem(VERBS, "diag", broken)
+    status = main(["diag"])
+    assert (status, *capsys.readouterr()) == (
+        *(2, ""),
+        "ibnb diag could not run: RuntimeError: two lines\n",
+    )
+
+
 def test_without_a_verb_the_usage_is_an_error():
     """Nothing was asked for: the verbs are listed on standard error, exit status 2."""
     ended = ibnb()
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert all(f"ibnb {verb}" in ended.stderr for verb in VERBS)
+    assert all(f"ibnb {verb}" in ended.stderr for verb in NAMES)
 
 
-@pytest.mark.parametrize("words", [["--help"], ["-h"], *([verb, "--help"] for verb in VERBS)])
+@pytest.mark.parametrize("words", [["--help"], ["-h"], *([verb, "--help"] for verb in NAMES)])
 def test_help(words):
     """Help is on standard output, with exit status 0."""
     ended = ibnb(*words)
     assert (ended.returncode, ended.stderr) == (0, "")
     shown = " ".join(ended.stdout.split())
-    assert all(word in shown for word in (VERBS if len(words) == 1 else ["--help", words[0]]))
+    assert all(word in shown for word in (NAMES if len(words) == 1 else ["--help", words[0]]))
 
 
 def test_the_list_of_checks():
@@ -246,6 +264,75 @@ def test_the_list_of_checks():
     assert (ended.returncode, ended.stderr) == (0, "")
     listed = dict(line.split(maxsplit=1) for line in ended.stdout.splitlines())
     assert listed == {check.id: check.title for check in CHECKS}
+
+
+def test_the_list_of_checks_as_json():
+    """`ibnb diag --list --json` is JSON: what each check is, and what it comes after."""
+    ended = ibnb("diag", "--list", "--json")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert json.loads(ended.stdout) == [
+        {
+            "id": check.id,
+            "title": check.title,
+            "category": check.category,
+            "requires": list(check.requires),
+        }
+        for check in CHECKS
+    ]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")  # noqa: PTH110 - a constant
+@pytest.mark.parametrize("words", [["diag", "--list"], ["explain", "326", "--json"]])
+def test_output_that_cannot_be_written_is_told_in_one_line(words):
+    """A full disk: exit status 2 and one line, no traceback, not even when the process ends."""
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        ended = subprocess.run(
+            [sys.executable, "-m", "ibnb", *words],
+            env=environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=LONGEST,
+            check=False,
+        )
+    assert ended.returncode == 2
+    assert re.fullmatch(
+        rf"ibnb {words[0]} could not run: OSError: .*No space left.*\n", ended.stderr
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes break otherwise there")
+def test_a_reader_that_has_read_enough():
+    """`ibnb explain 326 --json | head -1`: the rest is dropped without a word."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(
+        [sys.executable, "-m", "ibnb", "explain", "326", "--json"],
+        env=environment(),
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=LONGEST,
+        check=False,
+    )
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (2, "")
+
+
+def test_a_bundle_that_fails_takes_no_report_along(monkeypatch, capsys, tmp_path):
+    """The report is printed first: a disk that fills up meanwhile costs the bundle alone."""
+
+    def full(*_args):
+        raise BadInputError("bundle 'x.zip' could not be written: No space left on device: give")
+
+    monkeypatch.setenv("IBNB_STATE_DIR", str(tmp_path))
+    monkeypatch.setattr("ibnb.support.write_support_bundle", full)
+    words = ["diag", "4002", "--only", "env.kernel", "--json", "--bundle", str(tmp_path / "x.zip")]
+    status = main(words)
+    output, errors = capsys.readouterr()
+    assert status == 2
+    assert json.loads(output)["verdict"]["id"] == "healthy"
+    assert errors == "bundle 'x.zip' could not be written: No space left on device: give\n"
 
 
 @pytest.fixture

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from ibnb.diagnostics.context import Context
+from ibnb.diagnostics.heard import MOST_NOTICES
 from ibnb.diagnostics.model import Check, Result
 from ibnb.tws.accounts import is_paper, mask_in
 from ibnb.tws.attempt import Attempt, cause, wrong_environment
 from ibnb.tws.handshake import Stage
-from ibnb.tws.notices import Notice, link_after
+from ibnb.tws.notices import link_after
 from ibnb.tws.story import span, tell, tell_foreign, tell_lost
 
-PROBE_SECONDS = 120.0
-"""A check that waits for the probe ends with it; the probe has time limits of its own."""
+from .net import PROBE_SECONDS, PROBE_TIME_OUTS
+
 SKEW_SECONDS = 5.0
 
 
@@ -45,7 +46,7 @@ async def start(context: Context) -> Result:
     What came after it shows that it was taken; where nothing did, that is not known.
     """
     attempt = await context.probe.attempt()
-    evidence = {"client_id": attempt.client_id, "notices": _told(attempt.notices)}
+    evidence = {"client_id": attempt.client_id, "notices": _told(attempt)}
     found = cause(attempt)
     ended = attempt.ending in {"closed", "foreign"} and found != "no-accounts"
     if found in {"client-id-in-use", "paper-disclaimer"} or ended:
@@ -103,8 +104,8 @@ async def link(context: Context) -> Result:
     """Look what notices said of the gateway's link to IBKR and of its data farms."""
     attempt = await context.probe.attempt()
     state = link_after(attempt.notices)
-    farms = {mask_in(name): said for name, said in state.farms.items()}
-    evidence = {"farms": farms, "notices": _told(attempt.notices)}
+    farms = {mask_in(name): said for name, said in [*state.farms.items()][:MOST_NOTICES]}
+    evidence = {"farms": farms, "notices": _told(attempt)}
     if state.lost_by is not None:
         return Result(
             "api.link",
@@ -165,8 +166,11 @@ def _after(attempt: Attempt, stage: Stage) -> str:
     return f", after {span(seconds)}" if seconds is not None else ""
 
 
-def _told(notices: tuple[Notice, ...]) -> list[str]:
-    return [f"{notice.code}: {mask_in(notice.text)}" for notice in notices]
+def _told(attempt: Attempt) -> list[str]:
+    shown = attempt.notices[-MOST_NOTICES:]
+    more = len(attempt.notices) - len(shown) + attempt.more_notices
+    told = [f"{notice.code}: {mask_in(notice.text)}" for notice in shown]
+    return [f"{more} more before these", *told] if more else told
 
 
 def _check(
@@ -177,7 +181,16 @@ def _check(
     *,
     waits_for: str,
 ) -> Check:
-    return Check(f"api.{name}", title, "api", run, (requires,), PROBE_SECONDS, waits_for)
+    return Check(
+        f"api.{name}",
+        title,
+        "api",
+        run,
+        (requires,),
+        PROBE_SECONDS,
+        waits_for,
+        PROBE_TIME_OUTS,
+    )
 
 
 CHECKS = (

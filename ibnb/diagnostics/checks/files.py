@@ -12,6 +12,7 @@ from ibnb.diagnostics.model import Check, Result
 from ibnb.tws.api_logs import api_logs
 from ibnb.tws.jts_ini import JtsSettings, read_jts_ini
 from ibnb.tws.launcher_log import LoginPhase, login_phase
+from ibnb.tws.names import UnresolvedError
 from ibnb.tws.route import address_towards
 from ibnb.tws.story import span
 
@@ -150,13 +151,13 @@ def _evidence(phase: LoginPhase) -> dict[str, object]:
 
 async def settings(context: Context) -> Result:
     """Look whether the gateway trusts the address that it would see."""
-    seen = await asyncio.to_thread(address_towards, context.target.host, context.target.port)
+    seen = await _address_seen(context)
     if not context.target.is_local and seen != context.target.host:
+        it_sees = f" It would have to trust {seen}, the address that it sees of this one."
         return Result(
             "host.settings",
             "skip",
-            f"{context.target.host} {OTHER_MACHINE} It would have to trust {seen}, the address "
-            "that it sees of this one.",
+            f"{context.target.host} {OTHER_MACHINE}{it_sees if seen else ''}",
             {"address": seen},
         )
     machine = await context.machine.get()
@@ -201,6 +202,13 @@ async def settings(context: Context) -> Result:
         entry="handshake-silent",
         fix=(trust(seen),),
     )
+
+
+async def _address_seen(context: Context) -> str | None:
+    try:
+        return address_towards(await context.addresses.get())
+    except UnresolvedError:
+        return None
 
 
 def trust(address: str) -> str:
@@ -268,6 +276,7 @@ CHECKS = (
         "host",
         settings,
         waits_for="the settings file",
+        time_outs=1,
     ),
     Check(
         "host.logs",

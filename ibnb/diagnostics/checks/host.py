@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
-
 from ibnb.diagnostics.context import Context
 from ibnb.diagnostics.model import Check, Result
+from ibnb.tws.names import UnresolvedError
 from ibnb.tws.processes import GatewayProcess
 from ibnb.tws.target import WELL_KNOWN, Target
 
@@ -14,27 +12,25 @@ from ibnb.tws.target import WELL_KNOWN, Target
 async def address(context: Context) -> Result:
     """Look whether the target's name resolves, and to what first."""
     host = context.target.host
-    loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(host, context.target.port, type=socket.SOCK_STREAM)
-    except (OSError, ValueError) as error:
-        # ValueError: a name that cannot even be asked for, such as one with an empty label.
-        reason = getattr(error, "strerror", None) or error
+        found = await context.addresses.get()
+    except UnresolvedError as error:
         return Result(
             "host.address",
             "fail",
-            f"The name {host!r} does not resolve: {reason}.",
+            f"{str(error)[:1].upper()}{str(error)[1:]}.",
             {"host": host},
             entry="host-unreachable",
             fix=(f"Correct the host name {host!r}, or use 127.0.0.1 for this machine.",),
         )
-    addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
+    addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
     evidence = {"host": host, "addresses": addresses}
     if addresses[0] == "::1":
+        what = "the loopback of IPv6" if host == "::1" else "first of all ::1, of IPv6"
         return Result(
             "host.address",
             "warn",
-            f"{host} is first of all ::1, of IPv6; a gateway listens on and trusts 127.0.0.1.",
+            f"{host} is {what}; a gateway listens on and trusts 127.0.0.1.",
             evidence,
             entry="connection-refused",
             fix=(f"Use the address in place of the name: %ibconnect 127.0.0.1:{_port(context)}",),
@@ -66,6 +62,13 @@ async def process(context: Context) -> Result:
             for one in found
         ]
     }
+    if not found and machine.unseen:
+        return Result(
+            "host.process",
+            "skip",
+            f"Whether a TWS or Gateway runs here is not known: {machine.unseen}.",
+            evidence,
+        )
     if not found:
         return Result(
             "host.process",
@@ -106,6 +109,7 @@ CHECKS = (
         "host",
         address,
         waits_for="the name service",
+        time_outs=1,
     ),
     Check(
         "host.process",

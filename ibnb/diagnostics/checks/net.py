@@ -10,26 +10,34 @@ from ibnb.diagnostics.machine import Machine
 from ibnb.diagnostics.model import Check, Result
 from ibnb.tws.attempt import cause
 from ibnb.tws.handshake import Stage
+from ibnb.tws.names import UnresolvedError
+from ibnb.tws.own import IpAddress, plain_address
 from ibnb.tws.sockets import (
+    HIDDEN,
     Listener,
+    Listening,
     PortUse,
     SocketClient,
     SocketsUnreadableError,
-    listeners,
+    listening,
     port_use,
 )
 from ibnb.tws.story import tell
-from ibnb.tws.target import WELL_KNOWN
+from ibnb.tws.target import WELL_KNOWN, Target
 
 from .host import elsewhere, tell_process
 
 PROBE_SECONDS = 120.0
+"""A probe may have to wait for its turn; beyond that it has the time limits of its stages."""
+PROBE_TIME_OUTS = 3
+"""A probe may take so many of the question's time-outs: for the name, TCP and the handshake."""
 MOST_CLIENTS = 32
 """So many API clients a TWS or Gateway takes at once, as IBKR documents it."""
 MOST_NAMED = 3
 """So many processes are named as those to end."""
 PILE = 5
 """From so many sockets in CLOSE_WAIT on, a gateway has stopped to look after its connections."""
+_LOOPBACKS = {4: plain_address("127.0.0.1"), 6: plain_address("::1")}
 
 
 async def port(context: Context) -> Result:
@@ -42,35 +50,95 @@ async def port(context: Context) -> Result:
     machine = await context.machine.get()
     wanted = {target.port, *WELL_KNOWN, *elsewhere(machine.processes, target)}
     try:
-        found = await asyncio.to_thread(listeners, wanted)
+        seen = await asyncio.to_thread(listening, wanted)
     except SocketsUnreadableError as error:
         return Result("net.port", "skip", f"The listening ports could not be read: {error}.")
-    here = [one for one in found if one.port == target.port]
-    others = sorted({one.port for one in found} - {target.port})
-    evidence = {"listening": [_row(one) for one in found]}
+    evidence: dict[str, object] = {"listening": [_row(one) for one in seen.found]}
+    asked = await _addresses(context)
+    here = [one for one in seen.on(target.port) if not asked or _takes(one, asked)]
     if here:
         return Result(
             "net.port", "pass", f"{_who(here[0])} listens on port {target.port}.", evidence
         )
-    if not others:
-        summary = f"Nothing listens on port {target.port}, nor on another port of a gateway."
+    wire = await context.probe.until(Stage.TCP) if context.connects else None
+    reached = context.connects and (wire is None or wire.stage >= Stage.TCP)
+    if not seen.complete and (wire is None or wire.ending != "refused"):
+        return Result("net.port", "skip", _unseen(target.port, seen, machine, reached), evidence)
+    if reached:
+        # The lists of this system hold no port of a container or of another system beside it.
         return Result(
             "net.port",
-            "fail",
-            summary,
+            "pass",
+            f"Port {target.port} is reached, though it is not listed here: a container or a "
+            "virtual machine may have it.",
             evidence,
-            entry="connection-refused",
-            fix=_make_it_listen(machine, target.port),
         )
-    told = "; ".join(_tell_other(other, found, machine) for other in others)
-    return Result(
-        "net.port",
-        "fail",
-        f"Nothing listens on port {target.port}. Listening here: {told}.",
-        evidence,
-        entry="connection-refused",
-        fix=tuple(_connect_there(other) for other in others),
-    )
+    return _nothing(context, seen, machine, evidence)
+
+
+def _nothing(
+    context: Context, seen: Listening, machine: Machine, evidence: dict[str, object]
+) -> Result:
+    """Return that nothing listens where it was asked for, and what does elsewhere."""
+    number = context.target.port
+    beside = seen.on(number)
+    others = _others(seen, number)
+    if beside:
+        addresses = ", ".join(dict.fromkeys(one.address for one in beside))
+        summary = (
+            f"{_who(beside[0])} listens on {addresses} only, port {number}, and not on "
+            f"{context.target.host}."
+        )
+        fix = tuple(_connect_there(_at(one), number) for one in beside)
+    elif others:
+        told = "; ".join(_tell_other(other, seen.found, machine) for other in others)
+        summary = f"Nothing listens on port {number}. Listening here: {told}."
+        fix = tuple(_connect_there(str(other), other) for other in others)
+    else:
+        summary = f"Nothing listens on port {number}, nor on another port of a gateway."
+        fix = _make_it_listen(machine, number)
+    return Result("net.port", "fail", summary, evidence, "connection-refused", fix)
+
+
+def _unseen(number: int, seen: Listening, machine: Machine, reached: bool) -> str:
+    others = [_tell_other(other, seen.found, machine) for other in _others(seen, number)]
+    also = f" Seen listening: {'; '.join(others)}." if others else ""
+    though = f" Port {number} is reached, though it is not listed here." if reached else also
+    return f"Who listens on port {number} could not be read: {HIDDEN}.{though}"
+
+
+def _others(seen: Listening, number: int) -> list[int]:
+    return sorted({one.port for one in seen.found} - {number})
+
+
+async def _addresses(context: Context) -> list[IpAddress]:
+    """Return the addresses that are asked for; none where the name leads nowhere."""
+    try:
+        found = await context.addresses.get()
+    except UnresolvedError:
+        return []
+    return [_reachable(str(address[0])) for *_, address in found]
+
+
+def _reachable(address: str) -> IpAddress:
+    """Return what a connection to an address reaches: the loopback for the unspecified one."""
+    plain = plain_address(address)
+    return _LOOPBACKS[plain.version] if plain.is_unspecified else plain
+
+
+def _takes(listener: Listener, asked: list[IpAddress]) -> bool:
+    """Say whether a listener takes connections to one of the addresses.
+
+    One on the unspecified address of IPv6 takes those to IPv4 addresses too, unless told otherwise.
+    """
+    own = plain_address(listener.address)
+    if own.is_unspecified:
+        return any(own.version >= one.version for one in asked)
+    return own in asked
+
+
+def _at(listener: Listener) -> str:
+    return str(Target(str(_reachable(listener.address)), listener.port))
 
 
 def _row(listener: Listener) -> dict[str, object]:
@@ -92,10 +160,10 @@ def _tell_other(number: int, found: tuple[Listener, ...], machine: Machine) -> s
     return f"{_who(listener)} on {number}{kind}"
 
 
-def _connect_there(number: int) -> str:
+def _connect_there(where: str, number: int) -> str:
     live = number in WELL_KNOWN and WELL_KNOWN[number][0] == "live"
     warning = " (a live account's port: only if live is what you want)" if live else ""
-    return f"Connect where it listens: %ibconnect {number}{warning}"
+    return f"Connect where it listens: %ibconnect {where}{warning}"
 
 
 def _make_it_listen(machine: Machine, number: int) -> tuple[str, ...]:
@@ -189,7 +257,9 @@ CHECKS = (
         "Something listens on the port",
         "network",
         port,
+        timeout=PROBE_SECONDS,
         waits_for="the list of listening ports",
+        time_outs=PROBE_TIME_OUTS,
     ),
     Check(
         "net.tcp",
@@ -199,6 +269,7 @@ CHECKS = (
         ("host.address",),
         PROBE_SECONDS,
         waits_for="the TCP connection",
+        time_outs=PROBE_TIME_OUTS,
     ),
     Check(
         "net.clients",

@@ -1,9 +1,11 @@
 """Making contexts and attempts for tests of the runner and of the verdict."""
 
 from ibnb.diagnostics.context import Context, SharedProbe
+from ibnb.diagnostics.once import Shared
 from ibnb.session import Health
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.handshake import Stage
+from ibnb.tws.names import resolve
 from ibnb.tws.notices import Notice
 from ibnb.tws.target import Target
 
@@ -44,4 +46,6 @@ def context(found=None, **more):
         "health": Health("closed"),
         "probe": SharedProbe(look),
     } | more
+    target = made["target"]
+    made.setdefault("addresses", Shared(lambda: resolve(target.host, target.port, 5.0)))
     return Context(**made), looks

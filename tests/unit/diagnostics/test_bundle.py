@@ -5,6 +5,7 @@ import platform
 import random
 import subprocess
 import sys
+import tempfile
 import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +15,14 @@ from pathlib import Path
 import pytest
 
 from ibnb.diagnostics import Check, Report, Result, Verdict
-from ibnb.diagnostics.bundle import MOST_BYTES, NEWEST, Bundle, versions, write_bundle
+from ibnb.diagnostics.bundle import (
+    MOST_BYTES,
+    NEWEST,
+    Bundle,
+    check_bundle_path,
+    versions,
+    write_bundle,
+)
 from ibnb.session import BadInputError, Health
 from ibnb.tws.notices import Link, Notice
 from ibnb.tws.target import Target
@@ -437,3 +445,16 @@ def test_a_tilde_means_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     write_bundle(Path("~/bundle.zip"), bundle())
     assert (tmp_path / "bundle.zip").is_file()
+
+
+def test_a_folder_that_takes_no_file_is_told_beforehand(monkeypatch, tmp_path):
+    """That a folder exists is not enough: whether it can be written to is tried, and left clean."""
+    assert check_bundle_path(tmp_path / "x.zip") == tmp_path / "x.zip"
+    assert list(tmp_path.iterdir()) == []
+
+    def refused(**_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
+    with pytest.raises(BadInputError, match=r"cannot be written to.*Permission denied.*give"):
+        check_bundle_path(tmp_path / "x.zip")

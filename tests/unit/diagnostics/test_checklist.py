@@ -6,7 +6,8 @@ from diagnosing import TARGET
 from servers import Server
 
 from ibnb.diagnostics import CHECKS, Diagnostician, Question, Report, Result, Verdict, checklist
-from ibnb.tws.target import LOOPBACK, Target
+from ibnb.tws.own import LOOPBACK
+from ibnb.tws.target import Target
 
 FAR_TOO_LONG = 30.0
 ITEMS = (

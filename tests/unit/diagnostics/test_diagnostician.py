@@ -10,11 +10,12 @@ import servers
 from servers import Server
 
 from ibnb.diagnostics import Diagnostician, Question
-from ibnb.diagnostics.pace import PAUSE_SECONDS
+from ibnb.diagnostics.pace import FILE, PAUSE_SECONDS, Pace
 from ibnb.session import BadInputError, Plan, Session
 from ibnb.session.libraries import find_library
 from ibnb.simulator import SimulatedGateway
-from ibnb.tws.target import LOOPBACK, Target
+from ibnb.tws.own import LOOPBACK
+from ibnb.tws.target import Target
 
 FAR_TOO_LONG = 10 * PAUSE_SECONDS
 
@@ -60,6 +61,39 @@ def test_two_diagnoses_at_once_do_not_probe_at_once():
         assert gateway.max_open_clients == 1
     assert len(times) == 2
     assert times[1] - times[0] > 0.7 * PAUSE_SECONDS
+
+
+def test_another_process_waits_as_well(tmp_path):
+    """Two programs, one after the other, share a state folder and so the pause between probes."""
+    with SimulatedGateway() as gateway:
+        Diagnostician(tmp_path).start(question(gateway.port), None, None).result(FAR_TOO_LONG)
+        ended = time.monotonic()
+        second = Diagnostician(tmp_path).start(question(gateway.port, "localhost"), None, None)
+        assert gateway.wait_for(lambda: gateway.connections_accepted == 2, FAR_TOO_LONG)
+        assert time.monotonic() - ended > 0.7 * PAUSE_SECONDS
+        assert second.result(FAR_TOO_LONG).verdict.id == "healthy"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        *("", "no JSON", "[1, 2]", '{"127.0.0.1:4002": "soon"}', '{"127.0.0.1:4002": null}'),
+        *('{"127.0.0.1:4002": 1e300}', '{"127.0.0.1:4002": NaN}', "[" * 5000, "{" + " " * 20_000),
+    ],
+    ids=range(9),
+)
+async def test_what_is_wrong_in_the_state_folder_costs_nothing(tmp_path, told):
+    """A broken file, or one of a clock that was set back: the turn comes at once."""
+    (tmp_path / FILE).write_text(told)
+    async with asyncio.timeout(PAUSE_SECONDS / 2), Pace(tmp_path).turn(Target(LOOPBACK, 4002)):
+        assert (tmp_path / FILE).stat().st_size < 100
+
+
+async def test_a_state_folder_that_cannot_be_used_costs_nothing(tmp_path):
+    """Where the folder is a file, probes are kept apart within the process alone."""
+    (tmp_path / "file").write_text("")
+    async with asyncio.timeout(PAUSE_SECONDS / 2), Pace(tmp_path / "file").turn(Target("gw", 1)):
+        assert (tmp_path / "file").read_text() == ""
 
 
 def test_other_gateways_need_not_wait():

@@ -9,22 +9,26 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 
 import psutil
 import pytest
 import servers
 from commands import at, environment
-from diagnosing import context
+from diagnosing import attempt, context
 
 from ibnb.diagnostics.checks import files, host, net
 from ibnb.diagnostics.machine import Machine, look_at_machine
 from ibnb.diagnostics.once import Once
-from ibnb.tws.processes import GatewayProcess
+from ibnb.tws import sockets
+from ibnb.tws.handshake import Stage
+from ibnb.tws.processes import GatewayProcess, Running
 from ibnb.tws.sockets import UNSEEN, PortUse, SocketClient
 from ibnb.tws.target import Target
 
 GATEWAY = GatewayProcess(4242, "Gateway", "java", 0.0, (4001,), "IB Gateway 1030")
 SILENT_GATEWAY = GatewayProcess(4243, "Gateway", "java", 0.0, (), "IB Gateway 1030")
+ANY = "0.0.0.0"  # noqa: S104 - an address that is asked for, and bound to by nobody
 ELSEWHERE = Target("192.0.2.7", 4002)
 SECRETS = ("10.11.12.13", "00:1A:2B:3C:4D:5E", "deadbeefcafe0123456789", "someuser")
 
@@ -146,7 +150,7 @@ def test_a_port_of_the_gateways_own_is_no_api_port(tmp_path, monkeypatch):
     """What jts.ini names as LocalServerPort is not told as a port to connect to."""
     (tmp_path / "jts.ini").write_text("[IBGateway]\nLocalServerPort=4000\n")
     found = replace(GATEWAY, ports=(4000, 4001), settings_folder=str(tmp_path))
-    monkeypatch.setattr("ibnb.diagnostics.machine.gateway_processes", lambda: (found,))
+    monkeypatch.setattr("ibnb.diagnostics.machine.running", lambda: Running((found,)))
     seen = look_at_machine()
     assert [one.ports for one in seen.processes] == [(4001,)]
     result = run(host.process, machine=Once(lambda: seen))
@@ -265,6 +269,101 @@ def test_a_gateway_that_does_not_listen_is_told_to(refused_port):
     assert (result.status, result.entry) == ("fail", "connection-refused")
     assert "process 4243" in result.fix[0]
     assert f"Socket port {refused_port}" in result.fix[0]
+
+
+def refused(target):
+    """Return an attempt that the target refused."""
+    return replace(attempt(), target=target, stage=Stage.RESOLVE, ending="refused")
+
+
+@contextmanager
+def listening(monkeypatch, *, hides):
+    """Listen on a port that the system's own list of sockets does not show, or hides."""
+    look = psutil.net_connections
+
+    def without(kind):
+        if hides:
+            raise psutil.AccessDenied
+        return [one for one in look(kind=kind) if not (one.laddr and one.laddr.port == number)]
+
+    def of_process(process, **_kind):
+        if process.pid == os.getpid():
+            raise psutil.AccessDenied
+        return []
+
+    with socket.create_server((servers.LOOPBACK, 0)) as listener:
+        number = listener.getsockname()[1]
+        monkeypatch.setattr(psutil, "net_connections", without)
+        monkeypatch.setattr(psutil.Process, "net_connections", of_process, raising=False)
+        monkeypatch.setattr(psutil.Process, "connections", of_process, raising=False)
+        yield Target(servers.LOOPBACK, number)
+
+
+@pytest.mark.parametrize(("hides", "status"), [(True, "skip"), (False, "pass")])
+def test_a_port_that_is_reached_though_no_listener_is_listed(monkeypatch, hides, status):
+    """The wire knows better than a list: a container's port, or another user's, is no failure."""
+    with listening(monkeypatch, hides=hides) as target:
+        result = run(net.port, target=target, machine=machine(None), connects=True)
+    assert (result.status, result.entry) == (status, None)
+    assert f"Port {target.port} is reached, though it is not listed here" in result.summary
+
+
+def test_a_hidden_owner_beside_a_port_that_can_be_seen(monkeypatch):
+    """That a process listens elsewhere proves nothing of a port whose owner may be hidden."""
+    visible = psutil.net_connections
+    with socket.create_server((servers.LOOPBACK, 0)) as other:
+        number = other.getsockname()[1]
+        process = GatewayProcess(os.getpid(), "Gateway", "java", 0.0, (number,), "IB Gateway 1030")
+        own = [one for one in visible(kind="tcp") if one.laddr and one.laddr.port == number]
+        with listening(monkeypatch, hides=True) as target:
+            monkeypatch.setattr(sockets, "_connections", lambda: sockets._Seen(tuple(own), False))
+            result = run(net.port, target=target, machine=machine(None, process))
+    assert (result.status, result.entry, result.fix) == ("skip", None, ())
+    assert f"Who listens on port {target.port} could not be read" in result.summary
+    assert f"Gateway, process {os.getpid()}, on {number}" in result.summary
+
+
+def test_a_port_that_the_wire_refuses_though_sockets_are_hidden(monkeypatch, refused_port):
+    """A refusal proves that nothing listens, whoever's sockets may be hidden."""
+    monkeypatch.setattr(sockets, "_connections", lambda: sockets._Seen((), False))
+    target = Target(servers.LOOPBACK, refused_port)
+    made, _ = context(refused(target), target=target, machine=machine(None), connects=True)
+    result = asyncio.run(net.port(made))
+    assert (result.status, result.entry) == ("fail", "connection-refused")
+
+
+@pytest.mark.parametrize(
+    ("host", "at", "status"),
+    [
+        ("127.0.0.1", "127.0.0.1", "pass"),
+        ("127.0.0.1", ANY, "pass"),
+        ("127.0.0.1", "::", "pass"),
+        ("127.0.0.1", "::ffff:127.0.0.1", "pass"),
+        (ANY, "127.0.0.1", "pass"),
+        ("::1", "::1", "pass"),
+        ("::1", "127.0.0.1", "fail"),
+        ("::1", ANY, "fail"),
+        ("127.0.0.2", "127.0.0.1", "fail"),
+    ],
+)
+def test_a_listener_on_another_address_of_this_machine(monkeypatch, host, at, status):
+    """A gateway that listens on 127.0.0.1 alone does not listen on ::1: the address is told."""
+    row = SimpleNamespace(
+        laddr=SimpleNamespace(ip=at, port=4002), raddr=(), status="LISTEN", pid=os.getpid()
+    )
+    monkeypatch.setattr(psutil, "net_connections", lambda **_: [row])
+    result = run(net.port, target=Target(host, 4002), machine=machine(None))
+    assert result.status == status
+    if status == "fail":
+        assert f"listens on {at} only, port 4002, and not on {host}." in result.summary
+        assert result.fix == ("Connect where it listens: %ibconnect 127.0.0.1:4002",)
+
+
+def test_the_loopback_of_ipv6_asked_for_by_address():
+    """It is told for what it is, and not as a name that leads to itself."""
+    result = run(host.address, target=Target("::1", 4002))
+    assert (result.status, result.evidence["addresses"]) == ("warn", ["::1"])
+    assert result.summary.startswith("::1 is the loopback of IPv6;")
 
 
 @contextmanager

@@ -1,12 +1,18 @@
 """What foreign text may bring into a report, and what of it reaches nobody."""
 
 import json
+import socket
 
 import pytest
 from diagnosing import attempt, context
 
 from ibnb.diagnostics import Check, Result
+from ibnb.diagnostics.checks import api
+from ibnb.diagnostics.once import Shared
 from ibnb.diagnostics.runner import run_checks
+from ibnb.tws.attempt import cause
+from ibnb.tws.notices import link_after
+from ibnb.tws.target import Target
 from ibnb.ui.html import report_html
 from ibnb.ui.text import report_text
 
@@ -15,7 +21,7 @@ FOREIGN = (
     "DU7654321 at 192.168.17.42:4002, 00:1a:2b:3c:4d:5e, 550e8400-e29b-41d4-a716-446655440000, "
     f"token=hunter2 {LOGIN} /home/hunterhome/Jts"
 )
-SECRETS = ("00:1a:2b", "550e8400", "hunter2", LOGIN, "hunterhome")
+SECRETS = ("192.168.17.42", "00:1a:2b", "550e8400", "hunter2", LOGIN, "hunterhome")
 
 
 @pytest.fixture(autouse=True)
@@ -79,10 +85,61 @@ async def test_no_form_of_a_report_shows_a_secret_that_foreign_text_held():
         assert "DU•••321" in form
 
 
-async def test_addresses_stay_since_the_reader_needs_them():
-    """Which address to trust, and where to connect, is what a diagnosis is read for."""
-    for form in await forms():
-        assert "192.168.17.42" in form
+async def test_a_host_that_looks_like_a_token_stays():
+    """The name that the user gave is told, and also the addresses that it leads to."""
+    target = Target("ibgateway-7d9f8b6c5d-x2x4k", 4002)
+
+    async def leads(_context):
+        await _context.addresses.get()
+        return Result("net.tcp", "pass", f"{target.host} is 203.0.113.7, not 203.0.113.8.")
+
+    async def resolved():
+        return ((socket.AF_INET, socket.SOCK_STREAM, 6, ("203.0.113.7", 4002)),)
+
+    checks = (Check("net.port", "It resolves", "network", leads),)
+    made = context(target=target, addresses=Shared(resolved))[0]
+    (result,) = (await run_checks(checks, made)).results
+    assert result.summary == f"{target.host} is 203.0.113.7, not <address>."
+
+
+@pytest.mark.parametrize("name", ["port", "nothing", "refused", "listens", "fix", "process"])
+async def test_a_login_that_is_a_word_of_ours_damages_nothing(monkeypatch, name):
+    """Whoever is called like a word of our sentences still gets whole sentences and keys."""
+    for variable in ("LOGNAME", "USER", "USERNAME"):
+        monkeypatch.setenv(variable, name)
+
+    async def says(_context):
+        return Result("net.port", "fail", f"x {name} y", {name: name}, "connection-refused")
+
+    checks = (Check("net.port", "It listens", "network", says),)
+    report = await run_checks(checks, context()[0])
+    assert report.results[0].summary == f"x {name} y"
+    assert report.results[0].evidence == {name: name}
+
+
+async def test_what_a_gateway_says_is_cleaned_of_all_that_may_be_kept_elsewhere():
+    """Of foreign text not even the addresses stay that our own sentences may name."""
+    made = context(attempt((1100, "lost by 203.0.113.7"), ending="ready"))[0]
+    seen = await made.probe.attempt()
+    assert seen.notices[0].text == "lost by <address>"
+
+
+async def test_a_flood_of_notices_is_told_in_a_few():
+    """The newest are told and the rest is counted; cause and link are as with all of them."""
+    farms = [(2105, f"HMDS data farm connection is broken:farm{number}") for number in range(3)]
+    flood = [(2104, f"word {number} " * 2000 + "203.0.113.9:usfarm") for number in range(400)]
+    given = attempt((326, "in use"), *farms, (1100, "lost"), *flood, ending="closed")
+    made = context(given)[0]
+    seen = await made.probe.attempt()
+    assert (cause(seen), cause(given)) == ("client-id-in-use", "client-id-in-use")
+    assert len(seen.notices) + seen.more_notices == len(given.notices)
+    assert all(len(notice.text) <= 350 for notice in seen.notices)
+    link = link_after(seen.notices)
+    assert not link.connected
+    assert set(link.broken_farms) == {"farm0", "farm1", "farm2"}
+    told = (await api.start(made)).evidence["notices"]
+    assert len(told) == 21
+    assert told[0] == f"{len(given.notices) - 20} more before these"
 
 
 async def test_showing_accounts_shows_accounts_and_nothing_else():

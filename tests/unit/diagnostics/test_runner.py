@@ -146,6 +146,29 @@ async def test_a_check_over_its_time_limit_is_a_crash():
     assert found["other"].status == "pass"
 
 
+async def test_a_check_that_waits_for_the_gateway_has_as_long_as_the_gateway():
+    """Its limit grows with the time-out that the user gave: the probe ends by itself."""
+
+    async def waits(_context):
+        # A look that takes longer than the check's own limit.
+        await asyncio.to_thread(str)
+        return Result("api", "pass", "It came.")
+
+    patient = Check("api", "It comes", "api", waits, timeout=0.0, time_outs=1)
+    report = await run_checks((patient,), context(timeout=60.0)[0])
+    assert report.results[0].status == "pass"
+
+
+def test_every_check_that_waits_for_the_probe_grows_with_its_time_outs():
+    """The name, TCP and the handshake may take a time-out each."""
+    on_the_wire = with_requirements(CHECKS, ["net.tcp", "net.port"]) + tuple(
+        check for check in CHECKS if check.category == "api"
+    )
+    waiting = {check.id: check.time_outs for check in on_the_wire}
+    assert waiting.pop("host.address") == 1
+    assert set(waiting.values()) == {3}
+
+
 async def test_a_time_out_inside_a_check_is_not_taken_for_its_limit():
     """A TimeoutError of what a check calls is told as the error that it is."""
 

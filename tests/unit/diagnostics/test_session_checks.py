@@ -23,7 +23,8 @@ from ibnb.simulator import SimulatedGateway
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.handshake import Stage
 from ibnb.tws.notices import Notice
-from ibnb.tws.target import LOOPBACK, Target
+from ibnb.tws.own import LOOPBACK
+from ibnb.tws.target import Target
 
 PATIENCE = 60.0
 

@@ -12,7 +12,8 @@ from servers import Server
 from ibnb.diagnostics import Check, Diagnostician, Question, Result
 from ibnb.diagnostics.pace import PAUSE_SECONDS
 from ibnb.diagnostics.runner import run_checks
-from ibnb.tws.target import LOOPBACK, Target
+from ibnb.tws.own import LOOPBACK
+from ibnb.tws.target import Target
 
 FAR_TOO_LONG = 10 * PAUSE_SECONDS
 HANDSHAKE_SECONDS = 60.0

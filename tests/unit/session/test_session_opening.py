@@ -16,8 +16,9 @@ from ibnb.session import ConnectFailed
 from ibnb.session.libraries import find_library
 from ibnb.simulator import SimulatedGateway
 from ibnb.tws.attempt import cause
+from ibnb.tws.own import LOOPBACK
 from ibnb.tws.probe import probe
-from ibnb.tws.target import LOOPBACK, Target
+from ibnb.tws.target import Target
 
 SOON = 10.0
 """Far above what anything here takes, and far below what would be waited for otherwise."""

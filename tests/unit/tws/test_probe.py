@@ -17,9 +17,10 @@ from ibnb.tws import probe as probe_module
 from ibnb.tws.attempt import cause
 from ibnb.tws.handshake import Stage
 from ibnb.tws.notices import link_after
+from ibnb.tws.own import LOOPBACK
 from ibnb.tws.probe import probe
 from ibnb.tws.sockets import clients_of
-from ibnb.tws.target import LOOPBACK, Target
+from ibnb.tws.target import Target
 
 CLIENT_ID = 7
 REPLY = encode(servers.VERSION, servers.ZONE)

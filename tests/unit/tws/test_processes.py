@@ -8,7 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ibnb.tws.processes import gateway_processes, recognise, told_folder
+from ibnb.tws import processes
+from ibnb.tws.processes import recognise, told_folder
 
 JAVA = "/usr/local/i4j_jres/Oda-jK0QgTEmVssfllLP/17.0.10/bin/java"
 GATEWAY_JARS = "/home/u/Jts/ibgateway/10.30.1v/jars/jts4launch-1030.jar:/home/u/ibc/IBC.jar"
@@ -211,7 +212,7 @@ def running(command, **options):
 
 
 def found(pid):
-    return next((process for process in gateway_processes() if process.pid == pid), None)
+    return next((process for process in processes.running().gateways if process.pid == pid), None)
 
 
 def test_a_running_simulator_is_found_with_its_port(tmp_path):
@@ -263,7 +264,7 @@ def test_a_launcher_and_its_program_are_one_gateway(tmp_path):
     )
     command = [sys.executable, "-m", "ibnb", "sim"]
     with running(command, cwd=tmp_path / "outer") as (process, child):
-        pids = {gateway.pid for gateway in gateway_processes()}
+        pids = {gateway.pid for gateway in processes.running().gateways}
         assert int(child) in pids
         assert process.pid not in pids
 
@@ -299,7 +300,7 @@ def test_processes_that_hide_or_vanish_are_passed_over(monkeypatch):
             raise psutil.AccessDenied(self.pid)
 
     monkeypatch.setattr(psutil, "process_iter", lambda _: [Hidden(), HalfHidden()])
-    (gateway,) = gateway_processes()
+    (gateway,) = processes.running().gateways
     assert (gateway.pid, gateway.kind, gateway.command) == (2, "Gateway", "IB Gateway")
     assert gateway.settings_folder is None
 
@@ -385,7 +386,7 @@ def test_settings_folder_of_a_process_that_hides(monkeypatch, tmp_path):
 
     def seen(cmdline, cwd):
         monkeypatch.setattr(psutil, "process_iter", lambda _: [Told(cmdline, cwd)])
-        (gateway,) = gateway_processes()
+        (gateway,) = processes.running().gateways
         return gateway.settings_folder
 
     denied = psutil.AccessDenied(1)

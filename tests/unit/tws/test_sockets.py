@@ -179,6 +179,38 @@ def test_nobody_is_never_claimed_unseen(monkeypatch, listener):
 
 
 @pytest.mark.usefixtures("denied")
+def test_each_port_is_vouched_for_by_itself(monkeypatch, listener):
+    """That one port has a visible listener says nothing of another one, whose owner is hidden."""
+    look = sockets._of_process
+
+    def look_at_own(process):
+        if process.pid != os.getpid():
+            raise PermissionError(13, "Permission denied")
+        return look(process)
+
+    monkeypatch.setattr(sockets, "_of_process", look_at_own)
+    visible, unseen = port_of(listener), free_port()
+    with pytest.raises(SocketsUnreadableError, match="another user"):
+        listeners([visible, unseen])
+    seen = sockets.listening([visible, unseen])
+    assert [one.port for one in seen.found] == [visible]
+    assert (len(seen.on(visible)), seen.on(unseen), seen.complete) == (1, (), False)
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), psutil.Error()])
+def test_a_system_that_lists_no_sockets(monkeypatch, error):
+    """Whatever the system says instead of its sockets, it is told as that and as nothing else."""
+
+    def net_connections(**_):
+        raise error
+
+    monkeypatch.setattr(psutil, "net_connections", net_connections)
+    for question in (listeners, lambda: clients_of(1), lambda: port_use(1)):
+        with pytest.raises(SocketsUnreadableError, match="the system does not list them"):
+            question()
+
+
+@pytest.mark.usefixtures("denied")
 def test_processes_that_vanish_are_passed_over(monkeypatch, listener):
     """A process that ended while it was looked at holds no socket any more."""
     look = sockets._of_process

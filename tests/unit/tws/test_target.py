@@ -1,5 +1,10 @@
+import socket
+from types import SimpleNamespace
+
+import psutil
 import pytest
 
+from ibnb.tws import own
 from ibnb.tws.target import BadTargetError, Target, parse_port, parse_target
 
 
@@ -128,14 +133,17 @@ def test_a_target_reads_back_as_it_is_written():
         ("::ffff:127.0.0.1", True),
         ("ip6-localhost", True),
         ("::ffff:10.0.0.1", False),
+        ("0.0.0.0", True),  # noqa: S104 - nothing is bound to it
+        ("::", True),
         ("127.example.com", False),
         ("10.0.0.1", False),
         ("gateway.lan", False),
     ],
 )
 def test_is_local_knows_the_loopback(host, local):
-    """Only the loopback is local, and a name that merely begins like it is not."""
+    """The loopback is local, by each of its names; a name that merely begins like it is not."""
     assert Target(host, 4002).is_local is local
+    assert Target(host, 4002).is_loopback is local
 
 
 @pytest.mark.parametrize(
@@ -160,3 +168,58 @@ def test_one_address_has_many_ways_to_write_it(one, other, same):
     """Targets are compared by what they mean, on the same port."""
     assert (Target(one, 4002).address == Target(other, 4002).address) is same
     assert Target(one, 4002).address != Target(other, 4001).address
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Make this a machine with a name and two interfaces, whose name service must not be asked."""
+
+    def row(family, address):
+        return SimpleNamespace(family=family, address=address)
+
+    def asked(*_args, **_kwargs):
+        raise AssertionError("the name service was asked")
+
+    interfaces = {
+        "eth0": [row(socket.AF_INET, "192.0.2.5"), row(psutil.AF_LINK, "00:1a:2b:3c:4d:5e")],
+        "wlan0": [row(socket.AF_INET6, "fe80::5%wlan0")],
+    }
+    monkeypatch.setattr(psutil, "net_if_addrs", lambda: interfaces)
+    monkeypatch.setattr(socket, "gethostname", lambda: "Desk.example.org")
+    monkeypatch.setattr(socket, "getaddrinfo", asked)
+    own._addresses_at.cache_clear()
+    yield monkeypatch
+    own._addresses_at.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [
+        ("192.0.2.5", True),
+        ("::ffff:192.0.2.5", True),
+        ("fe80::5%wlan0", True),
+        ("desk.example.org", True),
+        ("DESK.example.org.", True),
+        ("desk", True),
+        ("desk.local", True),
+        ("192.0.2.6", False),
+        ("desk.example.com", False),
+        ("desk2", False),
+    ],
+)
+@pytest.mark.usefixtures("machine")
+def test_is_local_knows_this_machine(host, local):
+    """Its own addresses and names are local too, and no name service is asked for that."""
+    assert Target(host, 4002).is_local is local
+    assert not Target(host, 4002).is_loopback
+
+
+def test_a_system_that_does_not_tell_its_addresses(machine):
+    """Then only the loopback is known to be local, and nothing breaks."""
+
+    def refused():
+        raise PermissionError
+
+    machine.setattr(psutil, "net_if_addrs", refused)
+    assert not Target("192.0.2.5", 4002).is_local
+    assert Target("127.0.0.1", 4002).is_local
