@@ -86,8 +86,8 @@ def _nothing(
     if beside:
         addresses = ", ".join(dict.fromkeys(one.address for one in beside))
         summary = (
-            f"{_who(beside[0])} listens on {addresses} only, port {number}, and not on "
-            f"{context.target.host}."
+            f"Nothing listens on {context.target}. {_who(beside[0])} listens on that port of "
+            f"{addresses} only."
         )
         fix = tuple(_connect_there(_at(one), number) for one in beside)
     elif others:

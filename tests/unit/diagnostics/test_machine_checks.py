@@ -355,7 +355,8 @@ def test_a_listener_on_another_address_of_this_machine(monkeypatch, host, at, st
     result = run(net.port, target=Target(host, 4002), machine=machine(None))
     assert result.status == status
     if status == "fail":
-        assert f"listens on {at} only, port 4002, and not on {host}." in result.summary
+        assert f"Nothing listens on {Target(host, 4002)}." in result.summary
+        assert f"listens on that port of {at} only." in result.summary
         assert result.fix == ("Connect where it listens: %ibconnect 127.0.0.1:4002",)
 
 
