@@ -55,6 +55,7 @@ class App:
         self.place = place or Place()
         self.session = session or Session()
         self.session.tenant = Tenant(self._notebook, self._lease_store)
+        self.session.resuming.by_itself = lambda: bool(self.settings.auto_resume)
         self.waiting: Callable[[], AbstractContextManager[Callable[[Waiting], None] | None]]
         self.waiting = nullcontext
         self._latest: Explanation | None = None

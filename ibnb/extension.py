@@ -40,7 +40,6 @@ class Extension:
             wait=self.app.wait_for,
             waiting=self.cells.waiting,
         )
-        self.app.session.resuming.by_itself = lambda: bool(self.magics.auto_resume)
         self.blocking_calls = BlockingCalls(current_loop() if in_notebook else None)
         self.notice_lines = NoticeLines(notice_loggers(), wanted=lambda: bool(self.magics.explain))
         self.magics.attach(self.app, self.cells)

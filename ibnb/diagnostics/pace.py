@@ -94,7 +94,7 @@ class _Elsewhere:
             told = json.loads(part.data) if part is not None else {}
             items = told.items() if isinstance(told, dict) else ()
             now = time.time()
-            return {key: at for key, at in items if 0 <= now - float(at) < PAUSE_SECONDS}
+            return {key: float(at) for key, at in items if 0 <= now - float(at) < PAUSE_SECONDS}
         except (ValueError, TypeError, RecursionError):
             return {}
 
