@@ -218,8 +218,8 @@ class Connection(Held):
             if loss is not None and self._lost_because:
                 loss, self._lost_because = replace(loss, reason=self._lost_because), ""
             self.lost = loss
-            super()._end(loss)
             self._become("lost" if loss is not None else "closed")
+            super()._end(loss)
 
     def _on_notice(self, req_id: int, code: int, text: str, *contract: Any) -> None:
         if self._hears:

@@ -46,6 +46,9 @@ class Health:
 
 def health_of(connection: Connection) -> Health:
     """Return the health of a connection that ibnb opened."""
+    if connection.state == "lost" and connection.ib.isConnected():
+        # The user's own code connected it again, where no guard saw it.
+        return foreign_health(connection.ib)
     plan, attempt = connection.plan, connection.attempt
     accounts = (attempt.accounts or ()) if attempt is not None else ()
     notices = connection.journal.since(connection.first_notice)

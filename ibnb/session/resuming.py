@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from . import libraries
 from .connection import Connection, Resumed
 from .errors import ConnectFailed
 from .opening import OpeningFailedError
@@ -62,6 +63,9 @@ class Resuming:
             if (await session.pulse(connection.ib)).status != "silent":
                 return None
             await connection.drop(SILENT)
+        elif libraries.has_socket(connection.ib):
+            # The user's own code connected it again, where no guard saw it.
+            return None
         await session.holdings.clear(connection.address, current_run(), connection.ib)
         try:
             resumed = await patiently(
@@ -78,9 +82,9 @@ class Resuming:
         session.tenant.took(connection.address)
         return resumed
 
-    def begin(self, connection: Connection) -> None:
-        """Begin to resume a connection that was lost, where that happens by itself."""
-        if self.by_itself():
+    def begin(self, connection: Connection | None) -> None:
+        """Begin to resume a connection that was lost, if it was, where that happens by itself."""
+        if connection is not None and connection.state == "lost" and self.by_itself():
             self.stop()
             self._task = asyncio.get_running_loop().create_task(self._resume_later(connection))
 

@@ -113,12 +113,15 @@ class Session:
         Raises:
             ConnectFailed: none became usable. What was open at another address is still open.
         """
+        self.resuming.stop()
         async with self.turn():
             self.holdings.look_back(self.journal)
             try:
                 return await self._connect(plan, candidates, wait, on_wait)
             finally:
                 self._opening = None
+                # What was lost and is not replaced may still come back.
+                self.resuming.begin(self.connection)
                 self.tell()
 
     async def resume(
@@ -136,6 +139,7 @@ class Session:
         Raises:
             ConnectFailed: it did not work. The connection is as lost as before.
         """
+        self.resuming.stop()
         async with self.turn():
             connection = self.connection
             if connection is None or connection.address != address or connection.state == "closed":
@@ -145,6 +149,7 @@ class Session:
             try:
                 resumed = await self.resuming.resume(connection, wait, on_wait)
             finally:
+                self.resuming.begin(connection)
                 self.tell()
             return Opened(
                 connection,
@@ -158,8 +163,8 @@ class Session:
         self, because: str = "The connection was closed."
     ) -> tuple[str, ...] | None:
         """Close the connection; return what it still had, or None where none was open."""
+        self.resuming.stop()
         async with self.turn():
-            self.resuming.stop()
             connection, self.connection = self.connection, None
             if connection is None or connection.state == "closed":
                 return None

@@ -483,6 +483,36 @@ async def test_what_the_user_does_ends_it(connect, session, gateway, how):
     assert await asyncio.to_thread(gateway.wait_for, lambda: gateway.open_clients == held)
 
 
+async def test_a_connect_elsewhere_that_fails_leaves_it_to_come_back(
+    connect, session, gateway, by_itself
+):
+    """The user tried another gateway meanwhile: the lost one is still resumed."""
+    ib = (await connect(gateway.port)).connection.ib
+    gateway.set_faults(["closed-after-start"])
+    await asyncio.to_thread(gateway.drop_clients)
+    assert await asyncio.to_thread(gateway.wait_for, lambda: gateway.connections_accepted >= 3)
+    with SimulatedGateway(faults=["close"]) as broken, pytest.raises(ConnectFailed):
+        await connect(broken.port)
+    gateway.set_faults([])
+    assert await asyncio.wait_for(by_itself.get(), SOON) == resuming.Resumed()
+    assert session.connection.ib is ib
+    assert ib.isConnected()
+
+
+async def test_what_the_user_connected_again_unguarded_is_left_alone(
+    connect, session, gateway, lost, resume
+):
+    """With the guard off nobody tells the session; it does not break what works."""
+    ib = (await connect(gateway.port)).connection.ib
+    await lost()
+    await ib.connectAsync("127.0.0.1", gateway.port, CLIENT + 1)
+    assert (await resume()).how == "left"
+    assert session.health().state == "ready"
+    assert ib.isConnected()
+    assert gateway.open_clients == (CLIENT + 1,)
+    ib.disconnect()
+
+
 @pytest.mark.usefixtures("guard", "by_itself")
 async def test_an_object_that_reconnects_itself_is_left_to_its_owner(connect, gateway):
     """A handler of the user's that connects again has it: one socket, and no fight for the ID."""
