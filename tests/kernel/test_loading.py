@@ -22,6 +22,7 @@ def snapshot():
         "formatters": sorted(map(str, ipython_display.type_printers)),
         "deferred": sorted(map(str, ipython_display.deferred_printers)),
         "completion": sorted(map(str, shell.strdispatchers["complete_command"].strs)),
+        "loop": [name for name in vars(asyncio.get_event_loop()) if name.startswith("run_")],
         "tasks": len(asyncio.all_tasks()),
         "sockets": len(psutil.Process().net_connections(kind="tcp")),
         "children": [child.pid for child in psutil.Process().children()],
