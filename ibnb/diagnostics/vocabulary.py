@@ -29,10 +29,10 @@ def _speaking() -> tuple[ModuleType, ...]:
     # Here, because what they say is redacted with these words: they need this module themselves.
     from ibnb.tws import attempt, probe, processes, sockets, story
 
-    from . import machine, model, rules, stopping, verdict
+    from . import findings, machine, model, rules, stopping, verdict
     from .checks import api, env, files, host, net, session
 
-    own = (machine, model, rules, stopping, verdict, api, env, files, host, net, session)
+    own = (findings, machine, model, rules, stopping, verdict, api, env, files, host, net, session)
     return (attempt, probe, processes, sockets, story, *own)
 
 
