@@ -72,7 +72,11 @@ def test_the_panels_stop_ends_the_diagnosis_while_the_cell_waits(notebook, silen
         "pressed.set(); thread.join()"
     )
     assert run.status == "ok", run.everything
-    assert silent.wait_for(lambda: silent.handshakes_unfinished == 1, PATIENCE)
+    # Clicked that soon, it may have had none to close yet.
+    assert silent.wait_for(
+        lambda: silent.handshakes_unfinished == silent.connections_accepted, PATIENCE
+    )
+    assert silent.connections_accepted <= 1
     assert "The diagnosis was stopped" in run.html
     assert re.search(r"took \d+(\.\d)? m?s ", run.text), run.text
     assert notebook.value(LEFT_BEHIND) == "[]"
