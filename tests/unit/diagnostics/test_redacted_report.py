@@ -102,7 +102,9 @@ async def test_a_host_that_looks_like_a_token_stays():
     assert result.summary == f"{target.host} is 203.0.113.7, not <address>."
 
 
-@pytest.mark.parametrize("name", ["port", "nothing", "refused", "listens", "fix", "process", "nginx"])
+@pytest.mark.parametrize(
+    "name", ["port", "nothing", "refused", "listens", "fix", "process", "nginx"]
+)
 async def test_a_login_that_is_a_word_of_ours_damages_nothing(monkeypatch, name):
     """Whoever is called like a word of our sentences still gets whole sentences and keys."""
     for variable in ("LOGNAME", "USER", "USERNAME"):
