@@ -5,51 +5,44 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
-from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from ibnb.knowledge import catalogue
 
-from .model import Check
+OF_REPORTS = """
+administrator ahead argument arguments ascii beats beginning builds caller catalogue cause chisel
+chooses collide com comparison degraded deliberately detail diagnosed diagnostic disagree docker
+effect entry env envoy errors especially evidence examined exe executable expects exports fact
+fast fell fix folder folders foreign frpc functions gateways gvproxy hands haproxy heard heartbeat
+heartbeats highest hint identify installers int ipv ipython ipywidgets java jupyter jupyterlab
+kernel keyword kubectl lately launchd launcher leads lease limactl linger listened listener
+listens locale loopback lowest mac main mapped masked might modules ms mute ncat net newest nginx
+nothing nowhere oldest orbstack pasta path paths people phase pid plink port press process program
+proves provide proxy psutil reaches readiness reads refused remote replace reported resolved
+resolves resolving resuming rinetd rootlessport rotated schema seconds secrets seen sentences
+session severity sim simulated simulator since skip socat somebody sound spoke ssh standing status
+stunnel summary svchost switches systemd systems table tailscaled target though thread title total
+traefik trip trusts unanswered unchanged unfinished unseen unspecified usage useful verdict
+viewers vpnkit warn whom wire wslrelay xinetd
+"""
+"""What checks, rules and the report itself say, and the keys of its JSON, beside the catalogue."""
 
 
 @cache
 def own_words() -> frozenset[str]:
     """Return the words of the catalogue and of all that a report says by itself, in lower case."""
-    texts = [*_texts([entry.to_dict() for entry in catalogue().entries])]
-    for module in _speaking():
-        for name, value in vars(module).items():
-            if not name.startswith("__"):
-                texts += _texts(value)
+    texts = [*_texts([entry.to_dict() for entry in catalogue().entries]), OF_REPORTS]
     return frozenset(re.findall(r"[a-z]+", " ".join(texts).lower()))
 
 
-def _speaking() -> tuple[ModuleType, ...]:
-    """Return the modules whose sentences and keys a report is made of."""
-    # Here, because what they say is redacted with these words: they need this module themselves.
-    from ibnb.tws import attempt, probe, processes, sockets, story
-
-    from . import findings, machine, model, rules, stopping, verdict
-    from .checks import api, env, files, host, net, session
-
-    own = (findings, machine, model, rules, stopping, verdict, api, env, files, host, net, session)
-    return (attempt, probe, processes, sockets, story, *own)
-
-
 def _texts(value: Any) -> Iterator[str]:
-    """Yield the texts that a value holds, those of a function's code included."""
+    """Yield the texts that a value holds."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from _texts(key)
             yield from _texts(item)
-    elif isinstance(value, list | tuple | frozenset):
+    elif isinstance(value, list | tuple):
         for item in value:
             yield from _texts(item)
-    elif isinstance(value, FunctionType):
-        yield from _texts(value.__code__.co_consts)
-    elif isinstance(value, CodeType):
-        yield from _texts(value.co_consts)
-    elif isinstance(value, Check):
-        yield from (value.title, value.waits_for)
