@@ -16,7 +16,7 @@ def test_a_failed_connect_stops_run_all(notebook):
         )
         page.run_all()
         expect(page.output(1).get_by_text("What to do")).to_be_visible(timeout=MILLISECONDS)
-    page.expect_shown(1, "ConnectFailed")
+    page.expect_shown(1, "ConnectRefused")
     page.expect_shown(1, "connection-refused")
     # Its count tells that nothing was executed between the failure and this.
     page.play(3)
