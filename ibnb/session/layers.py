@@ -50,6 +50,10 @@ def put_on(owner: Any, name: str, kind: str, around: Around, *, inmost: bool = F
     `inmost` puts it beneath all other layers, next to the method itself: it sees only the calls
     that the others let pass.
     """
+    if name not in vars(owner):
+        # The usual case, and quick: an opening makes some hundred of these.
+        setattr(owner, name, Layer(getattr(owner, name), kind, bare=True).function(around))
+        return
     take_off(owner, name, kind)
     layers = tuple(_layers(owner, name))
     if inmost and layers:

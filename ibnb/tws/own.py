@@ -26,6 +26,7 @@ def plain_address(text: str) -> IpAddress:
     return getattr(address, "ipv4_mapped", None) or address
 
 
+@lru_cache(maxsize=64)
 def plain_host(host: str) -> str:
     """Return the one way to write a host; the loopback's names and addresses are one host.
 
