@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    # At run time its classes are not needed, and take longer to import than all of this room.
+    from importlib.abc import Loader
 
 
-class ImportHook(importlib.abc.MetaPathFinder):
+class ImportHook:
     """Calls a function with a module when it has just been imported, until it is removed."""
 
     def __init__(self, names: Sequence[str], imported: Callable[[ModuleType], None]) -> None:
@@ -45,14 +49,13 @@ class ImportHook(importlib.abc.MetaPathFinder):
         finally:
             self._searching = False
         if spec is not None and spec.loader is not None:
-            spec.loader = _Reporting(spec.loader, self._imported)
+            # As all that is asked of a loader here it has two methods.
+            spec.loader = cast("Loader", _Reporting(spec.loader, self._imported))
         return spec
 
 
-class _Reporting(importlib.abc.Loader):
-    def __init__(
-        self, loader: importlib.abc.Loader, imported: Callable[[ModuleType], None]
-    ) -> None:
+class _Reporting:
+    def __init__(self, loader: Loader, imported: Callable[[ModuleType], None]) -> None:
         self._loader = loader
         self._imported = imported
 

@@ -23,6 +23,8 @@ from .quiet import Hush, hushed
 
 LOOK_SECONDS = 0.25
 """So long a cancelling may go unnoticed where nothing wakes the loop."""
+AGAIN_SECONDS = 0.02
+"""How long a task that was cancelled may go on before it is cancelled again."""
 REFUSAL_SECONDS = 0.07
 """How long the close that follows a refusing notice may take before it is not waited for."""
 
@@ -213,10 +215,14 @@ def _ending_of(error: BaseException, stage: Stage) -> tuple[Ending, str]:
 
 
 async def _abandon(ib: Any, task: asyncio.Task[None]) -> None:
-    task.cancel()
-    # Not awaited itself: an interrupt may have ended it with KeyboardInterrupt.
-    # And not for ever: the interrupt may have cost it the step with which it would end.
-    await asyncio.wait({task}, timeout=CLEANING_SECONDS / 2)
+    # Not awaited itself: an interrupt may have ended it with KeyboardInterrupt. And not for ever.
+    loop = asyncio.get_running_loop()
+    end = loop.time() + CLEANING_SECONDS / 2
+    while not task.done() and loop.time() < end:
+        # Again and again: up to Python 3.11 `asyncio.wait_for`, which the libraries use, swallows a
+        # cancelling that comes in the moment in which what it waits for is done.
+        task.cancel()
+        await asyncio.wait({task}, timeout=AGAIN_SECONDS)
     if task.done() and not task.cancelled():
         # Marked as seen: what it came to is told by whoever gave it up.
         task.exception()

@@ -1,6 +1,7 @@
 """Opening a connection with the real libraries, and what is left when it does not work."""
 
 import asyncio
+import contextlib
 import importlib
 import logging
 import sys
@@ -14,6 +15,7 @@ from servers import ACCOUNTS, NEXT_VALID_ID, TEXT_326, Server, encode, notice
 
 from ibnb.session import ConnectFailed
 from ibnb.session.libraries import find_library
+from ibnb.session.opening import watch_opening
 from ibnb.simulator import SimulatedGateway
 from ibnb.tws.attempt import cause
 from ibnb.tws.own import LOOPBACK
@@ -332,4 +334,24 @@ async def test_whatever_ends_an_opening_leaves_no_task(session, plan, monkeypatc
         wanted = plan(gateway.port)
         with pytest.raises(ZeroDivisionError):
             await session.connect(wanted, (wanted.target,))
+    assert others() == set()
+
+
+async def test_a_cancelling_that_is_swallowed_is_repeated(library):
+    """Up to Python 3.11 the libraries can swallow one, and would wait for ever after it."""
+
+    async def stubborn():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    found = find_library(library)
+    ib, target = found.new_ib(), Target(LOOPBACK, 4002)
+    opening = asyncio.ensure_future(watch_opening(ib, found, target, 7, stubborn()))
+    await asyncio.sleep(0)
+    opening.cancel()
+    begun = time.monotonic()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    assert time.monotonic() - begun < SOON
     assert others() == set()
