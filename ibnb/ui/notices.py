@@ -69,6 +69,8 @@ def show_notices(
         for one in _by_meaning(app, heard)
         if one[0].entry.severity != "info" and one[0].entry.id != explained
     ]
+    if not troubles:
+        return ()
     troubles.sort(key=lambda one: one[0].entry.severity != "error")
     accounts = app.settings.show_accounts
     cards = troubles[:MOST_CARDS]
