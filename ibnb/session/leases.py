@@ -355,6 +355,7 @@ def _own_start() -> float | None:
         return None
 
 
+@cache
 def _user() -> str:
     try:
         return getpass.getuser()

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from ibnb.tws.notices import NO_REQUEST, Notice
@@ -117,8 +117,9 @@ class RequestJournal:
     def put_on(self, ib: Any, connection: int, client_id: int) -> None:
         """Begin to take down what an `IB` object requests; what is refused on this side is not."""
         standing = self._standing.setdefault(connection, {})
+        noting = _noting(self._entries, connection, client_id)
         for name, function in _methods(ib):
-            note = _noting(self._entries, connection, client_id, function)
+            note: Callable[[Layer], Any] = partial(noting, function)
             if name in STARTING:
                 note = _then(note, lambda entry: _begin(standing, entry), self._entries)
             elif name in ENDING:
@@ -213,11 +214,12 @@ def _requests_of(client: Callable[..., Any]) -> tuple[tuple[str, Any], ...]:
 
 
 def _noting(
-    entries: deque[_Entry], connection: int, client_id: int, function: Any
-) -> Callable[[Layer], Any]:
+    entries: deque[_Entry], connection: int, client_id: int
+) -> Callable[[Any, Layer], Any]:
+    """Return what makes the layer of a method: its function and the layer are all that differs."""
     add, clock, kept = entries.append, time.time, _kept
 
-    def noting(layer: Layer) -> Any:
+    def noting(function: Any, layer: Layer) -> Any:
         def note(*args: Any, **kwargs: Any) -> Any:
             answer = layer.inner(*args, **kwargs)
             # After it: what was not sent, because there is no connection, is no request.

@@ -146,19 +146,20 @@ def login_phase(folder: Path, now: datetime | None = None) -> LoginPhase | None:
     parts = _parts(folder)
     if not parts:
         return None
-    story = _Story()
-    for part in reversed(parts):
-        for line in _lines(part):
-            story.read(line)
+    story = _story(line for part in reversed(parts) for line in _lines(part))
     return story.at(_on_clock_of(story.last_line, parts[0].modified, now))
 
 
 def read_phase(lines: Iterable[str], now: datetime) -> LoginPhase:
     """Return how far a login has come by the lines of a log, oldest first, at a local time."""
+    return _story(lines).at(_local(now))
+
+
+def _story(lines: Iterable[str]) -> _Story:
     story = _Story()
     for line in lines:
         story.read(line)
-    return story.at(_local(now))
+    return story
 
 
 def _local(time: datetime) -> datetime:
