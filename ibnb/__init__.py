@@ -6,13 +6,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from IPython.core.interactiveshell import InteractiveShell
 
     from .diagnostics import Report
     from .knowledge import Explanation
+
+_T = TypeVar("_T")
 
 __version__ = "0.1.0"
 __all__ = [
@@ -22,6 +26,7 @@ __all__ = [
     "diagnose_async",
     "disconnect",
     "explain",
+    "explain_async",
     "load_ipython_extension",
     "unload_ipython_extension",
 ]
@@ -133,14 +138,11 @@ def diagnose(
     Raises:
         BadInputError: an option makes no sense.
     """
-    from .session.loops import current_loop, patch_loop, run
-
-    answer = diagnose_async(
-        target, client_id=client_id, expect=expect, timeout=timeout, library=library, only=only
+    return _run(
+        diagnose_async(
+            target, client_id=client_id, expect=expect, timeout=timeout, library=library, only=only
+        )
     )
-    if current_loop().is_running():
-        patch_loop()
-    return run(answer)
 
 
 async def diagnose_async(
@@ -162,11 +164,29 @@ async def diagnose_async(
 
 
 def explain(query: str | int) -> Explanation:
-    """Return the explanation of an error code, or of what words find.
+    """Return the explanation of an error code, or of what words find, with its live evidence.
+
+    That is what the checks of its page find on this machine within 3 seconds, and, of a code that
+    this notebook received, the request that it answers. No connection is opened for it.
 
     Raises:
         LookupError: the words match nothing. A number always gets an explanation.
     """
-    from .knowledge import explain as look_up
+    return _run(explain_async(query))
 
-    return look_up(query)
+
+async def explain_async(query: str | int) -> Explanation:
+    """Do as `explain`, for code that awaits."""
+    from .app import the_app
+
+    app = the_app()
+    (explanation,) = await app.with_evidence(app.explain(query))
+    return explanation
+
+
+def _run(answer: Coroutine[Any, Any, _T]) -> _T:
+    from .session.loops import current_loop, patch_loop, run
+
+    if current_loop().is_running():
+        patch_loop()
+    return run(answer)

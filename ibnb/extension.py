@@ -15,6 +15,7 @@ from ibnb.session.quiet import NoticeLines
 from ibnb.ui.badge import Badges
 from ibnb.ui.cells import Cells
 from ibnb.ui.notebook import notebook_name
+from ibnb.ui.values import Values
 from ibnb.wishes import Place
 
 ATTRIBUTE = "_ibnb"
@@ -32,6 +33,7 @@ class Extension:
         self.app = App(self.magics, session=before.session if before is not None else None)
         self.cells = Cells(shell, self.app)
         self.badges = Badges(shell, self.app)
+        self.values = Values(shell, self.app)
         self.app.place = Place(notebook_name(shell), in_notebook, lambda: shell.user_ns.get("ib"))
         self.app.waiting = self.cells.waiting
         self.guard = Guard(
@@ -57,6 +59,7 @@ class Extension:
         self.blocking_calls.enter()
         self.notice_lines.install()
         self.badges.enter()
+        self.values.enter()
 
     def leave(self) -> None:
         """Take them away again, and close what is open."""
@@ -64,6 +67,7 @@ class Extension:
         self.blocking_calls.leave()
         self.guard.leave()
         self.app.close()
+        self.values.leave()
         self.badges.leave()
         self.cells.leave()
         self.magics.remove()

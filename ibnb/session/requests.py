@@ -213,9 +213,7 @@ def _requests_of(client: Callable[..., Any]) -> tuple[tuple[str, Any], ...]:
     )
 
 
-def _noting(
-    entries: deque[_Entry], connection: int, client_id: int
-) -> Callable[[Any, Layer], Any]:
+def _noting(entries: deque[_Entry], connection: int, client_id: int) -> Callable[[Any, Layer], Any]:
     """Return what makes the layer of a method: its function and the layer are all that differs."""
     add, clock, kept = entries.append, time.time, _kept
 

@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ibnb.session import Opened, Waiting
-from ibnb.session.loops import current_loop, run
+from ibnb.session.loops import run
 
 from .diagnosing import Diagnosing, report_of
 from .failures import explain_failure
 from .lines import closed_line, opened_line, resumed_by_itself_line, waiting_line
 from .notices import Tally, show_notices
 from .show import Shown, show
+from .values import show_explanation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from ibnb.session.guard import Guard
     from ibnb.session.runs import Run
 
-EVIDENCE_SECONDS = 3.0
-"""So long the live evidence for an explanation is gathered, and no longer."""
 PATIENCE_SECONDS = 2.0
 """A held client ID is often free again by then: a shorter wait is not worth a line."""
 
@@ -109,12 +108,8 @@ class Cells:
 
     def show_explanation(self, explanation: Explanation) -> None:
         """Show an explanation with its live evidence."""
-        from .html import explanation_html
-        from .text import explanation_text
-
         (explanation,) = self._with_evidence([explanation])
-        shown = {"show_accounts": self.app.settings.show_accounts}
-        show(explanation_text(explanation, **shown), explanation_html(explanation, **shown))
+        show_explanation(explanation, show_accounts=self.app.settings.show_accounts)
 
     def show_health(self) -> None:
         """Show the badge of the session."""
@@ -149,19 +144,7 @@ class Cells:
         return report_of(self.app.start_diagnosis(question))
 
     def _with_evidence(self, explanations: Sequence[Explanation]) -> list[Explanation]:
-        """Return them with what the checks that they name find now, in one diagnosis for all."""
-        from ibnb.diagnostics import with_answers
-
-        question = self.app.evidence_question(*explanations)
-        if question is None:
-            return list(explanations)
-        diagnosis = self.app.start_diagnosis(question)
-        limit = current_loop().call_later(EVIDENCE_SECONDS, diagnosis.stop)
-        try:
-            report = report_of(diagnosis)
-        finally:
-            limit.cancel()
-        return [with_answers(one, report) for one in explanations]
+        return run(self.app.with_evidence(*explanations))
 
     def _before(self, info: Any) -> None:
         if threading.get_ident() != self._thread:

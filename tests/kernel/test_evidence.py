@@ -344,3 +344,26 @@ def test_a_saved_notebook_still_explains(gateway, library, tmp_path, monkeypatch
         sum("text/html" in out.get("data", {}) for out in cell.outputs) for cell in saved.cells
     ]
     assert shown[2:] == [1, 1, 1, 0, 1]
+
+
+@pytest.mark.parametrize("setting", ["target = 'no such:99999'", "library = 'ib_async'"])
+def test_a_setting_that_makes_no_sense_hides_no_page(notebook, setting):
+    """A page without its evidence: a library may be named that is not installed."""
+    notebook.run("%load_ext ibnb")
+    notebook.run(f"%config IbMagics.{setting}")
+    run = notebook.run("%iberror 326")
+    assert run.status == "ok", run.everything
+    assert "Client ID already in use" in run.html
+
+
+def test_the_python_form_has_the_evidence_too(connected, gateway):
+    """`ibnb.explain` returns what `%iberror` shows, also in code that awaits."""
+    connected.run(UNKNOWN)
+    connected.run("import ibnb; found = ibnb.explain(200)")
+    assert connected.value("found.asked.method") == "'reqContractDetails'"
+    connected.run("found = ibnb.explain(326)\nawaited = await ibnb.explain_async(326)")
+    holders = "[one.summary for one in {}.answers if one.check == 'session.client-id']"
+    assert str(connected.value("ib.client.clientId")) in connected.value(holders.format("found"))
+    same = f"{holders.format('found')} == {holders.format('awaited')}"
+    assert connected.value(same) == "True"
+    assert gateway.connections_accepted == 1

@@ -195,6 +195,17 @@ def test_iberror_shows_code_words_and_unknown_numbers(connected):
     assert shown["codes"] == [326]
 
 
+def test_what_the_python_forms_return_shows_itself(connected):
+    """A cell that ends with an explanation or a report shows it as the magics do."""
+    run = connected.run("import ibnb\nibnb.explain(326)")
+    assert "Client ID already in use" in run.html
+    assert "Entry(" not in run.everything
+    run = connected.run("ibnb.diagnose(only=('host.address',))")
+    assert "host.address" in run.html
+    assert "Verdict(" not in run.everything
+    assert connected.run("ibnb.explain(326);").displays == []
+
+
 def test_explanation_brings_live_evidence(connected):
     """The checks that an entry names are answered beside it."""
     html = connected.run("%iberror connection refused").html

@@ -143,21 +143,25 @@ except ConnectionError as error:
 
 
 def test_explaining(script):
-    """A code, an id or words; words that match nothing are a LookupError."""
+    """A code, an id or words, with live evidence; words that match nothing are a LookupError."""
     code = """
-import ibnb
+import asyncio, ibnb
 print(ibnb.explain(326).entry.id, ibnb.explain("326").entry.id, ibnb.explain("client id").entry.id)
 print(ibnb.explain(99999).entry.id)
 try:
     ibnb.explain("xyzzy")
 except LookupError as error:
     print("xyzzy" in str(error))
+print("net.port" in [answer.check for answer in ibnb.explain("connection-refused").answers])
+print(asyncio.run(ibnb.explain_async(326)).entry.id)
 print("ib_insync" in sys.modules, "ib_async" in sys.modules)
 """
     assert script(code, 0, "") == [
         "client-id-in-use client-id-in-use client-id-in-use",
         "code-99999",
         "True",
+        "True",
+        "client-id-in-use",
         "False False",
     ]
 

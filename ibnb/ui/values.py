@@ -1,0 +1,64 @@
+"""What `ibnb.explain` and `ibnb.diagnose` return, shown where a cell ends with it."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from .show import show
+
+if TYPE_CHECKING:
+    from ibnb.app import App
+    from ibnb.diagnostics import Report
+    from ibnb.knowledge import Explanation
+
+EXPLANATION = ("ibnb.knowledge.model", "Explanation")
+REPORT = ("ibnb.diagnostics.model", "Report")
+"""By name: the rooms that they come from are not imported until they are needed."""
+
+
+def show_explanation(explanation: Explanation, *, show_accounts: bool) -> None:
+    """Display the card of an explanation."""
+    from .html import explanation_html
+    from .text import explanation_text
+
+    show(
+        explanation_text(explanation, show_accounts=show_accounts),
+        explanation_html(explanation, show_accounts=show_accounts),
+    )
+
+
+def show_report(report: Report, *, show_accounts: bool) -> None:
+    """Display a report."""
+    from .html import report_html
+    from .text import report_text
+
+    show(
+        report_text(report, magics=True, show_accounts=show_accounts),
+        report_html(report, show_accounts=show_accounts),
+    )
+
+
+class Values:
+    """Draws explanations and reports on a line of their own, as the magics do."""
+
+    def __init__(self, shell: Any, app: App) -> None:
+        self._formatter = shell.display_formatter.ipython_display_formatter
+        self._app = app
+
+    def enter(self) -> None:
+        """Register for both classes, imported or not."""
+        self._formatter.for_type_by_name(*EXPLANATION, self._explanation)
+        self._formatter.for_type_by_name(*REPORT, self._report)
+
+    def leave(self) -> None:
+        """Take the registration back."""
+        for kind in (EXPLANATION, REPORT):
+            with contextlib.suppress(KeyError):
+                self._formatter.pop(".".join(kind))
+
+    def _explanation(self, explanation: Explanation) -> None:
+        show_explanation(explanation, show_accounts=self._app.settings.show_accounts)
+
+    def _report(self, report: Report) -> None:
+        show_report(report, show_accounts=self._app.settings.show_accounts)
