@@ -5,6 +5,7 @@ from .connection import Connection, Plan
 from .errors import (
     BadInputError,
     BlockingInHandler,
+    BlockingOnThread,
     ConnectFailed,
     IbnbError,
     NoLibraryError,
@@ -19,6 +20,7 @@ from .session import Session
 __all__ = [
     "BadInputError",
     "BlockingInHandler",
+    "BlockingOnThread",
     "Closed",
     "ConnectFailed",
     "Connection",

@@ -7,6 +7,7 @@ Exception
     StaleConnection            (also a ConnectionError) the `ib` at hand was replaced
     OrdersLocked               an order was about to be sent on a live account
     BlockingInHandler          a blocking request inside an event handler, which would hang
+    BlockingOnThread           (also a RuntimeError) the same on another thread than the loop's
   NoLibraryError               neither API library is installed
   BadInputError                an option says nothing that can be done
 """
@@ -70,6 +71,11 @@ class OrdersLocked(IbnbError):  # noqa: N818 - the documented name
 
 class BlockingInHandler(IbnbError):  # noqa: N818 - what the user reads
     """Met when an event handler makes a blocking request on its own connection."""
+
+
+# Where the loop is not patched, Python raises a RuntimeError for want of a loop on that thread.
+class BlockingOnThread(IbnbError, RuntimeError):  # noqa: N818 - what the user reads
+    """Met when a thread without the connection's loop makes a blocking request on it."""
 
 
 class NoLibraryError(IbnbError):

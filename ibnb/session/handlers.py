@@ -1,7 +1,9 @@
-"""Blocking requests inside event handlers: refused with an explanation, instead of hanging.
+"""Blocking requests that nobody could answer: refused with an explanation, instead of hanging.
 
 A handler runs while the socket's reader is at work, and until it returns nothing more is read from
 that socket. A blocking request that is made there waits for an answer that cannot come, for ever.
+One that is made on another thread than that of the connection's loop hangs as well, once the loop
+is patched: the answer is read on the loop's own thread, and wakes nobody on the other.
 """
 
 from __future__ import annotations
@@ -9,14 +11,16 @@ from __future__ import annotations
 import asyncio
 import functools
 import sys
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from dataclasses import dataclass
 from types import FrameType, ModuleType
 from typing import Any
 
-from . import libraries
-from .errors import BlockingInHandler
+from . import libraries, loops
+from .errors import BlockingInHandler, BlockingOnThread, IbnbError
 from .imports import ImportHook
 from .layers import Layer, put_on, take_off
 
@@ -28,11 +32,30 @@ READER = "data_received"
 Refused = Callable[[BlockingInHandler], None]
 """Is told of every refusal: a library only logs what a handler raises."""
 
-_asked: weakref.WeakKeyDictionary[asyncio.Future[Any], tuple[Any, Refused]]
-_asked = weakref.WeakKeyDictionary()
-"""The connection that each request's future waits for, and who is told of its refusal."""
-_held_up: ContextVar[tuple[Any, ...]] = ContextVar("ibnb_held_up", default=())
-"""The connections whose reader waits until the blocking call that this task belongs to is over."""
+
+@dataclass(frozen=True)
+class _Watched:
+    """A connection, the loop that reads from it, and who is told of a refusal in a handler."""
+
+    connection: Any
+    loop: asyncio.AbstractEventLoop
+    refused: Refused
+
+    def check(self, reading: tuple[Any, ...]) -> None:
+        """Raise where a blocking call that is made now could get no answer.
+
+        `reading` are the connections whose reader waits until the call is over.
+        """
+        if any(held is self.connection for held in reading):
+            raise _error(self.refused)
+        if self.loop.is_running() and loops.runs_elsewhere(self.loop):
+            raise _thread_error()
+
+
+_asked: weakref.WeakKeyDictionary[asyncio.Future[Any], _Watched] = weakref.WeakKeyDictionary()
+"""The connection that each request's future waits for."""
+_held_up: ContextVar[tuple[Any, ...] | None] = ContextVar("ibnb_held_up", default=None)
+"""Of a task that a blocking call waits for, the connections whose reader waits with it."""
 
 
 class BlockingCalls:
@@ -79,26 +102,28 @@ class BlockingCalls:
 
 
 def watch_handlers(ib: Any, refused: Refused = lambda _error: None) -> None:
-    """Refuse the blocking requests of an `IB` object while one of its own handlers runs.
+    """Refuse the blocking requests of an `IB` object in its own handlers, and on other threads.
 
-    Requests that are awaited are not refused, and neither are those of other connections.
+    Called on the loop that it is connected on. Requests that are awaited are not refused, and
+    neither are those of other connections.
     """
-    connection = ib.client.conn
+    watched = _Watched(ib.client.conn, asyncio.get_running_loop(), refused)
 
     def start(layer: Layer) -> Any:
         def start_request(*args: Any, **kwargs: Any) -> Any:
-            if any(held is connection for held in _held_up.get()):
-                raise _error(refused)
+            reading = _held_up.get()
+            if reading is not None:
+                watched.check(reading)
             future = layer.inner(*args, **kwargs)
-            _asked[future] = connection, refused
+            _asked[future] = watched
             return future
 
         return start_request
 
     def wait(layer: Layer) -> Any:
         def wait_on_update(timeout: float = 0) -> Any:
-            if not timeout and any(held is connection for held in _being_read(_caller())):
-                raise _error(refused)
+            if not timeout:
+                watched.check(tuple(_being_read(_caller())))
             return layer.inner(timeout)
 
         return wait_on_update
@@ -117,13 +142,14 @@ def _noting(run: Any) -> Any:
     @functools.wraps(run)
     def run_noted(*awaitables: Any, **kwargs: Any) -> Any:
         reading = tuple(_being_read(_caller()))
-        if not reading:
-            return run(*awaitables, **kwargs)
         for awaitable in awaitables:
             asked = _asked.get(awaitable) if isinstance(awaitable, asyncio.Future) else None
-            if asked is not None and asked[0] in reading:
-                awaitable.cancel()
-                raise _error(asked[1])
+            if asked is not None:
+                try:
+                    asked.check(reading)
+                except IbnbError:
+                    awaitable.cancel()
+                    raise
         token = _held_up.set(reading)
         try:
             return run(*awaitables, **kwargs)
@@ -166,3 +192,11 @@ def _error(refused: Refused) -> BlockingInHandler:
     error = BlockingInHandler("blocking-in-handler", (fact,))
     refused(error)
     return error
+
+
+def _thread_error() -> BlockingOnThread:
+    fact = (
+        f"A blocking request was made on the thread {threading.current_thread().name!r}. Answers "
+        "are read by the event loop of another thread, so it would have hung for ever."
+    )
+    return BlockingOnThread("blocking-on-thread", (fact,))

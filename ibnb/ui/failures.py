@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 CONNECTING = frozenset({"connect", "connectAsync"})
 OF_THE_LOOP = (
     ("event loop is already running", "event-loop-running"),
+    ("no current event loop in thread", "blocking-on-thread"),
     ("cannot enter context", "queued-cells-lost"),
     ("Timeout should be used inside a task", "timeout-outside-task"),
     ("Timeout context manager should be used inside a task", "timeout-outside-task"),

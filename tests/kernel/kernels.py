@@ -11,6 +11,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from jupyter_client.manager import KernelManager
 
 PATIENCE = 60.0
@@ -94,8 +95,16 @@ class Notebook:
         sent = [self.send(source, cell_id) for source, cell_id in zip(sources, ids, strict=True)]
         return self.collect(sent)
 
-    def send(self, source: str, cell_id: str | None = None) -> str:
-        """Queue one cell and return the id of its request."""
+    def subshell(self) -> str:
+        """Make a subshell beside the main shell and return its id; skip the test without any."""
+        about = self.client.kernel_info(reply=True, timeout=PATIENCE)["content"]
+        if "kernel subshells" not in about.get("supported_features", ()):
+            pytest.skip("this kernel has no subshells")
+        self.client.control_channel.send(self.client.session.msg("create_subshell_request"))
+        return str(self.client.get_control_msg(timeout=PATIENCE)["content"]["subshell_id"])
+
+    def send(self, source: str, cell_id: str | None = None, *, subshell: str | None = None) -> str:
+        """Queue one cell, on the main shell or on a subshell; return the id of its request."""
         content = {
             "code": source,
             "silent": False,
@@ -106,6 +115,8 @@ class Notebook:
         }
         message = self.client.session.msg("execute_request", content)
         message["metadata"] = {"cellId": cell_id or uuid.uuid4().hex}
+        if subshell is not None:
+            message["header"]["subshell_id"] = subshell
         self.client.shell_channel.send(message)
         return str(message["header"]["msg_id"])
 

@@ -367,3 +367,12 @@ def test_the_python_form_has_the_evidence_too(connected, gateway):
     same = f"{holders.format('found')} == {holders.format('awaited')}"
     assert connected.value(same) == "True"
     assert gateway.connections_accepted == 1
+
+
+def test_a_blocking_request_on_a_thread_is_explained(connected):
+    """The cell that waits for the thread ends with an error and its page, instead of never."""
+    connected.run("from concurrent.futures import ThreadPoolExecutor")
+    run = connected.run("ThreadPoolExecutor(1).submit(ib.reqPositions).result()")
+    assert run.error_name == "BlockingOnThread"
+    assert "asyncio.gather" in run.html
+    assert connected.value("len(ib.reqPositions()) > 0") == "True"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 
-import pytest
-
 WHILE_IT_RUNS = """\
 import asyncio
 journal = get_ipython()._ibnb.app.session.journal
@@ -100,25 +98,23 @@ def test_a_card_of_a_notice_has_live_evidence(connected, gateway):
 
 def test_a_cell_on_a_subshell_leaves_the_main_cell_its_card(connected):
     """Two cells at once: the one that fails is explained."""
-    client = connected.client
-    about = client.kernel_info(reply=True, timeout=60)["content"]
-    if "kernel subshells" not in about.get("supported_features", ()):
-        pytest.skip("this kernel has no subshells")
-    client.control_channel.send(client.session.msg("create_subshell_request"))
-    subshell = client.get_control_msg(timeout=60)["content"]["subshell_id"]
+    subshell = connected.subshell()
     connected.run("import asyncio, ibnb")
     main = connected.send(
         "while 'beside' not in globals(): await asyncio.sleep(0.01)\nibnb.connect('127.0.0.1:1')"
     )
-    message = client.session.msg(
-        "execute_request",
-        {"code": "beside = True", "silent": False, "store_history": True, "allow_stdin": False},
-    )
-    message["header"]["subshell_id"] = subshell
-    client.shell_channel.send(message)
-    run, _ = connected.collect([main, message["header"]["msg_id"]])
+    beside = connected.send("beside = True", subshell=subshell)
+    run, _ = connected.collect([main, beside])
     assert run.error_name == "ConnectRefused"
     assert "Nothing listens" in run.html
+
+
+def test_a_blocking_request_on_a_subshell_is_refused(connected):
+    """Its answer would be read on the main thread, and the subshell would hang for ever."""
+    beside = connected.send("ib.reqPositions()", subshell=connected.subshell())
+    [run] = connected.collect([beside])
+    assert run.error_name == "BlockingOnThread"
+    assert connected.value("len(ib.reqPositions()) > 0") == "True"
 
 
 def test_a_pasted_line_with_an_apostrophe_is_looked_up(connected):

@@ -84,12 +84,7 @@ def test_the_panels_stop_ends_the_diagnosis_while_the_cell_waits(notebook, silen
 
 def test_a_click_that_comes_over_a_subshell_ends_the_diagnosis(notebook, silent):
     """As JupyterLab sends clicks: they are handled although the cell keeps the main shell busy."""
-    client = notebook.client
-    about = client.kernel_info(reply=True, timeout=PATIENCE)["content"]
-    if "kernel subshells" not in about.get("supported_features", ()):
-        pytest.skip("this kernel has no subshells")
-    client.control_channel.send(client.session.msg("create_subshell_request"))
-    subshell = client.get_control_msg(timeout=PATIENCE)["content"]["subshell_id"]
+    client, subshell = notebook.client, notebook.subshell()
     notebook.run("%load_ext ibnb")
     sent = notebook.send(f"%ibdiag {silent.port} --timeout 600")
     assert silent.wait_for(lambda: silent.connections_accepted == 1, PATIENCE)

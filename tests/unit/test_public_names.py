@@ -9,6 +9,7 @@ import ibnb
 
 VERBS = [
     *("connect", "connect_async", "diagnose", "diagnose_async", "disconnect", "explain"),
+    "explain_async",
     *("load_ipython_extension", "unload_ipython_extension"),
 ]
 ROOMS = {
@@ -27,7 +28,8 @@ ROOMS = {
         *("SimulatorProcess", "UnknownFaultError", "run", "start_simulator"),
     ],
     "session": [
-        *("BadInputError", "BlockingInHandler", "Closed", "ConnectFailed", "Connection"),
+        *("BadInputError", "BlockingInHandler", "BlockingOnThread", "Closed", "ConnectFailed"),
+        "Connection",
         "Health",
         "IbnbError",
         *("NoLibraryError", "Opened", "OrdersLocked", "Plan", "Session", "StaleConnection"),

@@ -40,6 +40,7 @@ ERRORS_OF_PYTHON = [
     "no-api-library",
     "connect-timeout",
     "blocking-in-handler",
+    "blocking-on-thread",
     "queued-cells-lost",
     "timeout-outside-task",
     "contract-not-qualified",

@@ -82,6 +82,8 @@ def test_an_id_finds_its_page(query):
         ("Ambiguous contract", "contract-ambiguous"),
         ("stale ib", "stale-connection"),
         ("blocking handler", "blocking-in-handler"),
+        ("There is no current event loop in thread 'Thread-7'", "blocking-on-thread"),
+        ("threads", "blocking-on-thread"),
         ("short sale", "short-sale-held"),
         ("margin", "order-no-margin"),
         ("delayed data", "delayed-data"),

@@ -2,10 +2,11 @@
 
 import asyncio
 import importlib
+import threading
 
 import pytest
 
-from ibnb.session import BlockingInHandler
+from ibnb.session import BlockingInHandler, BlockingOnThread
 from ibnb.session.handlers import BlockingCalls, unwatch_handlers, watch_handlers
 from ibnb.simulator import SimulatedGateway
 
@@ -127,6 +128,74 @@ async def test_a_task_of_before_is_let_through(ib, api):
 
     assert await handled(ib, work) is True
     assert len(await asyncio.wait_for(task, PATIENCE)) > 0
+
+
+BLOCKING = {
+    "a future": lambda _api, ib: ib.reqPositions(),
+    "a coroutine": lambda api, ib: ib.qualifyContracts(api.Stock("AAPL", "SMART", "USD")),
+    "a wait": lambda _api, ib: ib.waitOnUpdate(),
+}
+
+
+@pytest.mark.parametrize("way", list(BLOCKING))
+async def test_a_blocking_request_on_another_thread_is_refused(api, ib, way):
+    """With the loop patched it would hang for ever; the connection goes on working."""
+
+    def work():
+        loop = asyncio.new_event_loop()
+        # As the patch of nest-asyncio2 does for a thread that has none.
+        asyncio.set_event_loop(loop)
+        try:
+            BLOCKING[way](api, ib)
+        finally:
+            loop.close()
+
+    with pytest.raises(BlockingOnThread, match=r"on the thread '.*hung for ever") as raised:
+        await asyncio.wait_for(asyncio.to_thread(work), PATIENCE)
+    assert isinstance(raised.value, RuntimeError)
+    assert raised.value.verdict == "blocking-on-thread"
+    assert len(await ib.reqPositionsAsync()) > 0
+
+
+async def test_a_thread_may_hand_a_request_over(ib):
+    """As the page on it advises: the request is made on the loop, and the thread waits."""
+    loop = asyncio.get_running_loop()
+
+    async def ask():
+        return await ib.reqPositionsAsync()
+
+    def work():
+        return asyncio.run_coroutine_threadsafe(ask(), loop).result(PATIENCE)
+
+    assert len(await asyncio.to_thread(work)) > 0
+
+
+def test_a_loop_that_moved_to_another_thread_may_be_blocked_on(api):
+    """Where the connection's own loop runs on the thread that asks, its answers are read."""
+    from ibnb.session.loops import patch_loop
+
+    loop, ib, found = asyncio.new_event_loop(), api.IB(), []
+
+    async def open_it():
+        patch_loop()
+        await ib.connectAsync("127.0.0.1", gateway.port, 5)
+        watch_handlers(ib)
+
+    async def ask():
+        found.extend(ib.reqPositions())
+        ib.disconnect()
+
+    def work(main):
+        asyncio.set_event_loop(loop)
+        loop.run_until_complete(main())
+
+    with SimulatedGateway() as gateway:
+        for main in (open_it, ask):
+            thread = threading.Thread(target=work, args=(main,))
+            thread.start()
+            thread.join(PATIENCE)
+    loop.close()
+    assert len(found) > 0
 
 
 async def test_another_connection_may_be_asked(api, ib):
