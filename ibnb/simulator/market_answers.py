@@ -98,8 +98,9 @@ def cancel_historical_data(client: Client, fields: tuple[str, ...]) -> None:
 
 def _instrument(client: Client, spec: ContractSpec, req_id: int) -> Instrument | None:
     """The one instrument that a contract means; if there is none, the client is told why."""
-    if spec.objection:
-        client.notify(texts.invalid(spec.objection), req_id)
+    objection = spec.objection or (None if spec.exchange else texts.NO_EXCHANGE)
+    if objection:
+        client.notify(texts.invalid(objection), req_id)
         return None
     matches = find(client.state.instruments, spec)
     if len(matches) != 1:

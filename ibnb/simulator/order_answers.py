@@ -158,6 +158,7 @@ def _objection(ticket: Ticket, accounts: tuple[str, ...]) -> str | None:
     """Why an order would be refused before anyone looks at the market, or None."""
     kind = ticket.order_type
     objections = (
+        (not ticket.contract.exchange, texts.NO_ORDER_EXCHANGE),
         (ticket.action not in _ACTIONS, "Invalid order action. Use BUY, SELL or SSHORT"),
         (kind not in _ORDER_TYPES, f"Invalid order type was entered: {kind or 'none'}"),
         (ticket.quantity <= 0, "The order quantity must be greater than zero"),

@@ -62,6 +62,9 @@ READ_ONLY: Text = (
     Code.VALIDATION,
     "Error validating request.-'bN' : cause - The API interface is currently in Read-Only mode.",
 )
+NO_EXCHANGE = "Please enter exchange"
+NO_ORDER_EXCHANGE = "Missing order exchange"
+"""Why data or an order is refused, a conId or not; users of real gateways report both."""
 UNKNOWN_ID: Text = (UNKNOWN_MESSAGE, "Fatal Error: Unknown message id.")
 
 

@@ -316,6 +316,26 @@ async def test_an_invalid_contract_is_321(connect, library, contract):
     assert text.startswith("Error validating request.-'bN' : cause - Please enter ")
 
 
+async def test_data_and_orders_need_an_exchange(connect, library, gateway):
+    """A conId does not replace it, as people learn who trade what `ib.positions()` names."""
+    ib = await connect()
+    apple = library.Contract(conId=265598)
+    history = (78, apple, "", "1 D", "1 min", "TRADES", True, 1, False, [])
+    order = library.Order(orderId=500, action="BUY", totalQuantity=1, orderType="MKT")
+    asked = [
+        (lambda: ib.client.reqHistoricalData(*history), 78, "Please enter exchange"),
+        (lambda: ib.client.reqMktData(79, apple, "", False, False, []), 79, "enter exchange"),
+        (lambda: ib.placeOrder(apple, order), 500, "Missing order exchange"),
+    ]
+    for ask, number, cause in asked:
+        ((req_id, code, text),) = await notices_of(ib, ask)
+        assert (req_id, code) == (number, 321)
+        assert cause in text
+    assert gateway.orders == ()
+    (details,) = await ib.reqContractDetailsAsync(apple)
+    assert details.contract.symbol == "AAPL"
+
+
 @pytest.mark.parametrize(
     ("duration", "bar_size", "code"),
     [("1 D", "7 mins", 321), ("1 fortnight", "1 min", 321), ("2 Y", "1 secs", 162)],
