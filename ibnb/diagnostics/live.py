@@ -73,8 +73,8 @@ def _matching(contract: Any) -> list[str]:
 
 def _with_pace(explanation: Explanation, pace: Pacing) -> Explanation:
     counted = (
-        f"Counted here: {pace.historical_last_ten_minutes} historical requests in the last ten "
-        f"minutes (limit {pace.historical_limit}), at most {pace.messages_peak} messages within a "
-        f"second of the last minute (limit {pace.message_limit})."
+        "Counted here: historical requests in the last ten minutes "
+        f"{pace.historical_last_ten_minutes} (limit {pace.historical_limit}), most messages within "
+        f"a second of the last minute {pace.messages_peak} (limit {pace.message_limit})."
     )
     return replace(explanation, facts=(*explanation.facts, counted, *pace.violations))

@@ -160,8 +160,8 @@ async def pacing(context: Context) -> Result:
         "historical_limit": pace.historical_limit,
     }
     summary = (
-        f"{pace.messages_last_second} messages in the last second (limit {pace.message_limit}), "
-        f"{pace.historical_last_ten_minutes} historical requests in ten minutes (limit "
+        f"Messages in the last second: {pace.messages_last_second} (limit {pace.message_limit}); "
+        f"historical requests in ten minutes: {pace.historical_last_ten_minutes} (limit "
         f"{pace.historical_limit})."
     )
     if pace.violations:

@@ -82,7 +82,7 @@ async def test_pacing_is_counted(session, ib, api):
     notice = Notice(162, PACING_TEXT, sent.req_id, sent.time + 1, sent.connection)
     explanation = explain_notice(notice, session.journal)
     assert explanation.entry.id == "history-pacing"
-    assert any(fact.startswith("Counted here: 2 historical") for fact in explanation.facts)
+    assert any("last ten minutes 2 (limit" in fact for fact in explanation.facts)
     assert any("within 15 seconds of the same one" in fact for fact in explanation.facts)
     assert explanation.asked.method == "reqHistoricalData"
     assert problems(explanation) == {}
