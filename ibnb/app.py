@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import os
 from collections.abc import Callable, Sequence
@@ -15,7 +14,6 @@ from ibnb.session import (
     BadInputError,
     Closed,
     Health,
-    NoLibraryError,
     Opened,
     Plan,
     Session,
@@ -39,8 +37,6 @@ if TYPE_CHECKING:
     from ibnb.tws.notices import Notice
 
 AFTER_CRASH_SECONDS = 90.0
-EVIDENCE_SECONDS = 3.0
-"""So long the live evidence for an explanation is gathered, and no longer."""
 SIMULATOR = "sim"
 SIMULATOR_VARIABLE = "IBNB_SIM"
 """Where a simulated gateway that somebody else started listens, as HOST:PORT."""
@@ -245,46 +241,10 @@ class App:
         return self._with_fate(explain_notice(notice, self.session.journal))
 
     async def with_evidence(self, *explanations: Explanation) -> list[Explanation]:
-        """Return explanations with what the checks that their pages name find now.
+        """Return explanations with what the checks that their pages name find now."""
+        from ibnb.evidence import with_evidence
 
-        In one diagnosis for all of them, which ends after `EVIDENCE_SECONDS` with what is known
-        until then. It opens no connection: explaining must not add one to a sick gateway.
-        """
-        from ibnb.diagnostics import with_answers
-
-        question = self._evidence_question(explanations)
-        if question is None:
-            return list(explanations)
-        diagnosis = self.start_diagnosis(question)
-        limit = asyncio.get_running_loop().call_later(EVIDENCE_SECONDS, diagnosis.stop)
-        try:
-            report = await diagnosis.report()
-        finally:
-            limit.cancel()
-            diagnosis.stop()
-        return [with_answers(one, report) for one in explanations]
-
-    def _evidence_question(self, explanations: Sequence[Explanation]) -> Question | None:
-        """Return the diagnosis whose answers belong beside these explanations, or None."""
-        from ibnb.diagnostics import checks_for
-
-        failed, connection = self.session.failed, self.session.connection
-        connected = failed is None and connection is not None and connection.is_open
-        found = (checks_for(one, connected=connected) for one in explanations)
-        only = tuple(dict.fromkeys(name for names in found for name in names))
-        if not only:
-            return None
-        # Explaining must not start a simulated gateway only because it is the usual target.
-        elsewhere = self.session.connection is None and self.settings.target == SIMULATOR
-        try:
-            question = self.question(Wish("paper" if elsewhere else None), only)
-        except (BadInputError, NoLibraryError):
-            # A setting makes no sense: whoever connects with it is told, and a page is a page.
-            return None
-        if failed is not None:
-            # Until something was opened again, what failed last is what is to be explained.
-            question = replace(question, candidates=(failed.target,), client_id=failed.client_id)
-        return question
+        return await with_evidence(self, explanations)
 
     def candidates(self, wish: Wish) -> tuple[Target, ...]:
         """Return the addresses that a wish means; starts the simulated gateway where it is meant.

@@ -34,7 +34,7 @@ class Extension:
         self.cells = Cells(shell, self.app)
         self.badges = Badges(shell, self.app)
         self.values = Values(shell, self.app)
-        self.app.place = Place(notebook_name(shell), in_notebook, lambda: shell.user_ns.get("ib"))
+        self.app.place = Place(notebook_name(shell), in_notebook, self.magics.at_hand)
         self.app.waiting = self.cells.waiting
         self.guard = Guard(
             self.app.session,

@@ -14,6 +14,7 @@ from IPython.core.magic import Magics, line_magic, magics_class
 from ibnb.app import App
 from ibnb.options import bare_parser, connect_parser, diagnose_parser, explain_parser
 from ibnb.session import BadInputError
+from ibnb.session.libraries import is_ib
 from ibnb.settings import IbSettings, apply_environment
 from ibnb.support import write_support_bundle
 from ibnb.wishes import wish_of
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from ibnb.ui.cells import Cells
 
 TARGETS = ("paper", "live", "sim")
+IB = "ib"
+"""The name that `%ibconnect` binds unless it is told another."""
 MAGICS = ("ibconnect", "ibdisconnect", "ibdiag", "iberror", "ibhealth")
 
 
@@ -51,6 +54,7 @@ class IbMagics(Magics, IbSettings):
             self.shell_.configurables.remove(self)
             raise
         self._app: App | None = None
+        self._name = IB
         self._cells: Cells | None = None
 
     def attach(self, app: App, cells: Cells) -> None:
@@ -88,6 +92,7 @@ class IbMagics(Magics, IbSettings):
                 raise BadInputError(f"--name {options.name!r}: give a Python name, such as ib")
             opened = self.app.connect(wish_of(options))
         self.cells.show_opened(opened)
+        self._name = options.name
         self.shell_.push({options.name: opened.connection.ib})
         # IPython cannot see that a magic's line ended in a semicolon, which asks for no output.
         return None if line.rstrip().endswith(";") else opened.connection.ib
@@ -156,6 +161,15 @@ class IbMagics(Magics, IbSettings):
         with _one_line():
             bare_parser("%ibhealth").parse_line(line)
         self.cells.show_health()
+
+    def at_hand(self) -> Any:
+        """Return what the user's cells call their connection: the name bound last, or ``ib``.
+
+        Of the two, the one that is connected.
+        """
+        names = dict.fromkeys((self._name, IB))
+        found = [self.shell_.user_ns.get(name) for name in names]
+        return next((one for one in found if is_ib(one) and one.isConnected()), found[0])
 
     @property
     def shell_(self) -> Any:

@@ -483,13 +483,14 @@ def test_the_verbs_know_a_connection_of_the_users_own(notebook, gateway, library
     assert gateway.wait_for(lambda: gateway.open_clients == ())
 
 
-def test_the_sessions_ib_reconnected_by_hand_is_shown_and_closed(notebook, gateway, library):
+@pytest.mark.parametrize("name", ["ib", "trader"])
+def test_the_sessions_ib_reconnected_by_hand_is_shown_and_closed(notebook, gateway, library, name):
     """After a loss the user's own `ib.connect` has it: `%ibhealth` and `%ibdisconnect` know it."""
     notebook.run("%load_ext ibnb\n%config IbMagics.auto_resume = False")
-    notebook.run(f"%ibconnect {gateway.port} --library {library}")
+    notebook.run(f"%ibconnect {gateway.port} --library {library} --name {name}")
     gateway.drop_clients()
-    notebook.run("import asyncio\nwhile ib.isConnected(): await asyncio.sleep(0.01)")
-    notebook.run(f"ib.connect('127.0.0.1', {gateway.port}, ib.client.clientId)")
+    notebook.run(f"import asyncio\nwhile {name}.isConnected(): await asyncio.sleep(0.01)")
+    notebook.run(f"{name}.connect('127.0.0.1', {gateway.port}, {name}.client.clientId)")
     assert "Ready" in notebook.run("%ibhealth").text
     assert notebook.run("%ibdisconnect").stdout.startswith("Closed 127.0.0.1")
     assert gateway.wait_for(lambda: gateway.open_clients == ())
