@@ -47,7 +47,7 @@ class _Watched:
         `reading` are the connections whose reader waits until the call is over.
         """
         if any(held is self.connection for held in reading):
-            raise _error(self.refused)
+            raise _handler_error(self.refused)
         if self.loop.is_running() and loops.runs_elsewhere(self.loop):
             raise _thread_error()
 
@@ -183,7 +183,7 @@ def _handler(frame: FrameType | None) -> str:
     return ""
 
 
-def _error(refused: Refused) -> BlockingInHandler:
+def _handler_error(refused: Refused) -> BlockingInHandler:
     handler = _handler(_caller())
     fact = (
         f"A blocking request was made inside an event handler{handler and f', {handler}'}. No "
