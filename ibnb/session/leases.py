@@ -355,7 +355,6 @@ def _own_start() -> float | None:
         return None
 
 
-@cache
 def _user() -> str:
     try:
         return getpass.getuser()
