@@ -34,6 +34,7 @@ _ANSWERS: Mapping[int, Answer] = {
     OutgoingId.ACCOUNT_SUMMARY: account_answers.account_summary,
     OutgoingId.CANCEL_POSITIONS: account_answers.cancel_positions,
     OutgoingId.ACCOUNT_UPDATES_MULTI: account_answers.account_updates_multi,
+    OutgoingId.MATCHING_SYMBOLS: market_answers.matching_symbols,
     OutgoingId.COMPLETED_ORDERS: order_answers.completed_orders,
 }
 
@@ -74,7 +75,6 @@ _NOT_SIMULATED: Mapping[int, int | None] = {
     78: 1,  # option chains
     79: 1,  # soft dollar tiers
     80: None,  # family codes
-    81: 1,  # matching symbols
     82: None,  # depth exchanges
     83: 1,  # smart components
     84: 1,  # news

@@ -133,6 +133,24 @@ def find(instruments: Sequence[Instrument], spec: ContractSpec) -> list[Instrume
     return [instrument for instrument in instruments if spec.matches(instrument)]
 
 
+def like(instruments: Sequence[Instrument], pattern: str) -> list[Instrument]:
+    """Return what people may mean by the beginning of a symbol, or of a word of a name.
+
+    Futures are no answer: what they are derived from would be.
+    """
+    beginning = pattern.strip().upper()
+    return [
+        instrument
+        for instrument in instruments
+        if beginning
+        and instrument.sec_type != "FUT"
+        and any(
+            word.startswith(beginning)
+            for word in (instrument.symbol, *instrument.long_name.upper().split())
+        )
+    ]
+
+
 def instruments_on(day: dt.date) -> tuple[Instrument, ...]:
     """Return the instruments known on a day; the future's expiry depends on it."""
     return (

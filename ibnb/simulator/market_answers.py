@@ -7,7 +7,7 @@ import time
 from . import market_messages, texts
 from .client import BarSubscription, Client, MarketSubscription
 from .history import BarRequest, bars_for
-from .instruments import CONTRACT_FIELDS, ContractSpec, Instrument, find
+from .instruments import CONTRACT_FIELDS, ContractSpec, Instrument, find, like
 from .market import quote_at
 
 _COMBO_LEG_FIELDS = 4
@@ -31,6 +31,12 @@ def contract_details(client: Client, fields: tuple[str, ...]) -> None:
             )
         )
     client.send(market_messages.contract_details_end(req_id))
+
+
+def matching_symbols(client: Client, fields: tuple[str, ...]) -> None:
+    """Send what a part of a symbol or of a company's name may mean."""
+    found = like(client.state.instruments, fields[2])
+    client.send(market_messages.symbol_samples(int(fields[1]), found, client.version))
 
 
 def market_data(client: Client, fields: tuple[str, ...]) -> None:

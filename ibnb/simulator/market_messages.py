@@ -15,7 +15,8 @@ from .messages import ZONED_TIMES_SINCE, plain
 STOCK_TYPE_SINCE = 152
 FRACTIONAL_SIZES_SINCE = 163
 SIZE_RULES_SINCE = 164
-"""Server versions from which on contract details differ."""
+ISSUERS_SINCE = 176
+"""Server versions from which on contract details and samples of symbols differ."""
 
 _LIVE_DATA = 1
 _BID, _ASK, _LAST, _HIGH, _LOW, _VOLUME, _CLOSE, _OPEN = 1, 2, 4, 6, 7, 8, 9, 14
@@ -90,6 +91,16 @@ def contract_details(
 def contract_details_end(req_id: int) -> bytes:
     """Return the mark that every match was sent."""
     return wire.message(IncomingId.CONTRACT_DETAILS_END, 1, req_id)
+
+
+def symbol_samples(req_id: int, found: Sequence[Instrument], version: int) -> bytes:
+    """Return the contracts that a search found, in one message; none has derivatives here."""
+    fields: list[object] = [IncomingId.SYMBOL_SAMPLES, req_id, len(found)]
+    for one in found:
+        fields += [one.con_id, one.symbol, one.sec_type, one.listed_on, one.currency, 0]
+        if version >= ISSUERS_SINCE:
+            fields += [plain(one.long_name, version), ""]
+    return wire.message(*fields)
 
 
 def market_data_start(req_id: int, instrument: Instrument) -> bytes:

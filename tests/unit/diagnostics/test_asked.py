@@ -31,7 +31,7 @@ TICKS = {
 NOT_SIMULATED = frozenset(
     {
         *("reqHeadTimeStamp", "reqHistoricalTicks", "reqRealTimeBars", "reqTickByTickData"),
-        *("reqMktDepth", "reqSecDefOptParams", "reqMatchingSymbols", "reqPnL", "reqPnLSingle"),
+        *("reqMktDepth", "reqSecDefOptParams", "reqPnL", "reqPnLSingle"),
         *("reqScannerSubscription", "reqFundamentalData", "reqHistogramData"),
         "reqHistoricalNews",
     }

@@ -33,7 +33,8 @@ async def test_a_refused_request_ends_without_an_answer(ib, stock, library):
     bars = await asyncio.wait_for(refused(ib, stock), SOON)
     assert isinstance(bars, importlib.import_module(library).BarDataList)
     assert len(bars) == 0
-    assert await asyncio.wait_for(ib.reqMatchingSymbolsAsync("AAPL"), SOON) in ([], None)
+    chains = ib.reqSecDefOptParamsAsync("AAPL", "", "STK", 265598)
+    assert await asyncio.wait_for(chains, SOON) in ([], None)
 
 
 async def test_a_refused_request_raises_where_that_is_wanted(ib, stock, library):

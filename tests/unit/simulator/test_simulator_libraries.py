@@ -316,6 +316,26 @@ async def test_an_invalid_contract_is_321(connect, library, contract):
     assert text.startswith("Error validating request.-'bN' : cause - Please enter ")
 
 
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("aap", [(265598, "AAPL", "STK", "NASDAQ")]),
+        ("corp", [(272093, "MSFT", "STK", "NASDAQ")]),
+        ("European", [(12087792, "EUR", "CASH", "IDEALPRO")]),
+        ("S", [(756733, "SPY", "STK", "ARCA")]),
+        ("NOSUCH", []),
+        (" ", []),
+    ],
+)
+async def test_symbols_are_found_by_a_part(connect, pattern, found):
+    """As the page on error 200 advises: by the beginning of a symbol, or of a name's word."""
+    ib = await connect()
+    samples = await ib.reqMatchingSymbolsAsync(pattern)
+    contracts = [one.contract for one in samples]
+    assert found == [(one.conId, one.symbol, one.secType, one.primaryExchange) for one in contracts]
+    assert all(one.derivativeSecTypes == [] for one in samples)
+
+
 async def test_data_and_orders_need_an_exchange(connect, library, gateway):
     """A conId does not replace it, as people learn who trade what `ib.positions()` names."""
     ib = await connect()
