@@ -12,7 +12,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 
 from ibnb.app import App
-from ibnb.options import bare_parser, connect_parser, diagnose_parser, explain_parser
+from ibnb.options import IB, bare_parser, connect_parser, diagnose_parser, explain_parser
 from ibnb.session import BadInputError
 from ibnb.session.libraries import is_ib
 from ibnb.settings import IbSettings, apply_environment
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from ibnb.ui.cells import Cells
 
 TARGETS = ("paper", "live", "sim")
-IB = "ib"
-"""The name that `%ibconnect` binds unless it is told another."""
 MAGICS = ("ibconnect", "ibdisconnect", "ibdiag", "iberror", "ibhealth")
 
 

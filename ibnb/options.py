@@ -11,6 +11,9 @@ from ibnb.session import BadInputError
 from ibnb.session.libraries import NAMES
 from ibnb.tws.target import HIGHEST_PORT
 
+IB = "ib"
+"""The name that `%ibconnect` binds unless it is told another."""
+
 
 class Parser(argparse.ArgumentParser):
     """A parser that says what is wrong in one line, and never ends the process itself."""
@@ -95,7 +98,7 @@ def connect_parser(verb: str) -> Parser:
         "--resume", action="store_true", help="after a loss: the same `ib`, with what it had"
     )
     parser.add_argument("--trade", action="store_true", help="let orders go to a live account")
-    parser.add_argument("--name", default="ib", metavar="NAME", help="bind to this name, not `ib`")
+    parser.add_argument("--name", default=IB, metavar="NAME", help="bind to this name, not `ib`")
     return parser
 
 

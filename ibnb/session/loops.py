@@ -146,7 +146,7 @@ def run(coroutine: Coroutine[Any, Any, T], home: asyncio.AbstractEventLoop | Non
     cancels the coroutine and waits until it has cleaned up before it is raised.
     """
     loop = home if home is not None and not home.is_closed() else current_loop()
-    if loop.is_running() and runs_elsewhere(loop):
+    if runs_elsewhere(loop):
         return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
     with Interrupt() as interrupt:
         task = loop.create_task(coroutine)
@@ -163,7 +163,9 @@ def run(coroutine: Coroutine[Any, Any, T], home: asyncio.AbstractEventLoop | Non
 
 
 def runs_elsewhere(loop: asyncio.AbstractEventLoop) -> bool:
-    """Say whether a loop is another one than that which runs on this thread, if one does."""
+    """Say whether a loop runs on another thread than this."""
+    if not loop.is_running():
+        return False
     try:
         return asyncio.get_running_loop() is not loop
     except RuntimeError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .show import show
+from .values import show_explanation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,9 +62,6 @@ def show_notices(
     Good news is left out, and the page that is `explained` already. Errors come before warnings,
     each kind in the order in which it first came.
     """
-    from .html import explanation_html
-    from .text import explanation_text
-
     troubles = [
         one
         for one in _by_meaning(app, heard)
@@ -76,10 +74,7 @@ def show_notices(
     cards = troubles[:MOST_CARDS]
     told = with_evidence([explanation for explanation, _ in cards])
     for explanation, (_, count) in zip(told, cards, strict=True):
-        show(
-            explanation_text(explanation, count=count, show_accounts=accounts),
-            explanation_html(explanation, count=count, show_accounts=accounts),
-        )
+        show_explanation(explanation, count=count, show_accounts=accounts)
     if more := troubles[MOST_CARDS:]:
         _show_folded(more)
     return tuple(explanation for explanation, _ in troubles)

@@ -17,14 +17,14 @@ REPORT = ("ibnb.diagnostics.model", "Report")
 """By name: the rooms that they come from are not imported until they are needed."""
 
 
-def show_explanation(explanation: Explanation, *, show_accounts: bool) -> None:
-    """Display the card of an explanation."""
+def show_explanation(explanation: Explanation, *, count: int = 1, show_accounts: bool) -> None:
+    """Display the card of an explanation. `count` says how often its notice came."""
     from .html import explanation_html
     from .text import explanation_text
 
     show(
-        explanation_text(explanation, show_accounts=show_accounts),
-        explanation_html(explanation, show_accounts=show_accounts),
+        explanation_text(explanation, count=count, show_accounts=show_accounts),
+        explanation_html(explanation, count=count, show_accounts=show_accounts),
     )
 
 
