@@ -3,7 +3,8 @@
 A handler runs while the socket's reader is at work, and until it returns nothing more is read from
 that socket. A blocking request that is made there waits for an answer that cannot come, for ever.
 One that is made on another thread than that of the connection's loop hangs as well, once the loop
-is patched: the answer is read on the loop's own thread, and wakes nobody on the other.
+is patched: the answer is read on the loop's own thread, and wakes nobody on the other. Where that
+thread runs a loop of its own, as a subshell does, it fails with an error about futures and loops.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class _Watched:
         """
         if any(held is self.connection for held in reading):
             raise _handler_error(self.refused)
-        if self.loop.is_running() and loops.runs_elsewhere(self.loop):
+        if loops.runs_elsewhere(self.loop):
             raise _thread_error()
 
 
@@ -197,6 +198,6 @@ def _handler_error(refused: Refused) -> BlockingInHandler:
 def _thread_error() -> BlockingOnThread:
     fact = (
         f"A blocking request was made on the thread {threading.current_thread().name!r}. Answers "
-        "are read by the event loop of another thread, so it would have hung for ever."
+        "are read by the event loop of another thread: none would have come to this one."
     )
     return BlockingOnThread("blocking-on-thread", (fact,))

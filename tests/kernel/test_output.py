@@ -110,7 +110,7 @@ def test_a_cell_on_a_subshell_leaves_the_main_cell_its_card(connected):
 
 
 def test_a_blocking_request_on_a_subshell_is_refused(connected):
-    """Its answer would be read on the main thread, and the subshell would hang for ever."""
+    """Its answer would be read on the main thread: it cannot work, and an error says so plainly."""
     beside = connected.send("ib.reqPositions()", subshell=connected.subshell())
     [run] = connected.collect([beside])
     assert run.error_name == "BlockingOnThread"
