@@ -14,6 +14,12 @@ from ibnb.simulator.process import start_simulator
 
 SHORT, LONG = 200, 1000
 WARM_UP = 10
+# IPython's history keeps a second file open until the disk has synced, on a busy one for seconds.
+SETTING = """
+%config HistoryManager.enabled = False
+%load_ext ibnb
+import {library}
+"""
 RERUN = """
 ib = %ibconnect {port}
 ib.errorEvent += print
@@ -53,7 +59,7 @@ def measure(*, long: bool) -> list[Row]:
     gateway = start_simulator()
     try:
         with Kernel() as kernel:
-            kernel.run(f"%load_ext ibnb\nimport {LIBRARY}")
+            kernel.run(SETTING.format(library=LIBRARY))
             kernel.run(COUNT.format(library=LIBRARY))
             cell = RERUN.format(port=gateway.port, library=LIBRARY)
             for _ in range(WARM_UP):
