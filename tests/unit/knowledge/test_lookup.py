@@ -84,6 +84,7 @@ def test_an_id_finds_its_page(query):
         ("blocking handler", "blocking-in-handler"),
         ("There is no current event loop in thread 'Thread-7'", "blocking-on-thread"),
         ("threads", "blocking-on-thread"),
+        ("The future belongs to a different loop than the one specified", "blocking-on-thread"),
         ("short sale", "short-sale-held"),
         ("margin", "order-no-margin"),
         ("delayed data", "delayed-data"),
