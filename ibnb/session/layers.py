@@ -1,11 +1,13 @@
 """Functions put around the methods of one object, and taken off again in any order.
 
-Several parts change the same method of one object: the order lock and the journal both stand
-around `placeOrder`. Each has its layer, so that neither has to know when the other comes or goes.
+Several parts change the same method of one object: the order lock and the refusal of earlier runs
+both stand around `placeOrder`. Each has its layer, so that neither has to know when the other comes
+or goes.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -31,38 +33,21 @@ class Layer:
 
     def function(self, around: Around) -> Any:
         """Return the function that the object gets."""
-        self.made = made = around(self)
-        inner = self.inner
-        # Help and signature are the method's own. By hand: an opening makes many of these.
-        made.__wrapped__, made.__doc__ = inner, inner.__doc__
-        made.__name__ = getattr(inner, "__name__", made.__name__)
-        setattr(made, MARK, self)
-        return made
+        # Help and signature are the method's own.
+        self.made = functools.wraps(self.inner)(around(self))
+        setattr(self.made, MARK, self)
+        return self.made
 
 
 Around = Callable[[Layer], Any]
 """Makes the function that stands around a layer's `inner`, which it looks up at every call."""
 
 
-def put_on(owner: Any, name: str, kind: str, around: Around, *, inmost: bool = False) -> None:
-    """Put a layer around a method of one object; one of the same kind is replaced.
-
-    `inmost` puts it beneath all other layers, next to the method itself: it sees only the calls
-    that the others let pass.
-    """
-    if name not in vars(owner):
-        # The usual case, and quick: an opening makes some hundred of these.
-        setattr(owner, name, Layer(getattr(owner, name), kind, bare=True).function(around))
-        return
+def put_on(owner: Any, name: str, kind: str, around: Around) -> None:
+    """Put a layer around a method of one object; one of the same kind is replaced."""
     take_off(owner, name, kind)
-    layers = tuple(_layers(owner, name))
-    if inmost and layers:
-        lowest = layers[-1]
-        lowest.inner = Layer(lowest.inner, kind, bare=lowest.bare).function(around)
-        lowest.bare = False
-    else:
-        layer = Layer(getattr(owner, name), kind, bare=name not in vars(owner))
-        setattr(owner, name, layer.function(around))
+    layer = Layer(getattr(owner, name), kind, bare=name not in vars(owner))
+    setattr(owner, name, layer.function(around))
 
 
 def take_off(owner: Any, name: str, kind: str) -> None:

@@ -1,17 +1,20 @@
 """The request journal: what was asked of the gateways, by name, and how fast.
 
-What a request costs more with it is a copy of the fields of its contract or order, as they are when
-it is sent, and one short tuple. Names are found when somebody reads.
+A library's client sends every request by one method, so one layer on that is enough: which request
+it is, and of what, stands in the frame that calls it. What a request costs more with it is a copy
+of the fields of its contract or order, as they are when it is sent, and one short tuple.
 """
 
 from __future__ import annotations
 
 import inspect
+import sys
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
+from types import FrameType
 from typing import Any
 
 from ibnb.tws.notices import NO_REQUEST, Notice
@@ -24,7 +27,7 @@ MESSAGES_KEPT = 3000
 """
 KIND = "journal"
 SENDING = "send"
-"""What a library's client has for sending; it is no request itself."""
+"""The method by which a library's client sends each request; it is no request itself."""
 ID_NAMES = ("reqId", "orderId", "tickerId")
 """What the libraries call the number that answers refer to."""
 PLAIN = frozenset({int, str, float, bool, type(None)})
@@ -87,11 +90,8 @@ class _Fields(tuple[type[Any], dict[str, Any]]):
     __slots__ = ()
 
 
-_Entry = tuple[int, int, float, Any, tuple[Any, ...], dict[str, Any]]
-"""Connection, client ID, time, the method's function, and what it was called with.
-
-A plain one: it is made for every request.
-"""
+_Entry = tuple[int, int, float, str, dict[str, Any]]
+"""Connection, client ID, time, method and parameters. A plain one: it is made for every request."""
 
 
 class RequestJournal:
@@ -116,22 +116,33 @@ class RequestJournal:
 
     def put_on(self, ib: Any, connection: int, client_id: int) -> None:
         """Begin to take down what an `IB` object requests; what is refused on this side is not."""
+        add, clock, asking = self._entries.append, time.time, _asking(ib.client.__class__)
         standing = self._standing.setdefault(connection, {})
-        noting = _noting(self._entries, connection, client_id)
-        for name, function in _methods(ib):
-            note: Callable[[Layer], Any] = partial(noting, function)
-            if name in STARTING:
-                note = _then(note, lambda entry: _begin(standing, entry), self._entries)
-            elif name in ENDING:
-                note = _then(note, lambda entry: _end(standing, entry), self._entries)
-            put_on(ib.client, name, KIND, note, inmost=True)
-        put_on(ib.client.conn, "sendMsg", KIND, self._counting, inmost=True)
+
+        def noting(layer: Layer) -> Any:
+            def send(*fields: Any, **options: Any) -> Any:
+                answer = layer.inner(*fields, **options)
+                # After it: what was not sent, because there is no connection, is no request.
+                asked = _asked(asking, sys._getframe(1))  # noqa: SLF001 - fields have no names
+                if asked is not None:
+                    method, parameters = asked
+                    entry = (connection, client_id, clock(), method, parameters)
+                    add(entry)
+                    if method in STARTING:
+                        _begin(standing, entry)
+                    elif method in ENDING:
+                        _end(standing, entry)
+                return answer
+
+            return send
+
+        put_on(ib.client, SENDING, KIND, noting)
+        put_on(ib.client.conn, "sendMsg", KIND, self._counting)
 
     def take_off(self, ib: Any, connection: int) -> None:
         """Undo `put_on`."""
         self._standing.pop(connection, None)
-        for name, _ in _methods(ib):
-            take_off(ib.client, name, KIND)
+        take_off(ib.client, SENDING, KIND)
         take_off(ib.client.conn, "sendMsg", KIND)
 
     def all(self) -> tuple[Request, ...]:
@@ -145,9 +156,7 @@ class RequestJournal:
     def since(self, begin: float, methods: Collection[str]) -> tuple[Request, ...]:
         """Return the kept requests of some methods from a time on (seconds since the epoch)."""
         return tuple(
-            _read(entry)
-            for entry in self._entries
-            if entry[2] >= begin and entry[3].__name__ in methods
+            _read(entry) for entry in self._entries if entry[2] >= begin and entry[3] in methods
         )
 
     def reaches_back(self, begin: float) -> bool:
@@ -180,12 +189,9 @@ class RequestJournal:
 
     def _with_id(self, req_id: int, connection: int | None) -> Iterator[Request]:
         for entry in reversed(self._entries):
-            over, _, _, _, args, kwargs = entry
-            numbers = {one for one in (*args, *kwargs.values()) if isinstance(one, int)}
-            if connection in {None, over} and req_id in numbers:
-                request = _read(entry)
-                if request.req_id == req_id:
-                    yield request
+            over, _, _, _, parameters = entry
+            if connection in {None, over} and _number_in(parameters) == req_id:
+                yield _read(entry)
 
     @staticmethod
     def _latest(newest_first: Iterator[Request]) -> Request | None:
@@ -197,55 +203,40 @@ class RequestJournal:
         return cancel
 
 
-def _methods(ib: Any) -> tuple[tuple[str, Any], ...]:
-    client: Callable[..., Any] = type(ib.client)
-    return _requests_of(client)
-
-
 @cache
-def _requests_of(client: Callable[..., Any]) -> tuple[tuple[str, Any], ...]:
-    """Return the methods of a library's client class that send a request, by name."""
-    found = inspect.getmembers(client, inspect.isfunction)
-    return tuple(
-        (name, function)
-        for name, function in found
-        if not name.startswith("_") and SENDING in function.__code__.co_names
-    )
+def _asking(client: type[Any]) -> Mapping[int, tuple[str, tuple[str, ...]]]:
+    """Return the methods of a library's client that send a request, by the identity of their code.
+
+    Of each its name, and those of its parameters. The code itself would be a slow key: it is
+    compared as a whole.
+    """
+    codes = [
+        function.__code__
+        for base in client.__mro__
+        for name, function in vars(base).items()
+        if inspect.isfunction(function) and not name.startswith("_")
+    ]
+    return {
+        id(code): (code.co_name, code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount])
+        for code in codes
+        if SENDING in code.co_names
+    }
 
 
-def _noting(entries: deque[_Entry], connection: int, client_id: int) -> Callable[[Any, Layer], Any]:
-    """Return what makes the layer of a method: its function and the layer are all that differs."""
-    add, clock, kept = entries.append, time.time, _kept
+def _asked(
+    asking: Mapping[int, tuple[str, tuple[str, ...]]], frame: FrameType | None
+) -> tuple[str, dict[str, Any]] | None:
+    """Return the method above which something is sent, and what it was called with.
 
-    def noting(function: Any, layer: Layer) -> Any:
-        def note(*args: Any, **kwargs: Any) -> Any:
-            answer = layer.inner(*args, **kwargs)
-            # After it: what was not sent, because there is no connection, is no request.
-            named = {name: kept(arg) for name, arg in kwargs.items()} if kwargs else kwargs
-            add((connection, client_id, clock(), function, tuple(map(kept, args)), named))
-            return answer
-
-        return note
-
-    return noting
-
-
-def _then(
-    note: Callable[[Layer], Any], told: Callable[[_Entry], None], entries: deque[_Entry]
-) -> Callable[[Layer], Any]:
-    """Tell of each request that was taken down, besides: for those that are rare."""
-
-    def noting(layer: Layer) -> Any:
-        take_down = note(layer)
-
-        def note_and_tell(*args: Any, **kwargs: Any) -> Any:
-            answer = take_down(*args, **kwargs)
-            told(entries[-1])
-            return answer
-
-        return note_and_tell
-
-    return noting
+    None where somebody sends by hand.
+    """
+    while frame is not None and id(frame.f_code) not in asking:
+        frame = frame.f_back
+    if frame is None:
+        return None
+    given = frame.f_locals
+    method, names = asking[id(frame.f_code)]
+    return method, {name: _kept(given[name]) for name in names}
 
 
 def _begin(standing: dict[int | str, _Entry], entry: _Entry) -> None:
@@ -285,20 +276,16 @@ def _shown(value: Any) -> Any:
     return twin
 
 
-@cache
-def _signature(function: Any) -> inspect.Signature:
-    return inspect.signature(function)
+def _number_in(parameters: Mapping[str, Any]) -> int | None:
+    return next((parameters[name] for name in ID_NAMES if name in parameters), None)
 
 
 def _read(entry: _Entry) -> Request:
-    connection, client_id, when, function, args, kwargs = entry
-    bound = _signature(function).bind(None, *args, **kwargs)
-    bound.apply_defaults()
-    _, *named = bound.arguments.items()
-    parameters = {name: _shown(value) for name, value in named}
+    connection, client_id, when, method, kept = entry
+    parameters = {name: _shown(value) for name, value in kept.items()}
     return Request(
-        req_id=next((parameters[name] for name in ID_NAMES if name in parameters), None),
-        method=function.__name__,
+        req_id=_number_in(parameters),
+        method=method,
         parameters=parameters,
         contract=parameters.get("contract"),
         time=when,

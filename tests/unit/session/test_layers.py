@@ -8,7 +8,7 @@ import pytest
 
 from ibnb.session.layers import has_layer, put_on, take_off
 
-KINDS = ("outer", "lock", "journal")
+KINDS = ("lock", "runs", "other")
 ORDERS = list(permutations(KINDS))
 
 
@@ -26,13 +26,13 @@ def put(client, kind):
     def around(layer):
         return lambda *args, **kwargs: [kind, *layer.inner(*args, **kwargs)]
 
-    put_on(client, "place", kind, around, inmost=kind == "journal")
+    put_on(client, "place", kind, around)
 
 
 @pytest.mark.parametrize("on", ORDERS)
 @pytest.mark.parametrize("off", ORDERS)
 def test_any_order_on_and_any_order_off(on, off):
-    """After each step exactly the layers that are on act, the inmost last; at the end none is."""
+    """After each step exactly the layers that are on act, the latest first; at the end none is."""
     client, there = Client(), set()
     for kind in on:
         put(client, kind)
@@ -40,7 +40,7 @@ def test_any_order_on_and_any_order_off(on, off):
         acted = client.place("buy", size=2)
         assert set(acted[:-1]) == there
         assert acted[-1] == "buy 2"
-        assert "journal" not in there or acted[-2] == "journal"
+        assert acted[0] == kind
     for kind in off:
         assert has_layer(client, "place", kind)
         take_off(client, "place", kind)
@@ -49,14 +49,14 @@ def test_any_order_on_and_any_order_off(on, off):
     assert vars(client) == {}
 
 
-@pytest.mark.parametrize("off", [("lock", "journal"), ("journal", "lock")])
+@pytest.mark.parametrize("off", [("lock", "runs"), ("runs", "lock")])
 def test_what_the_object_had_comes_back(off):
     """A method that the user had set on the object himself is there again, the same one."""
     client = Client()
     client.place = mine = functools.partial(lambda word, order: [f"{word} {order}"], "mine")
     put(client, "lock")
-    put(client, "journal")
-    assert client.place("buy") == ["lock", "journal", "mine buy"]
+    put(client, "runs")
+    assert client.place("buy") == ["runs", "lock", "mine buy"]
     for kind in off:
         take_off(client, "place", kind)
     assert vars(client) == {"place": mine}
@@ -75,7 +75,7 @@ def test_the_same_kind_twice_is_one_layer():
 def test_what_somebody_put_around_it_stays():
     """A wrapper of the user's over ours is not taken off with ours, and still works."""
     client = Client()
-    put(client, "journal")
+    put(client, "runs")
     ours = client.place
 
     @functools.wraps(ours)
@@ -83,9 +83,9 @@ def test_what_somebody_put_around_it_stays():
         return ["user", *ours(order)]
 
     client.place = mine
-    take_off(client, "place", "journal")
+    take_off(client, "place", "runs")
     assert client.place is mine
-    assert client.place("buy") == ["user", "journal", "buy 1"]
+    assert client.place("buy") == ["user", "runs", "buy 1"]
 
 
 def test_taking_off_what_is_not_there():
@@ -99,6 +99,6 @@ def test_taking_off_what_is_not_there():
 def test_a_layer_shows_the_method_as_it_is():
     """Help and signature are the method's own."""
     client = Client()
-    put(client, "journal")
+    put(client, "runs")
     assert (client.place.__name__, client.place.__doc__) == ("place", "Place an order.")
     assert str(inspect.signature(client.place)) == "(order, *, size=1)"

@@ -1,9 +1,11 @@
 """The journal of requests: what was asked, by name, and which notice belongs to which request."""
 
+import ast
 import asyncio
 import gc
 import importlib
 import inspect
+import textwrap
 import time
 import weakref
 
@@ -12,7 +14,7 @@ import servers
 from servers import Server
 
 from ibnb.session import ConnectFailed, OrdersLocked, harness
-from ibnb.session.requests import KEPT, RequestJournal, _requests_of
+from ibnb.session.requests import KEPT, RequestJournal, _asking
 from ibnb.simulator import SimulatedGateway
 from ibnb.tws.notices import Notice
 
@@ -113,7 +115,7 @@ async def test_a_cancel_leads_to_what_it_cancels(ib, requests, module):
 async def test_every_request_is_found(library):
     """All public methods that send are found, and none that does not."""
     client = type(importlib.import_module(library).IB().client)
-    found = {name for name, _ in _requests_of(client)}
+    found = {name for name, _ in _asking(client).values()}
     verbs = ("req", "cancel", "place", "calculate", "exercise", "subscribe", "query", "verify")
     public = {name for name, _ in inspect.getmembers(client, inspect.isfunction)}
     assert {name for name in public if name.startswith(verbs)} <= found
@@ -124,16 +126,46 @@ async def test_every_request_is_found(library):
 async def test_the_id_of_every_request_is_found(library):
     """Each method whose first argument is a number that answers refer to, whatever its name."""
     client = type(importlib.import_module(library).IB().client)
-    first = {
-        list(inspect.signature(function).parameters)[1:2][0]
-        for _, function in _requests_of(client)
-        if len(inspect.signature(function).parameters) > 1
-    }
+    first = {names[0] for _, names in _asking(client).values() if names}
     assert {name for name in first if name.endswith("Id")} - {"marketRuleId"} == {
         "reqId",
         "orderId",
         "tickerId",
     }
+
+
+async def test_the_parameters_of_a_request_are_what_it_was_asked_with(library):
+    """No method of the libraries gives a parameter another value before it sends."""
+    client = type(importlib.import_module(library).IB().client)
+    for name, parameters in _asking(client).values():
+        method = ast.parse(textwrap.dedent(inspect.getsource(getattr(client, name))))
+        names = [node for node in ast.walk(method) if isinstance(node, ast.Name)]
+        stored = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
+        assert not stored.intersection(parameters), name
+
+
+async def test_what_users_put_around_a_request_does_not_hide_it(ib, requests, module):
+    """A function over a method of the client, or over its sending, and a client of their own."""
+    client, seen = ib.client, []
+    inner, sending = client.reqContractDetails, client.send
+    client.reqContractDetails = lambda *args: seen.append("asked") or inner(*args)
+    client.send = lambda *fields: seen.append("sent") or sending(*fields)
+    client.reqContractDetails(71, module.Stock("AAPL", "SMART", "USD"))
+    assert seen == ["asked", "sent"]
+    request = requests.request(71)
+    assert (request.method, request.contract.symbol) == ("reqContractDetails", "AAPL")
+    mine = type(
+        "Mine", (type(client),), {"reqPnL": lambda self, *args: super(mine, self).reqPnL(*args)}
+    )
+    assert "reqPnL" in {name for name, _ in _asking(mine).values()}
+
+
+async def test_what_is_sent_by_hand_is_no_request(ib, requests):
+    """A message that no method of the library makes goes out, counts, and has no name."""
+    before, messages = requests.all(), len(requests.sent)
+    ib.client.send(49, 1)
+    assert requests.all() == before
+    assert len(requests.sent) == messages + 1
 
 
 async def test_what_is_wrong_with_a_request_is_raised_as_ever(ib, requests):
@@ -184,7 +216,7 @@ async def test_closing_restores_the_object(connect, session, gateway, module):
     """
     fresh = module.IB()
     ib = (await connect(gateway.port)).connection.ib
-    assert "reqMktData" in vars(ib.client)
+    assert "send" in vars(ib.client)
     await session.disconnect()
     assert "placeOrder" in vars(ib.client)
     session.unlock()
