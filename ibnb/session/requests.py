@@ -13,8 +13,7 @@ import time
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 from ibnb.tws.notices import NO_REQUEST, Notice
@@ -92,6 +91,12 @@ class _Fields(tuple[type[Any], dict[str, Any]]):
 
 _Entry = tuple[int, int, float, str, dict[str, Any]]
 """Connection, client ID, time, method and parameters. A plain one: it is made for every request."""
+_Asking = Mapping[int, tuple[CodeType, str, tuple[str, ...]]]
+"""By the identity of its code a method: the code, its name, and the names of its parameters.
+
+The code itself would be a slow key: it is compared as a whole. It is kept, so that no other gets
+its identity.
+"""
 
 
 class RequestJournal:
@@ -203,29 +208,22 @@ class RequestJournal:
         return cancel
 
 
-@cache
-def _asking(client: type[Any]) -> Mapping[int, tuple[str, tuple[str, ...]]]:
-    """Return the methods of a library's client that send a request, by the identity of their code.
-
-    Of each its name, and those of its parameters. The code itself would be a slow key: it is
-    compared as a whole.
-    """
-    codes = [
-        function.__code__
+def _asking(client: type[Any]) -> _Asking:
+    """Return the methods of a client that send a request. Anew each time: people patch them."""
+    found = [
+        (name, function.__code__)
         for base in client.__mro__
         for name, function in vars(base).items()
         if inspect.isfunction(function) and not name.startswith("_")
     ]
     return {
-        id(code): (code.co_name, code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount])
-        for code in codes
+        id(code): (code, name, code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount])
+        for name, code in found
         if SENDING in code.co_names
     }
 
 
-def _asked(
-    asking: Mapping[int, tuple[str, tuple[str, ...]]], frame: FrameType | None
-) -> tuple[str, dict[str, Any]] | None:
+def _asked(asking: _Asking, frame: FrameType | None) -> tuple[str, dict[str, Any]] | None:
     """Return the method above which something is sent, and what it was called with.
 
     None where somebody sends by hand.
@@ -235,14 +233,14 @@ def _asked(
     if frame is None:
         return None
     given = frame.f_locals
-    method, names = asking[id(frame.f_code)]
-    return method, {name: _kept(given[name]) for name in names}
+    _, method, names = asking[id(frame.f_code)]
+    return method, {name: _kept(given[name]) for name in names if name in given}
 
 
 def _begin(standing: dict[int | str, _Entry], entry: _Entry) -> None:
     request = _read(entry)
     name, value = ONCE.get(request.method, ("", None))
-    if not name or bool(request.parameters[name]) is not value:
+    if not name or bool(request.parameters.get(name)) is not value:
         standing[_number(request)] = entry
 
 

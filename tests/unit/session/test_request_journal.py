@@ -115,7 +115,7 @@ async def test_a_cancel_leads_to_what_it_cancels(ib, requests, module):
 async def test_every_request_is_found(library):
     """All public methods that send are found, and none that does not."""
     client = type(importlib.import_module(library).IB().client)
-    found = {name for name, _ in _asking(client).values()}
+    found = {name for _, name, _ in _asking(client).values()}
     verbs = ("req", "cancel", "place", "calculate", "exercise", "subscribe", "query", "verify")
     public = {name for name, _ in inspect.getmembers(client, inspect.isfunction)}
     assert {name for name in public if name.startswith(verbs)} <= found
@@ -126,7 +126,7 @@ async def test_every_request_is_found(library):
 async def test_the_id_of_every_request_is_found(library):
     """Each method whose first argument is a number that answers refer to, whatever its name."""
     client = type(importlib.import_module(library).IB().client)
-    first = {names[0] for _, names in _asking(client).values() if names}
+    first = {names[0] for _, _, names in _asking(client).values() if names}
     assert {name for name in first if name.endswith("Id")} - {"marketRuleId"} == {
         "reqId",
         "orderId",
@@ -137,7 +137,7 @@ async def test_the_id_of_every_request_is_found(library):
 async def test_the_parameters_of_a_request_are_what_it_was_asked_with(library):
     """No method of the libraries gives a parameter another value before it sends."""
     client = type(importlib.import_module(library).IB().client)
-    for name, parameters in _asking(client).values():
+    for _, name, parameters in _asking(client).values():
         method = ast.parse(textwrap.dedent(inspect.getsource(getattr(client, name))))
         names = [node for node in ast.walk(method) if isinstance(node, ast.Name)]
         stored = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
@@ -157,7 +157,25 @@ async def test_what_users_put_around_a_request_does_not_hide_it(ib, requests, mo
     mine = type(
         "Mine", (type(client),), {"reqPnL": lambda self, *args: super(mine, self).reqPnL(*args)}
     )
-    assert "reqPnL" in {name for name, _ in _asking(mine).values()}
+    assert "reqPnL" in {name for _, name, _ in _asking(mine).values()}
+
+
+async def test_a_patched_method_is_taken_down(connect, requests, gateway, monkeypatch, module):
+    """Under the client's name for it, from the next opening on, with what it has of parameters."""
+    client = type((await connect(gateway.port)).connection.ib.client)
+
+    def patched(self, number, contract, ticks, *rest):
+        message = (1, 11, number, contract, ticks, False, False, "")
+        del ticks, rest
+        self.send(*message)
+
+    monkeypatch.setattr(client, "reqMktData", patched)
+    ib = (await connect(gateway.port)).connection.ib
+    contract = (await ib.qualifyContractsAsync(module.Stock("AAPL", "SMART", "USD")))[0]
+    ib.reqMktData(contract)
+    request = requests.all()[-1]
+    assert (request.method, request.contract.symbol) == ("reqMktData", "AAPL")
+    assert request in requests.standing(request.connection)
 
 
 async def test_what_is_sent_by_hand_is_no_request(ib, requests):
