@@ -83,6 +83,7 @@ class App:
             readonly=settings.readonly if wish.readonly is None else wish.readonly,
             account=wish.account or settings.account,
             trade=wish.trade,
+            name=wish.name,
         )
         asked = None if wish.wait is None else _seconds("wait", wish.wait)
 

@@ -14,7 +14,7 @@ from ibnb.session.loops import current_loop, patch_loop
 from ibnb.session.quiet import NoticeLines
 from ibnb.ui.badge import Badges
 from ibnb.ui.cells import Cells
-from ibnb.ui.notebook import notebook_name
+from ibnb.ui.notebook import notebook_name, reachable
 from ibnb.ui.values import Values
 from ibnb.wishes import Place
 
@@ -41,6 +41,7 @@ class Extension:
             enabled=lambda: bool(self.magics.guard),
             wait=self.app.wait_for,
             waiting=self.cells.waiting,
+            reachable=lambda: reachable(shell),
         )
         self.blocking_calls = BlockingCalls(current_loop() if in_notebook else None)
         self.notice_lines = NoticeLines(notice_loggers(), wanted=lambda: bool(self.magics.explain))

@@ -12,7 +12,10 @@ from ibnb.session.client_id import working_directory
 
 @dataclass(frozen=True)
 class Wish:
-    """What a user asked for, as given; None where nothing was said and the settings decide."""
+    """What a user asked for, as given; None where nothing was said and the settings decide.
+
+    `name` is the variable that a connection will be bound to, empty if that is not known.
+    """
 
     target: str | int | None = None
     expect: str | None = None
@@ -24,6 +27,7 @@ class Wish:
     library: str | None = None
     trade: bool = False
     resume: bool = False
+    name: str = ""
 
 
 def wish_of(options: Namespace) -> Wish:

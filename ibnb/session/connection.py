@@ -24,6 +24,7 @@ from .libraries import Library
 from .losses import Loss
 from .opening import OpeningFailedError, open_ib
 from .runs import current_run
+from .succession import SESSION, Places, Succession
 
 OPEN = frozenset({"ready", "degraded"})
 ORDERS = frozenset({"open orders", "completed orders"})
@@ -34,7 +35,8 @@ ORDERS = frozenset({"open orders", "completed orders"})
 class Plan:
     """One address to open, and how; `timeout` is in seconds.
 
-    `move_on`: take the next client ID where this one is held, and wait for none.
+    `move_on`: take the next client ID where this one is held, and wait for none. `name` is the
+    variable that the connection will be bound to, empty if that is not known.
     """
 
     target: Target
@@ -45,6 +47,7 @@ class Plan:
     account: str = ""
     trade: bool = False
     move_on: bool = False
+    name: str = ""
 
     @property
     def address(self) -> Address:
@@ -78,9 +81,10 @@ class Connection(Held):
         journal: Journal,
         on_change: Callable[[], None],
         others_open: Callable[[Any], bool] = lambda _ib: False,
+        succession: Succession | None = None,
     ) -> None:
         self.ib: Any = plan.library.new_ib()
-        super().__init__(self.ib, plan.address, current_run(), journal)
+        super().__init__(self.ib, plan.address, current_run(), journal, succession)
         self.plan = plan
         self.attempt: Attempt | None = None
         self.state: State = "opening"
@@ -93,6 +97,11 @@ class Connection(Held):
         self._lost_because = ""
         self._on_change = on_change
         self._others_open = others_open
+
+    @property
+    def places(self) -> Places:
+        """What only one connection has at a time: this one is the session's, too."""
+        return super().places | {SESSION}
 
     @property
     def kind_is_live(self) -> bool:
@@ -178,7 +187,14 @@ class Connection(Held):
         ib.wrapper.clientId = plan.client_id
         # What comes before ready is in the attempt, which hears of it from the wire.
         self._hears = False
-        attempt = await open_ib(ib, plan.library, target, plan.client_id, plan.timeout)
+        attempt = await open_ib(
+            ib,
+            plan.library,
+            target,
+            plan.client_id,
+            timeout=plan.timeout,
+            number=self.lineage,
+        )
         self.attempt = attempt = replace(attempt, target=plan.target)
         self._hears = True
         self.add_notices(attempt.notices)

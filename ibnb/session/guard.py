@@ -2,7 +2,8 @@
 
 It wraps `IB.connectAsync` (and `IB.connect`, for the stop button) of both libraries, whenever they
 are imported, and acts only when notebook code connects. It first closes what an earlier run of the
-same cell opened, and whatever in this kernel still has the same host, port and client ID.
+same cell opened, and what has the same host, port and client ID and nobody holds any more. It
+refuses nobody: an ID that is held is the gateway's to refuse.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 import functools
 import inspect
 import weakref
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AbstractContextManager
 from types import ModuleType
 from typing import Any
@@ -20,11 +21,11 @@ from ibnb.tws.attempt import Attempt
 from ibnb.tws.target import Target
 
 from . import libraries, loops
-from .errors import StaleConnection
 from .held import Address, Held, address_of
 from .imports import ImportHook
 from .opening import OpeningFailedError, watch_opening
 from .patience import OnWait, patiently
+from .reach import Root
 from .runs import Run, current_run
 from .session import Session
 
@@ -39,6 +40,7 @@ class Guard:
         enabled: is asked at every connect whether to act.
         wait: is asked how many seconds to wait for a client ID that is still held.
         waiting: makes what shows such a wait, for as long as its context lasts.
+        reachable: returns what the notebook's code can reach, its variables above all.
     """
 
     def __init__(
@@ -48,11 +50,13 @@ class Guard:
         enabled: Callable[[], bool],
         wait: Callable[[Address], float],
         waiting: Callable[[], AbstractContextManager[OnWait]],
+        reachable: Callable[[], Iterable[Root]],
     ) -> None:
         self._session = session
         self._enabled = enabled
         self._wait = wait
         self._waiting = waiting
+        self._reachable = reachable
         self._active = False
         self._hook = ImportHook(MODULES, self._wrap)
         self._wrapped: list[tuple[Any, str, Any, Any]] = []
@@ -63,12 +67,15 @@ class Guard:
         """Begin to guard: libraries that are imported already, and those that will be."""
         self._active = True
         self._session.holdings.ask_guard = self._enabled
+        self._session.holdings.reachable = self._reachable
         self._hook.install()
+        self._adopt()
 
     def leave(self) -> None:
         """Restore what was wrapped; where somebody wrapped it again, ours passes through."""
         self._active = False
         self._session.holdings.ask_guard = lambda: None
+        self._session.holdings.reachable = None
         self._hook.remove()
         for cls, name, original, ours in self._wrapped:
             if vars(cls).get(name) is ours:
@@ -83,6 +90,31 @@ class Guard:
             if held.run == run and held.is_opening:
                 await held.close()
 
+    def after(self, run: Run) -> None:
+        """Close what earlier runs of a cell opened and nobody has any more, now that it is over."""
+        holdings = self._session.holdings
+        if self._active and holdings.outlived == run:
+            loops.run(self._clear_after(run), self._session.home)
+
+    async def _clear_after(self, run: Run) -> None:
+        async with self._session.turn():
+            await self._session.holdings.clear_after(run)
+
+    def _adopt(self) -> None:
+        """Look after what was connected before there was a guard, where it is found."""
+        session, home = self._session, self._session.home
+        if not self._enabled() or home is None:
+            return
+        session.holdings.look_around(session.journal)
+        for held in session.holdings.all():
+            if not held.is_watched and held.is_ready_on(home):
+                held.note_opened()
+                self._watch(held)
+
+    def _watch(self, held: Held) -> None:
+        held.ended = self._session.note_end
+        held.watch(lambda: self._session.holdings.others_open(held.held_ib))
+
     def _wrap(self, module: ModuleType) -> None:
         for name, make in (("connectAsync", self._guarded), ("connect", self._interruptible)):
             original = vars(module.IB)[name]
@@ -95,6 +127,7 @@ class Guard:
 
         @functools.wraps(original)
         async def connect_guarded(ib: Any, *args: Any, **kwargs: Any) -> Any:
+            self._session.holdings.meet(ib)
             interrupt, task = self._interrupts.get(ib), asyncio.current_task()
             if interrupt is not None and task is not None:
                 interrupt.cancels(task)
@@ -104,7 +137,8 @@ class Guard:
             bound.apply_defaults()
             given = bound.arguments
             address = address_of(str(given["host"]), int(given["port"]), int(given["clientId"]))
-            await self._connect(ib, address, lambda: original(ib, *args, **kwargs))
+            wait = self._wait_of(address, given.get("timeout"))
+            await self._connect(ib, address, lambda: original(ib, *args, **kwargs), wait)
             return ib
 
         return connect_guarded
@@ -137,28 +171,46 @@ class Guard:
             self._session.home = home = running
         return running is home
 
+    def _wait_of(self, address: Address, timeout: Any) -> Callable[[], float]:
+        """Return what says how long an ID that is in use is asked for: no longer than the connect.
+
+        Without ibnb its time-out is the end of it. After a crash of this notebook's kernel the
+        gateway needs longer, and what this kernel itself holds is not freed by waiting.
+        """
+
+        def wait() -> float:
+            session = self._session
+            if session.holdings.keeper(address) is not None:
+                return 0.0
+            seconds = self._wait(address)
+            if not timeout or session.tenant.crashed_with(address):
+                return seconds
+            return min(seconds, float(timeout))
+
+        return wait
+
     async def _connect(
-        self, ib: Any, address: Address, connect: Callable[[], Coroutine[Any, Any, Any]]
+        self,
+        ib: Any,
+        address: Address,
+        connect: Callable[[], Coroutine[Any, Any, Any]],
+        wait: Callable[[], float],
     ) -> None:
         session, run = self._session, current_run()
-        if run is not None and session.holdings.runs.is_over(run):
-            fact = f"This code belongs to an earlier run of {run.label}, which was run again since."
-            raise StaleConnection("stale-connection", (fact,))
         async with session.turn():
-            session.holdings.look_back(session.journal)
+            session.holdings.look_around(session.journal)
             await session.holdings.clear(address, run, ib)
             before = session.holdings.of(ib)
+            held = Held(ib, address, run, session.journal, session.holdings.succession)
             if before is not None:
                 # An object that connects again itself is reopened in good order, not replaced.
                 await before.close()
                 before.unwatch()
                 session.let_go(before)
-            held = Held(ib, address, run, session.journal)
-            held.ended = session.note_end
-            held.since = before.since if before is not None else None
+                held.lineage = before.lineage
             held.note_requests()
             session.holdings.add(ib, held)
-            opening = asyncio.ensure_future(self._open(ib, held, connect, is_fresh=before is None))
+            opening = asyncio.ensure_future(self._open(ib, held, connect, wait))
             held.opening = opening
         await _outcome(held, opening)
 
@@ -167,19 +219,17 @@ class Guard:
         ib: Any,
         held: Held,
         connect: Callable[[], Coroutine[Any, Any, Any]],
-        *,
-        is_fresh: bool,
+        wait: Callable[[], float],
     ) -> None:
         session = self._session
         try:
-            attempt = await self._opened(ib, held, connect)
+            attempt = await self._opened(ib, held, connect, wait)
             session.failed = None
             if not self._active:
                 # Unloaded meanwhile: the connection is the user's own, and nothing is put on it.
                 return
-            if session.holdings.note_opened(held) and is_fresh:
-                held.since = held.run
-            held.watch(lambda: session.holdings.others_open(held.held_ib))
+            held.note_opened()
+            self._watch(held)
         except BaseException:
             held.unwatch()
             await libraries.close(ib)
@@ -188,7 +238,11 @@ class Guard:
         held.add_notices(attempt.notices)
 
     async def _opened(
-        self, ib: Any, held: Held, connect: Callable[[], Coroutine[Any, Any, Any]]
+        self,
+        ib: Any,
+        held: Held,
+        connect: Callable[[], Coroutine[Any, Any, Any]],
+        wait: Callable[[], float],
     ) -> Attempt:
         host, port, client_id = held.address
         target = Target(host, port)
@@ -196,10 +250,12 @@ class Guard:
         try:
             with self._waiting() as on_wait:
                 return await patiently(
-                    lambda: watch_opening(ib, library, target, client_id, connect()),
+                    lambda: watch_opening(
+                        ib, library, target, client_id, connect(), number=held.lineage
+                    ),
                     client_id,
                     target,
-                    lambda: self._wait(held.address),
+                    wait,
                     on_wait,
                 )
         except OpeningFailedError as failure:

@@ -17,8 +17,9 @@ from .errors import ConnectFailed, StaleConnection
 from .handlers import unwatch_handlers, watch_handlers
 from .journal import Journal
 from .loops import CLEANING_SECONDS
-from .losses import CLOSED, Loss
-from .runs import Run, current_run
+from .losses import CLOSED, Loss, where
+from .runs import Run, Runs
+from .succession import Places, Succession
 
 Address = tuple[str, int, int]
 
@@ -38,13 +39,20 @@ class Held:
         link: the state of the gateway's own link, as the notices of this connection told it.
         opened_at: since when it is open, in seconds since the epoch; 0 while that is not known.
         stale_because: why it was replaced; empty while it was not.
-        since: the run that opened it in place of an earlier connection; what was started before
-            that run does not go on with it. None where there was no earlier one.
+        lineage: what the succession knows it by: its number, or that of the connection which the
+            same `IB` object had before.
         ended: is told how the socket ended, when that was not asked for by ibnb: with the loss,
             or with None where the user's own code closed it.
     """
 
-    def __init__(self, ib: Any, address: Address, run: Run | None, journal: Journal) -> None:
+    def __init__(
+        self,
+        ib: Any,
+        address: Address,
+        run: Run | None,
+        journal: Journal,
+        succession: Succession | None = None,
+    ) -> None:
         self._ib = weakref.ref(ib)
         self.address = address
         self.run = run
@@ -52,11 +60,13 @@ class Held:
         self.link = LinkFollower()
         self.opened_at = 0.0
         self.stale_because = ""
-        self.since: Run | None = None
+        self.lineage = self.number
+        self._succession = succession or Succession(Runs())
         self.ended: Callable[[Held, Loss | None], None] = lambda _held, _loss: None
         self.opening: asyncio.Future[Any] | None = None
         self._was_lost = False
         self._is_closing = False
+        self._is_watched = False
         self.journal = journal
         self._pending: harness.Pending = {}
         self._own_handlers: dict[str, int] = {}
@@ -67,10 +77,26 @@ class Held:
         return self._ib()
 
     @property
+    def places(self) -> Places:
+        """What only one connection has at a time: its address, and what its cell connects."""
+        cell = self.run.cell if self.run is not None else None
+        return frozenset({self.address} if cell is None else {self.address, ("cell", cell)})
+
+    @property
     def has_socket(self) -> bool:
         """Whether a socket is open, or on its way."""
         ib = self.held_ib
         return ib is not None and (libraries.has_socket(ib) or self.is_opening)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether its requests, its notices and its end are taken note of."""
+        return self._is_watched
+
+    def is_ready_on(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Say whether it is connected, through this very loop."""
+        ib = self.held_ib
+        return ib is not None and ib.isConnected() and libraries.loop_of(ib) is loop
 
     @property
     def is_opening(self) -> bool:
@@ -84,6 +110,7 @@ class Held:
     def watch(self, others_open: Callable[[], bool]) -> None:
         """Begin to take note of its requests, its notices and its end, and contain its loss."""
         ib = self.held_ib
+        self._is_watched = True
         self.note_requests()
         self._pending = harness.track_requests(ib)
         watch_handlers(ib, self.journal.refuse)
@@ -102,6 +129,7 @@ class Held:
 
     def unwatch(self) -> None:
         """Undo `watch`."""
+        self._is_watched = False
         ib = self.held_ib
         if ib is not None:
             self.journal.requests.take_off(ib, self.number)
@@ -153,19 +181,24 @@ class Held:
         """Return what a use of the replaced `ib` raises."""
         return StaleConnection("stale-connection", (self.stale_because,))
 
+    def note_opened(self) -> None:
+        """Take note that it is open, in the place of what was closed for it."""
+        self._succession.opened(self.lineage, self.places)
+
     def _order_objection(self) -> Exception | None:
-        """Return what an order raises whose code was started for an earlier connection, else None.
+        """Return what an order raises whose code belongs to a connection that this one replaced.
 
         A forgotten background task finds the new connection under the old name.
         """
-        run, since = current_run(), self.since
-        if run is None or since is None or run.number >= since.number:
+        if not self._succession.bars(self.lineage):
             return None
         fact = (
-            f"This code was started by {run.label}, before this connection took the place of "
-            f"another in {since.label}. Its order was not sent: start it again, if it is to go on."
+            f"This code was started for a connection that {where(self.address)} replaced since. "
+            "The order was not sent: start the code again if you still need it."
         )
-        return StaleConnection("stale-connection", (fact,))
+        error = StaleConnection("stale-connection", (fact,))
+        self.journal.refuse(error)
+        return error
 
     async def _cancel_opening(self) -> None:
         opening = self.opening

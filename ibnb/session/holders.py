@@ -10,14 +10,10 @@ from dataclasses import dataclass
 from ibnb.tws.sockets import SocketClient, SocketsUnreadableError, clients_of
 from ibnb.tws.target import Target
 
-from .held import address_of
-from .holdings import Holdings
+from .holdings import Keeper
 from .leases import Lease, LeaseStore
 
-STOP_HERE = (
-    "Use that connection, or end it: call disconnect() on its IB object, or run %ibconnect, which "
-    "closes it first."
-)
+STOP_HERE = "Use that connection, or call disconnect() on its object."
 STOP_NOTEBOOK = "Run %ibdisconnect in it, or shut its kernel down (menu Kernel, Shut Down Kernel)."
 STOP_PROCESS = "End it deliberately, in the way in which it was started."
 
@@ -55,9 +51,13 @@ def find_holders(
     target: Target,
     client_id: int,
     store: LeaseStore | None,
-    holdings: Holdings | None = None,
+    keeper: Keeper | None = None,
+    own_sockets: int = 0,
 ) -> Holders:
-    """Return who has this client ID at a gateway; `holdings` are the connections of this kernel.
+    """Return who has this client ID at a gateway.
+
+    `keeper` is who has it in this kernel, as far as is known, and `own_sockets` is how many of this
+    kernel's sockets to that port are known for what they are: another one may have the ID.
 
     Looks at processes, which takes some 100 ms: not for the loop's own thread.
     """
@@ -74,12 +74,11 @@ def find_holders(
     known = {os.getpid(), *(lease.pid for lease in certain)}
     # A socket without an owner is one that its process has closed already.
     others = [client for client in clients or () if client.pid and client.pid not in known]
-    address = address_of(target.host, target.port, client_id)
-    opener = holdings.opener(address) if holdings is not None else None
-    here = f"this kernel itself: connected {opener}"
+    mine = sum(client.connections for client in clients or () if client.pid == os.getpid())
     found = (
-        *((Holder(here, STOP_HERE, certain=True),) if opener is not None else ()),
+        *((_of_keeper(keeper),) if keeper is not None else ()),
         *(Holder(_of_lease(lease), STOP_NOTEBOOK, certain=True) for lease in certain),
+        *((_UNKNOWN_HERE,) if keeper is None and mine > own_sockets else ()),
         *(Holder(_of_socket(client), STOP_PROCESS, certain=False) for client in others),
     )
     return Holders(found, unseen=clients is None)
@@ -96,7 +95,7 @@ def tell_holders(target: Target, client_id: int, holders: Holders) -> tuple[str,
         who = "; ".join(holder.text for holder in holders.found)
         sentence = (
             f"No notebook of this machine has a lease for client ID {client_id}. Connected to "
-            f"{target}, with an ID that is not known here: {who}. {STOP_PROCESS}"
+            f"{target}, with an ID that is not known here: {who}. {holders.found[0].stop}"
         )
     elif holders.unseen:
         sentence = (
@@ -114,6 +113,18 @@ def tell_holders(target: Target, client_id: int, holders: Holders) -> tuple[str,
             f"{target} is another machine: who holds client ID {client_id} there is not known."
         )
     return (sentence,)
+
+
+def _of_keeper(keeper: Keeper) -> Holder:
+    stop = f"Use that connection, or free the ID: {keeper.code}" if keeper.code else STOP_HERE
+    return Holder(f"this kernel itself: {keeper.tell()}", stop, certain=True)
+
+
+_UNKNOWN_HERE = Holder(
+    "this kernel itself, through a connection that ibnb does not know",
+    "Close it with the object that opened it.",
+    certain=False,
+)
 
 
 def _of_lease(lease: Lease) -> str:

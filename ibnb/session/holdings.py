@@ -2,53 +2,86 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from . import libraries
 from .held import Address, Held, address_of
 from .journal import Journal
 from .losses import where
+from .reach import Outcome, Path, Root, running_code, search
 from .runs import Run, Runs
+from .succession import Succession
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """Who keeps a connection open, for people, and how it is freed.
+
+    `by` names the variable, or the code that is under way; empty if it is not known for certain.
+    `code` is a line that closes the connection, empty if there is none to type.
+    """
+
+    opened: str
+    by: str = ""
+    code: str = ""
+
+    def tell(self) -> str:
+        """Return who it is: `the variable `ib`, connected by cell [3]`."""
+        return f"{self.by}, connected {self.opened}" if self.by else f"connected {self.opened}"
 
 
 class Holdings:
     """Knows who holds which address, and closes what is in the way of a new connection.
 
+    Args:
+        home: returns the loop of the notebook's connections, None while there is none.
+
     Attributes:
         runs: the runs of this kernel's cells.
+        succession: which connection took the place of which.
         announce: is called with one line for everything that is closed.
         retired: is called with what was closed for good.
         ask_guard: answers `guarding`.
+        outlived: the run which found that earlier ones of its cell have connections that are held.
+        reachable: returns what the user's code can reach, its variables above all; None where
+            that is not known, and so nothing is known to be free.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, home: Callable[[], asyncio.AbstractEventLoop | None] = lambda: None) -> None:
+        self._home = home
         self.runs = Runs()
+        self.succession = Succession(self.runs)
         self.announce: Callable[[str], None] = lambda _line: None
         self.retired: Callable[[Held], None] = lambda _held: None
         self.ask_guard: Callable[[], bool | None] = lambda: None
-        self._looked_back = False
-        self._opened: set[tuple[str, int]] = set()
+        self.reachable: Callable[[], Iterable[Root]] | None = None
         self._held: weakref.WeakKeyDictionary[Any, Held] = weakref.WeakKeyDictionary()
+        self._met: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.outlived: Run | None = None
 
     @property
     def guarding(self) -> bool | None:
         """Whether a guard acts on the user's own connects; None where there is no guard."""
         return self.ask_guard()
 
-    def look_back(self, journal: Journal) -> None:
-        """Find, once, what was connected before anybody looked after it."""
-        if self._looked_back:
-            return
-        self._looked_back = True
-        for ib in libraries.connected_objects():
+    def meet(self, ib: Any) -> None:
+        """Take note of an `IB` object that connects, looked after or not."""
+        self._met.add(ib)
+
+    def look_around(self, journal: Journal) -> None:
+        """Find what was connected before anybody looked after it, without a scan of the heap.
+
+        That is what a variable of the user's is, or what has a transport on the notebook's loop.
+        """
+        for ib in libraries.connected_objects(self._home(), self._candidates()):
             if self.of(ib) is None:
                 address = address_of(ib.client.host, ib.client.port, ib.client.clientId)
-                held = Held(ib, address, None, journal)
-                self.add(ib, held)
-                self.note_opened(held)
+                self.add(ib, Held(ib, address, None, journal, self.succession))
 
     def of(self, ib: Any) -> Held | None:
         """Return what is known of an `IB` object, or None."""
@@ -62,13 +95,6 @@ class Holdings:
         """Take an `IB` object into account from now on."""
         self._held[ib] = held
 
-    def note_opened(self, held: Held) -> bool:
-        """Take note that a connection is open; say whether its gateway had one here before."""
-        gateway = held.address[:2]
-        before = gateway in self._opened
-        self._opened.add(gateway)
-        return before
-
     def drop(self, ib: Any) -> None:
         """Forget an `IB` object."""
         self._held.pop(ib, None)
@@ -77,47 +103,120 @@ class Holdings:
         """Say whether another connection than this object's is open."""
         return any(held.held_ib is not ib and held.has_socket for held in self.all())
 
-    def opener(self, address: Address) -> str | None:
-        """Say for people which code opened what is open at this address; None where nothing is.
+    def keeper(self, address: Address) -> Keeper | None:
+        """Return who has what is open at this address in this kernel; None where nothing is.
 
-        What is only being opened has no ID yet. What nobody looked after is looked for among all
-        objects that there are, which takes a moment.
+        What is only being opened has no ID yet.
         """
         for held in self.all():
             if held.address == address and held.has_socket and not held.is_opening:
-                return _opened_by(held.run)
-        if self.guarding and self._looked_back:
-            return None
+                return self._keeper(held.held_ib, held.run)
         known = {id(held.held_ib) for held in self.all()}
-        for ib in libraries.connected_objects():
+        for ib in libraries.connected_objects(self._home(), self._candidates()):
             client = ib.client
             open_at = address_of(client.host, client.port, client.clientId)
             if id(ib) not in known and ib.isConnected() and open_at == address:
-                return _opened_by(None)
-        return None
+                return self._keeper(ib, None)
+        return self._official(address)
 
-    async def clear(self, address: Address, run: Run | None, keep: Any = None) -> None:
-        """Close what an earlier run of the same cell opened, and what has the same address.
+    def sockets_at(self, host: str, port: int) -> int:
+        """Return how many sockets of this kernel's `IB` objects go to a gateway."""
+        known = {id(held.held_ib): held.held_ib for held in self.all()}
+        known |= {id(ib): ib for ib in tuple(self._met)}
+        return sum(
+            libraries.has_socket(ib)
+            and address_of(ib.client.host, ib.client.port, 0)[:2] == (host, port)
+            for ib in known.values()
+            if ib is not None
+        )
 
-        The object `keep` is left alone: it is the one that connects. So is what a user keeps on
-        purpose, from other cells and with other IDs.
+    async def clear(
+        self, address: Address, run: Run | None, keep: Any = None, *, taking: str = ""
+    ) -> None:
+        """Close what an earlier run of the same cell opened, and what has the address unheld.
+
+        What an earlier run opened at another address goes when nobody has it any more: now, or as
+        `clear_after` finds when the run is over. What this very run opened is left alone, and so is
+        the object `keep`, the one that connects. `taking` is the variable that is about to be
+        bound to the new connection: it holds no old one.
         """
         for held in self.all():
             ib = held.held_ib
             if ib is None or ib is keep or not held.has_socket:
                 continue
             earlier = run is not None and held.run is not None and held.run.is_earlier_run_of(run)
-            if earlier or held.address == address:
-                left = held.leftovers()
-                await self.retire(held, address, run)
-                self.announce(closed_line(held, left, earlier=earlier))
+            in_the_way = held.address == address and (run is None or held.run != run)
+            if not (earlier or in_the_way):
+                continue
+            if (earlier and in_the_way) or self._is_free(ib, taking):
+                await self._retire_aloud(held, address, run, earlier=earlier)
+            elif earlier:
+                self.outlived = run
+
+    async def clear_after(self, run: Run) -> None:
+        """Close what earlier runs of a cell opened, and what nobody has any more after this one."""
+        self.outlived = None
+        for held in self.all():
+            ib = held.held_ib
+            earlier = held.run is not None and held.run.is_earlier_run_of(run)
+            if ib is not None and earlier and held.has_socket and self._is_free(ib, ""):
+                await self._retire_aloud(held, held.address, run, earlier=True)
 
     async def retire(self, held: Held, address: Address, run: Run | None) -> None:
         """Close one for good, for the address that takes its place."""
         ib = held.held_ib
+        self.succession.left(held.lineage, held.places)
         await held.retire(_because(held, address, run))
         self.drop(ib)
         self.retired(held)
+
+    async def _retire_aloud(
+        self, held: Held, address: Address, run: Run | None, *, earlier: bool
+    ) -> None:
+        left = held.leftovers()
+        await self.retire(held, address, run)
+        self.announce(closed_line(held, left, earlier=earlier))
+
+    def _candidates(self) -> Iterator[Any]:
+        yield from tuple(self._met)
+        for root in self.reachable() if self.reachable is not None else ():
+            yield root.value
+
+    def _search(self, wanted: Callable[[Any], bool], taking: str = "") -> Outcome:
+        if self.reachable is None:
+            return Outcome(None, complete=False)
+        variables = [root for root in self.reachable() if root.name != taking]
+        return search((*variables, *running_code(self._home())), wanted)
+
+    def _is_free(self, ib: Any, taking: str) -> bool:
+        """Say whether it is certain that no code of the user's has an object any more."""
+        outcome = self._search(lambda one: one is ib, taking)
+        return outcome.found is None and outcome.complete
+
+    def _keeper(self, ib: Any, run: Run | None) -> Keeper:
+        return _described(self._search(lambda one: one is ib).found, _opened_by(run))
+
+    def _official(self, address: Address) -> Keeper | None:
+        """Return who has the address through IBKR's own client, if a reachable one does."""
+        if not libraries.official_is_imported():
+            return None
+
+        def has_it(one: Any) -> bool:
+            found = libraries.official_address(one)
+            return found is not None and address_of(*found) == address
+
+        found = self._search(has_it).found
+        return _described(found, "with ibapi") if found is not None else None
+
+
+def _described(found: Path | None, opened: str) -> Keeper:
+    if found is None:
+        return Keeper(opened)
+    if found.is_code:
+        kind = "the variable " if found.text.isidentifier() else ""
+        return Keeper(opened, f"{kind}`{found.text}`", f"{found.text}.disconnect()")
+    is_variable = found.text.partition("[")[0].partition(".")[0].isidentifier()
+    return Keeper(opened, f"something that `{found.text}` holds" if is_variable else found.text)
 
 
 def closed_line(held: Held, left: tuple[str, ...], *, earlier: bool) -> str:

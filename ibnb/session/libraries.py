@@ -14,8 +14,10 @@ import importlib.util
 import socket
 import sys
 import traceback
-from collections.abc import Awaitable, Iterator
+import weakref
+from collections.abc import Awaitable, Iterable, Iterator
 from dataclasses import dataclass
+from types import FunctionType, ModuleType
 from typing import Any
 
 from .errors import BadInputError, NoLibraryError
@@ -32,6 +34,10 @@ BETWEEN = frozenset({"asyncio", "nest_asyncio", "nest_asyncio2", "selectors", "s
 EMITTER = "eventkit.event"
 """The module that calls the handlers of both libraries' events, and its logger."""
 LOGGERS = ("client", "wrapper", "ib", "Decoder")
+_IB_CLASSES = frozenset((f"{name}.ib", "IB") for name in NAMES)
+_OFFICIAL = ("ibapi.client", "EClient")
+_DEEP = 5
+"""So many references lead from a library's socket to its client at the most."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +127,21 @@ def find_library(name: str | None = None) -> Library:
 
 def is_ib(candidate: object) -> bool:
     """Say whether an object is an `IB` of either library, importing neither."""
+    return any((cls.__module__, cls.__name__) in _IB_CLASSES for cls in type(candidate).__mro__)
+
+
+def official_is_imported() -> bool:
+    """Say whether IBKR's own client is in use here."""
+    return _OFFICIAL[0] in sys.modules
+
+
+def official_address(candidate: object) -> tuple[str, int, int] | None:
+    """Return host, port and client ID of an open client of IBKR's own library; None of others."""
     kinds = {(cls.__module__, cls.__name__) for cls in type(candidate).__mro__}
-    return any((f"{name}.ib", "IB") in kinds for name in NAMES)
+    client: Any = candidate
+    if _OFFICIAL not in kinds or not client.isConnected():
+        return None
+    return str(client.host), int(client.port), int(client.clientId)
 
 
 def ib_class(ib: Any) -> Any:
@@ -188,11 +207,39 @@ async def _missing(requests: dict[str, Awaitable[Any]], timeout: float) -> tuple
     return tuple(late)
 
 
-def connected_objects() -> tuple[Any, ...]:
-    """Return every `IB` object here that has a socket; looks at all objects that there are."""
+def connected_objects(
+    loop: asyncio.AbstractEventLoop | None, candidates: Iterable[object] = ()
+) -> tuple[Any, ...]:
+    """Return the `IB` objects with a socket among some candidates, and behind a loop's transports.
+
+    It does not look at all objects that there are: what neither leads to is not found.
+    """
     if not any(name in sys.modules for name in NAMES):
         return ()
-    return tuple(found for found in gc.get_objects() if is_ib(found) and has_socket(found))
+    # asyncio has no public way to ask for a loop's transports; its own loops have this.
+    transports = tuple(getattr(loop, "_transports", {}).values())
+    behind = (_ib_behind(transport) for transport in transports)
+    found = {id(one): one for one in (*candidates, *behind) if is_ib(one) and has_socket(one)}
+    return tuple(found.values())
+
+
+def _ib_behind(transport: Any) -> Any:
+    """Return the `IB` object whose socket a transport has, or None."""
+    connection = transport.get_protocol()
+    if type(connection).__module__ not in {f"{name}.connection" for name in NAMES}:
+        return None
+    # A socket knows its client only by the handlers of its events, which it holds weakly.
+    level: list[Any] = [connection]
+    for _ in range(_DEEP):
+        following = []
+        for referent in gc.get_referents(*level):
+            one: Any = referent() if isinstance(referent, weakref.ref) else referent
+            if type(one).__module__ in {f"{name}.client" for name in NAMES}:
+                return one.wrapper.ib
+            if not isinstance(one, type | ModuleType | FunctionType):
+                following.append(one)
+        level = following
+    return None
 
 
 def has_socket(ib: Any) -> bool:
@@ -233,7 +280,7 @@ async def close(ib: Any) -> None:
 
     connection.disconnected.connect(on_closed)
     try:
-        its_loop = _loop_of(transport) or here
+        its_loop = _loop_of_transport(transport) or here
         if its_loop is here:
             if not start_closing(ib):
                 return
@@ -261,7 +308,12 @@ def shut_down(ib: Any) -> None:
     ib.client.disconnect()
 
 
-def _loop_of(transport: Any) -> asyncio.AbstractEventLoop | None:
+def loop_of(ib: Any) -> asyncio.AbstractEventLoop | None:
+    """Return the loop that an `IB` object's socket is on; None without a socket."""
+    return _loop_of_transport(ib.client.conn.transport)
+
+
+def _loop_of_transport(transport: Any) -> asyncio.AbstractEventLoop | None:
     # asyncio has no public way to ask a transport for its loop; all of its transports have this.
     loop: asyncio.AbstractEventLoop | None = getattr(transport, "_loop", None)
     return loop

@@ -20,6 +20,7 @@ from . import libraries
 from .libraries import Library
 from .loops import CLEANING_SECONDS
 from .quiet import Hush, hushed
+from .runs import context_of
 
 LOOK_SECONDS = 0.25
 """So long a cancelling may go unnoticed where nothing wakes the loop."""
@@ -91,18 +92,27 @@ class _Watch:
 
 
 async def open_ib(
-    ib: Any, library: Library, target: Target, client_id: int, timeout: float
+    ib: Any,
+    library: Library,
+    target: Target,
+    client_id: int,
+    *,
+    timeout: float,
+    number: int | None = None,
 ) -> Attempt:
     """Bring an `IB` object to the stage ``ready`` within `timeout` seconds; return what was seen.
 
-    The library's own synchronisation has not happened yet then.
+    The library's own synchronisation has not happened yet then. `number` is that by which
+    its handlers know whose they are.
 
     Raises:
         OpeningFailedError: it did not get there. No socket and no task is left behind.
         asyncio.CancelledError: the caller gave up; nothing is left behind then either.
     """
     connecting = ib.client.connectAsync(target.host, target.port, client_id, timeout=0)
-    return await watch_opening(ib, library, target, client_id, connecting, timeout=timeout)
+    return await watch_opening(
+        ib, library, target, client_id, connecting, timeout=timeout, number=number
+    )
 
 
 async def watch_opening(
@@ -113,11 +123,13 @@ async def watch_opening(
     connecting: Coroutine[Any, Any, Any],
     *,
     timeout: float | None = None,
+    number: int | None = None,
 ) -> Attempt:
     """Let a library's own connecting run, and end it as soon as the wire shows that it is vain.
 
     `timeout` is in seconds; with None the library's own time limit is the only one. What goes
-    wrong after the stage ``ready`` is the library's to raise.
+    wrong after the stage ``ready`` is the library's to raise. `number` is that by which
+    its handlers know whose they are, since its socket is made here.
 
     Raises:
         OpeningFailedError: it did not become ready. No socket and no task is left behind.
@@ -132,7 +144,7 @@ async def watch_opening(
         # The events keep functions strongly and methods weakly: `watch` outlives the opening here.
         connection.hasData.connect(watch.on_data)
         connection.disconnected.connect(watch.on_closed)
-        task = watch.connecting = loop.create_task(connecting)
+        task = watch.connecting = loop.create_task(connecting, context=context_of(number))
         try:
             await _first_of({task, watch.decided}, timeout)
             if watch.stage >= Stage.READY:

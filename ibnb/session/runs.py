@@ -14,8 +14,8 @@ from dataclasses import dataclass
 class Run:
     """One run of one cell.
 
-    `cell` is the frontend's id of the cell, or None where it sends none: then nothing is known of
-    earlier runs of the same cell. `number` grows with every run; `label` is for people.
+    `cell` is the frontend's id of the cell, or what stands for it; None if nothing is known of it.
+    `number` grows with every run; `label` is for people.
     """
 
     cell: str | None
@@ -28,29 +28,39 @@ class Run:
 
 
 _current: contextvars.ContextVar[Run | None] = contextvars.ContextVar("ibnb_run", default=None)
+_called_by: contextvars.ContextVar[int | None] = contextvars.ContextVar(
+    "ibnb_called_by", default=None
+)
 
 
 class Runs:
-    """Counts the runs of one shell's cells, and knows the latest of each."""
+    """Counts the runs of one shell's cells."""
 
     def __init__(self) -> None:
-        self._count = 0
-        self._latest: dict[str, int] = {}
+        self.count = 0
 
     def begin(self, cell: str | None, label: str) -> Run:
         """Take note that a cell begins to run now, in this context and what it starts."""
-        self._count += 1
-        run = Run(cell, self._count, label)
-        if cell is not None:
-            self._latest[cell] = self._count
+        self.count += 1
+        run = Run(cell, self.count, label)
         _current.set(run)
+        _called_by.set(None)
         return run
-
-    def is_over(self, run: Run) -> bool:
-        """Whether the same cell was run again since."""
-        return run.cell is not None and self._latest.get(run.cell, run.number) > run.number
 
 
 def current_run() -> Run | None:
     """Return the run that the code at hand belongs to, or None outside any cell."""
     return _current.get()
+
+
+def caller() -> int | None:
+    """Return the connection whose data called the code at hand, or started it; None without one."""
+    return _called_by.get()
+
+
+def context_of(connection: int | None) -> contextvars.Context:
+    """Return a context for what a connection calls: a copy of this one that knows its number."""
+    context = contextvars.copy_context()
+    if connection is not None:
+        context.run(_called_by.set, connection)
+    return context

@@ -52,7 +52,7 @@ class Session:
 
     def __init__(self) -> None:
         self.journal = Journal()
-        self.holdings = Holdings()
+        self.holdings = Holdings(lambda: self.home)
         self.holdings.retired = self._forget
         self.tenant = Tenant()
         self.listeners: list[Callable[[], None]] = []
@@ -64,7 +64,6 @@ class Session:
         self._last: Health | None = None
         self._turn: asyncio.Lock | None = None
         self._endings = Endings()
-        self._had_one = False
         self._locked: weakref.WeakSet[Any] = weakref.WeakSet()
         self._pulses: Pulses | None = None
         self.resuming = Resuming(self)
@@ -115,7 +114,7 @@ class Session:
         """
         self.resuming.stop()
         async with self.turn():
-            self.holdings.look_back(self.journal)
+            self.holdings.look_around(self.journal)
             try:
                 return await self._connect(plan, candidates, wait, on_wait)
             finally:
@@ -174,6 +173,7 @@ class Session:
             if was_open:
                 self._endings.closed(connection.ib, connection.address, "%ibdisconnect")
             self._ended[connection.ib] = self._last = health_of(connection)
+            self.holdings.succession.left(connection.lineage, connection.places)
             self.holdings.drop(connection.ib)
             self.tenant.gave_back(connection.address)
             self.tell()
@@ -182,16 +182,16 @@ class Session:
     async def disconnect_users(self, ib: Any, because: str) -> Closed:
         """Close a connection of the user's own, as `disconnect` closes the session's."""
         async with self.turn():
-            self.holdings.look_back(self.journal)
             held = self.holdings.of(ib)
             if held is None:
                 client = ib.client
                 address = address_of(client.host, client.port, client.clientId)
-                held = Held(ib, address, None, self.journal)
+                held = Held(ib, address, None, self.journal, self.holdings.succession)
             closed = Closed(held.address, held.leftovers())
             await held.close(because)
             held.unwatch()
             self._endings.closed(ib, held.address, "%ibdisconnect")
+            self.holdings.succession.left(held.lineage, held.places)
             self.holdings.drop(ib)
             self.tenant.gave_back(held.address)
             self.tell()
@@ -241,9 +241,13 @@ class Session:
         if verdict == "client-id-in-use":
             from .holders import find_holders, tell_holders
 
-            where_and_who = attempt.target, attempt.client_id
-            holders = await asyncio.to_thread(find_holders, *where_and_who, self.tenant.store)
-            facts += tell_holders(*where_and_who, holders)
+            target, client_id = attempt.target, attempt.client_id
+            address = address_of(target.host, target.port, client_id)
+            keeper, sockets = self.holdings.keeper(address), self.holdings.sockets_at(*address[:2])
+            holders = await asyncio.to_thread(
+                find_holders, target, client_id, self.tenant.store, keeper, sockets
+            )
+            facts += tell_holders(target, client_id, holders)
         kind = ConnectRefused if attempt.ending == "refused" else ConnectFailed
         return kind(verdict, tuple(facts))
 
@@ -312,7 +316,7 @@ class Session:
             if old is not None and replaced:
                 left = await self._retire(old, plan)
             kept = old.ib if old is not None and not replaced else None
-            await self.holdings.clear(plan.address, current_run(), kept)
+            await self.holdings.clear(plan.address, current_run(), kept, taking=plan.name)
             begun = time.monotonic()
             try:
                 fresh = await self._open_patiently(plan, wait, on_wait)
@@ -329,12 +333,10 @@ class Session:
             self.connection = fresh
             self.failed = None
             self.holdings.add(fresh.ib, fresh)
-            if self.holdings.note_opened(fresh) or self._had_one:
-                fresh.since = fresh.run
-            self._had_one = True
             self.tenant.took(fresh.address)
             if old is not None and not replaced:
                 left = await self._retire(old, plan)
+            fresh.note_opened()
             closed = where(old.plan.address) if old is not None else ""
             waited = time.monotonic() - begun
             return Opened(fresh, left, closed, was_open, asked, waited)
@@ -363,7 +365,9 @@ class Session:
 
     async def _open_waiting(self, plan: Plan, wait: Wait, on_wait: OnWait | None) -> Connection:
         def seconds() -> float:
-            return 0.0 if plan.move_on else wait(plan.address)
+            # What this kernel holds itself stays open: no waiting frees it.
+            ours = self.holdings.keeper(plan.address) is not None
+            return 0.0 if plan.move_on or ours else wait(plan.address)
 
         return await patiently(
             lambda: self._open(plan), plan.client_id, plan.target, seconds, on_wait
@@ -375,7 +379,9 @@ class Session:
         return left
 
     async def _open(self, plan: Plan) -> Connection:
-        fresh = Connection(plan, self.journal, self.tell, self.holdings.others_open)
+        fresh = Connection(
+            plan, self.journal, self.tell, self.holdings.others_open, self.holdings.succession
+        )
         fresh.ended = self.note_end
         if not plan.trade:
             self._locked.add(fresh.ib)

@@ -162,7 +162,7 @@ class Cells:
         # By IPython's version the shell's own counter is raised before this event or after the
         # run; the inputs always lack this cell yet, and begin with an empty one.
         label = f"cell [{len(self.shell.history_manager.input_hist_parsed)}]"
-        self._run = self.app.session.holdings.runs.begin(cell_id, label)
+        self._run = self.app.session.holdings.runs.begin(self._key, label)
         self._tally.clear()
 
     def _after(self, result: Any) -> None:
@@ -172,6 +172,8 @@ class Cells:
         if result is not None and result.info is not self._outer:
             return
         self._outer = None
+        if self._guard is not None and self._run is not None:
+            self._guard.after(self._run)
         error = result.error_in_exec if result is not None else None
         error = error or self._shown_within()
         if (error is not None or result is None) and self._guard and self._run is not None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 from ibnb.session.client_id import working_directory
+from ibnb.session.reach import Root
 
 VSCODE_NAME = "__vsc_ipynb_file__"
 SERVER_VARIABLE = "JPY_SESSION_NAME"
+OUTPUTS = re.compile(r"_|__|___|_i+|_i?\d+|_[iod]h|In|Out")
+"""The names under which IPython keeps what cells were and came to."""
 
 
 def notebook_name(shell: Any) -> str:
@@ -19,3 +25,22 @@ def notebook_name(shell: Any) -> str:
     """
     path = shell.user_ns.get(VSCODE_NAME) or os.environ.get(SERVER_VARIABLE)
     return str(path) if path else working_directory()
+
+
+def reachable(shell: Any) -> Iterator[Root]:
+    """Yield what the notebook's code can reach: its variables, and the widgets that are shown.
+
+    The shell's own names are left out, those of earlier outputs (`Out`, `_`, `_12`) above all: what
+    is only there nobody uses on purpose.
+    """
+    hidden = shell.user_ns_hidden
+    for name, value in tuple(shell.user_ns.items()):
+        kept_by_shell = name in hidden and hidden[name] is value
+        if not (kept_by_shell or OUTPUTS.fullmatch(name)):
+            yield Root(name, value, is_name=True)
+    widgets = sys.modules.get("ipywidgets.widgets.widget")
+    # A button's handler holds what it uses, and nothing else may hold the button.
+    for widget in tuple(getattr(widgets, "_instances", {}).values()):
+        handlers = vars(widget).get("_click_handlers")
+        yield Root("a widget", getattr(handlers, "callbacks", None))
+        yield Root("a widget", getattr(widget, "_trait_notifiers", None))

@@ -41,7 +41,7 @@ def test_a_task_of_an_earlier_run_cannot_order_on_the_new_connection(
     assert connected.run(connect, "connecting").status == "ok"
     run = connected.run("armed.set(); await asyncio.wait_for(refused.wait(), 20)\nprint(said)")
     assert run.stdout.startswith("StaleConnection"), run.everything
-    assert "before this connection took the place of another" in run.stdout
+    assert "This code was started for a connection that 127.0.0.1" in run.stdout
     assert gateway.orders == ()
     # What is started afresh goes on.
     connected.run(PREPARE, "preparing")

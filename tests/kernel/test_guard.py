@@ -230,15 +230,27 @@ def test_stop_button_leaves_nothing(notebook, gateway, library):
 
 
 def test_connected_before_loading_is_known(notebook, gateway, library):
-    """What was connected before the extension was loaded is closed when its address is wanted."""
+    """What was connected before the extension was loaded is closed when nobody has it any more."""
+    source = PATTERNS["awaited"].format(library=library, port=gateway.port)
+    assert notebook.run(source, "connecting").status == "ok"
+    notebook.run("%load_ext ibnb")
+    run = notebook.run(source, "connecting")
+    assert run.status == "ok", run.everything
+    assert gateway.refused_326 == 0
+    assert gateway.max_open_clients == 1
+
+
+def test_connected_before_loading_and_kept_is_left_open(notebook, gateway, library):
+    """A variable still has it: the newcomer gets 326, which names the variable."""
     source = PATTERNS["awaited"].format(library=library, port=gateway.port)
     assert notebook.run(source, "connecting").status == "ok"
     notebook.run("before = ib")
     notebook.run("%load_ext ibnb")
     run = notebook.run(source, "connecting")
-    assert run.status == "ok", run.everything
-    assert gateway.refused_326 == 0
-    assert notebook.run("before.reqPositions()").error_name == "StaleConnection"
+    assert run.error_name == "ConnectFailed", run.everything
+    assert "the variable `before`" in run.everything
+    assert notebook.value("before.isConnected()") == "True"
+    assert gateway.open_clients == (7,)
 
 
 def test_session_knows_what_was_connected_before_loading(notebook, gateway, library):
@@ -351,26 +363,27 @@ def test_unload_passes_through_where_wrapped_again(notebook, gateway, library):
     assert "IB.connectAsync" not in run.everything
 
 
-def test_task_of_an_earlier_run_cannot_connect(notebook, gateway, library):
-    """A background task of an earlier run that would connect is refused: its run is over."""
+def test_a_task_of_an_earlier_run_may_connect(notebook, gateway, library):
+    """It opens what nobody has: its object was never replaced. A later run's then closes it."""
     notebook.run("%load_ext ibnb")
     source = (
         f"from {library} import IB\nimport asyncio\n"
-        "outcomes = globals().get('outcomes', [])\n"
-        "go = globals().get('go') or asyncio.Event()\n"
-        "async def later():\n"
+        "ib = IB(); go = asyncio.Event()\n"
+        "async def later(ib, go):\n"
         "    await go.wait()\n"
-        "    try:\n"
-        f"        await IB().connectAsync('127.0.0.1', {gateway.port}, 7)\n"
-        "        outcomes.append('connected')\n"
-        "    except Exception as error:\n"
-        "        outcomes.append(type(error).__name__)\n"
-        "task = asyncio.ensure_future(later()); tasks = globals().get('tasks', []) + [task]"
+        f"    await ib.connectAsync('127.0.0.1', {gateway.port}, 7)\n"
+        "tasks = globals().get('tasks', []) + [asyncio.ensure_future(later(ib, go))]\n"
+        "goes = globals().get('goes', []) + [go]"
     )
     notebook.run(source, "background")
     notebook.run(source, "background")
-    notebook.run("go.set(); await asyncio.wait_for(asyncio.gather(*tasks), 20)")
-    assert sorted(eval(notebook.value("outcomes"))) == ["StaleConnection", "connected"]  # noqa: S307 - our own list
+    first = notebook.run("goes[0].set(); await asyncio.wait_for(tasks[0], 20)")
+    assert first.status == "ok", first.everything
+    assert gateway.open_clients == (7,)
+    second = notebook.run("goes[1].set(); await asyncio.wait_for(tasks[1], 20)")
+    assert second.status == "ok", second.everything
+    assert notebook.value("ib.isConnected()") == "True"
+    assert gateway.refused_326 == 0
 
 
 def test_a_library_that_is_imported_later_is_guarded(notebook, gateway, library):
@@ -409,25 +422,34 @@ THREADS = {
 }
 
 
+@pytest.mark.parametrize("kept", ["kept", "dropped"])
 @pytest.mark.parametrize("thread", THREADS)
 @pytest.mark.parametrize("how", ["magic", "raw"])
-def test_what_another_thread_holds_is_closed_too(notebook, gateway, library, thread, how):
-    """A connection on another loop that has the wanted ID is closed, and nothing hangs."""
-    notebook.run(f"import asyncio, threading\nfrom {library} import IB\nother = IB()")
+def test_what_another_thread_opened(notebook, gateway, library, *, thread, how, kept):
+    """On another loop, too, what a variable has stays open, and what nobody has is closed."""
+    notebook.run(
+        f"%load_ext ibnb\nimport asyncio, threading\nfrom {library} import IB\nother = IB()"
+    )
     notebook.run(
         f"{THREADS[thread].format(port=gateway.port)}"
         "threading.Thread(target=body, daemon=True).start()\n"
         "while not other.isConnected(): await asyncio.sleep(0.01)"
     )
-    notebook.run("%load_ext ibnb")
+    if kept == "dropped":
+        notebook.run("del other")
     connect = {
         "magic": f"%ibconnect {gateway.port} --client-id 9 --library {library}",
         "raw": f"ib = IB(); ib.connect('127.0.0.1', {gateway.port}, 9)",
     }[how]
     run = notebook.run(connect)
-    assert run.status == "ok", run.everything
+    if kept == "kept":
+        assert run.error_name == "ConnectFailed", run.everything
+        assert "the variable `other`" in run.everything
+        assert notebook.value("other.isConnected()") == "True"
+    else:
+        assert run.status == "ok", run.everything
+        assert notebook.value("ib.isConnected()") == "True"
     assert gateway.wait_for(lambda: gateway.open_clients == (9,))
-    assert notebook.value("ib.isConnected() and not other.isConnected()") == "True"
 
 
 @pytest.mark.parametrize("how", ["raw", "ours"])

@@ -12,7 +12,7 @@ from commands import python
 import ibnb
 
 PACKAGE = Path(ibnb.__file__).parent
-LONGEST = 400
+LONGEST = 600
 """Lines; a module beyond that is two rooms with no wall between them."""
 
 BELOW = {
@@ -189,7 +189,7 @@ def test_only_one_module_knows_the_api_libraries():
 
 @pytest.mark.parametrize("name", [name for name, _, _ in MODULES])
 def test_a_module_is_small(name):
-    """Beyond some 400 lines it has more than one job."""
+    """Beyond some 600 lines it has more than one job."""
     (path,) = (path for found, path, _ in MODULES if found == name)
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
 

@@ -8,8 +8,8 @@ import time
 from ibnb.diagnostics.context import Context
 from ibnb.diagnostics.model import Check, Result, Status
 from ibnb.session import Health
+from ibnb.session.held import address_of
 from ibnb.session.holders import Holders, find_holders, tell_holders
-from ibnb.session.holdings import Holdings
 from ibnb.tws.attempt import cause, is_refusal_of
 from ibnb.tws.story import span, tell, tell_refused
 from ibnb.tws.target import Target
@@ -187,9 +187,7 @@ async def client_id(context: Context) -> Result:
             f"{own}; the clients of another machine's gateway cannot be seen from here.",
             evidence,
         )
-    holders = await asyncio.to_thread(
-        find_holders, context.target, context.client_id, context.leases, _others(context)
-    )
+    holders = await asyncio.to_thread(_holders, context)
     evidence["clients"] = [holder.text for holder in holders.found]
     if holders.certain:
         return Result(
@@ -213,10 +211,16 @@ async def client_id(context: Context) -> Result:
     return Result("session.client-id", "pass", summary, evidence)
 
 
-def _others(context: Context) -> Holdings | None:
-    """Return this kernel's connections, unless the ID is that of the session which is open here."""
-    session = context.health.client_id if context.attached else None
-    return None if session == context.client_id else context.holdings
+def _holders(context: Context) -> Holders:
+    """Return who has the ID; not the session which is open here with it, as it should be."""
+    target, client_id, holdings = context.target, context.client_id, context.holdings
+    if holdings is None:
+        return find_holders(target, client_id, context.leases, own_sockets=len(context.own_ports))
+    address = address_of(target.host, target.port, client_id)
+    is_own = context.attached and context.health.client_id == client_id
+    keeper = None if is_own else holdings.keeper(address)
+    sockets = holdings.sockets_at(*address[:2]) + len(context.own_ports)
+    return find_holders(target, client_id, context.leases, keeper, sockets)
 
 
 async def _is_refused(context: Context) -> bool:

@@ -236,6 +236,7 @@ async def test_an_id_that_this_very_kernel_holds_is_found(session, library):
 async def test_an_id_that_this_kernel_holds_unguarded_is_found(session, library):
     """With the guard off nobody looked after the connection; it is found all the same."""
     with SimulatedGateway() as gateway:
+        session.home = asyncio.get_running_loop()
         ib = __import__(library).IB()
         await ib.connectAsync(LOOPBACK, gateway.port, 41, timeout=PATIENCE)
         report = await diagnose(session, gateway.port)

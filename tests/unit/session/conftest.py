@@ -45,6 +45,7 @@ def guard(session, library):
         enabled=lambda: True,
         wait=lambda _address: 0.0,
         waiting=lambda: contextlib.nullcontext(lambda _waiting: None),
+        reachable=lambda: (),
     )
     guard.enter()
     yield guard

@@ -312,7 +312,7 @@ loop = asyncio.new_event_loop()
 asyncio.set_event_loop(loop)
 ib = library.new_ib()
 try:
-    loops.run(opening.open_ib(ib, library, Target("127.0.0.1", {port}), 7, 20.0), loop)
+    loops.run(opening.open_ib(ib, library, Target("127.0.0.1", {port}), 7, timeout=20.0), loop)
 except KeyboardInterrupt:
     print("stopped", libraries.has_socket(ib), asyncio.all_tasks(loop))
 """
