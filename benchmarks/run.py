@@ -21,6 +21,7 @@ from measuring import Row
 PROGRAMS = (
     "loading",
     "connecting",
+    "first_connect",
     "failing",
     "diagnosing",
     "requesting",

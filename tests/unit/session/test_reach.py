@@ -1,0 +1,214 @@
+"""The search for what a user's code can reach: every way of keeping an object, in bounded time."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import sys
+import threading
+import time
+import types
+from collections import deque
+
+import pytest
+
+from ibnb.session.reach import Root, running_code, search
+
+
+class Wanted:
+    """What is searched for; it can be weakly referred to, as an `IB` can."""
+
+
+class Holder:
+    """An object of the user's."""
+
+    def __init__(self, kept):
+        self.kept = kept
+
+    def method(self):
+        """Do nothing."""
+
+
+class Slotted:
+    """An object without a dictionary."""
+
+    __slots__ = ("kept",)
+
+    def __init__(self, kept):
+        self.kept = kept
+
+
+def closure(kept):
+    return lambda: kept
+
+
+def generator(kept):
+    yield 1
+    yield kept
+
+
+def user_module(kept):
+    """Return a module as a user's own file makes it."""
+    module = types.ModuleType("my_bot")
+    module.__file__ = "/home/somebody/my_bot.py"
+    module.connection = kept
+    return module
+
+
+KEPT = {
+    "a variable": (lambda one: one, "x"),
+    "a list": (lambda one: [1, one], "x[1]"),
+    "a deep list": (lambda one: [[], [(one,)]], "x[1][0][0]"),
+    "a deque": (lambda one: deque([one]), "x[0]"),
+    "a dict": (lambda one: {"a": {3: one}}, "x['a'][3]"),
+    "an attribute": (Holder, "x.kept"),
+    "an attribute of an attribute": (lambda one: Holder([Holder(one)]), "x.kept[0].kept"),
+}
+KEPT_WITHOUT_A_NAME = {
+    "a key": lambda one: {one: 1},
+    "a set": lambda one: {one},
+    "a slot": Slotted,
+    "a closure": closure,
+    "a default": lambda one: lambda kept=one: kept,
+    "a partial": lambda one: functools.partial(print, one),
+    "a bound method": lambda one: Holder(one).method,
+    "a generator": generator,
+}
+
+
+@pytest.mark.parametrize("how", KEPT)
+def test_what_can_be_typed_is_named(how):
+    """What a variable leads to is found, with the expression for it."""
+    make, text = KEPT[how]
+    wanted = Wanted()
+    outcome = search([Root("x", make(wanted), is_name=True)], lambda one: one is wanted)
+    assert outcome.found is not None
+    assert (outcome.found.text, outcome.found.is_code) == (text, True)
+
+
+@pytest.mark.parametrize("how", KEPT_WITHOUT_A_NAME)
+def test_what_cannot_be_typed_is_found_all_the_same(how):
+    """No expression leads to it, but the variable that keeps it is known."""
+    wanted = Wanted()
+    kept = KEPT_WITHOUT_A_NAME[how](wanted)
+    outcome = search([Root("x", kept, is_name=True)], lambda one: one is wanted)
+    assert outcome.found is not None
+    assert outcome.found.text.startswith("x")
+    assert not outcome.found.is_code
+
+
+def test_a_module_of_the_users_is_looked_into(monkeypatch):
+    """One that is installed is not: it would lead to everything."""
+    wanted = Wanted()
+    mine = user_module(wanted)
+    monkeypatch.setitem(sys.modules, mine.__name__, mine)
+    assert search([Root("my_bot", mine)], lambda one: one is wanted).found is not None
+    asyncio.wanted = wanted
+    try:
+        assert search([Root("asyncio", asyncio)], lambda one: one is wanted).found is None
+    finally:
+        del asyncio.wanted
+
+
+def test_what_refers_weakly_keeps_nothing():
+    """Neither a weak reference nor a method that an event holds weakly."""
+    import weakref
+
+    wanted = Wanted()
+    kept = [weakref.ref(wanted), weakref.WeakSet([wanted]), weakref.WeakKeyDictionary({wanted: 1})]
+    outcome = search([Root("x", kept)], lambda one: one is wanted)
+    assert (outcome.found, outcome.complete) == (None, True)
+
+
+def test_circles_end():
+    """Objects that refer to each other are looked at once."""
+    one, other = Holder(None), Holder(None)
+    one.kept, other.kept = other, one
+    assert search([Root("x", one)], lambda _one: False).complete
+
+
+def test_the_time_is_bounded_and_doubt_is_said():
+    """Half a million objects are not all looked at, and the outcome is not called certain."""
+    rows = [{"number": [number]} for number in range(250_000)]
+    begun = time.monotonic()
+    outcome = search([Root("rows", rows)], lambda _one: False, longest=0.02)
+    assert (outcome.found, outcome.complete) == (None, False)
+    assert time.monotonic() - begun < 20 * 0.1
+
+
+def test_the_nearest_is_found_beside_a_large_container():
+    """A variable behind a million rows is found before they are all looked at."""
+    wanted, rows = Wanted(), [[number] for number in range(300_000)]
+    roots = [Root("rows", rows, is_name=True), Root("x", [wanted], is_name=True)]
+    outcome = search(roots, lambda one: one is wanted)
+    assert outcome.found is not None
+    assert outcome.found.text == "x[0]"
+
+
+def test_a_container_that_changes_meanwhile_is_doubt():
+    """What cannot be looked through to its end may hold it."""
+
+    class Changing(dict):
+        def items(self):
+            yield 1, []
+            raise RuntimeError("dictionary changed size during iteration")
+
+    outcome = search([Root("x", Changing(a=1))], lambda _one: False)
+    assert (outcome.found, outcome.complete) == (None, False)
+
+
+class TestRunningCode:
+    """What code that is under way has in its hands counts as kept."""
+
+    async def test_a_task(self):
+        """Also what it waits for has it."""
+        wanted, go = Wanted(), asyncio.Event()
+
+        async def inner(kept):
+            await go.wait()
+            return kept
+
+        async def outer():
+            return await inner(Wanted.last)
+
+        Wanted.last = wanted
+        task = asyncio.ensure_future(outer())
+        await asyncio.sleep(0)
+        del Wanted.last
+        roots = running_code(asyncio.get_running_loop())
+        found = search(_users(roots), lambda one: one is wanted).found
+        go.set()
+        await task
+        assert found is not None
+        assert found.text in {"a running task", "the code that runs now"}
+
+    async def test_a_timer(self):
+        """A call that is due later keeps its function and arguments."""
+        wanted = Wanted()
+        loop = asyncio.get_running_loop()
+        handle = loop.call_later(60, print, wanted)
+        found = [root for root in running_code(loop) if root.value is wanted]
+        handle.cancel()
+        assert "a timer" in {root.name for root in found}
+
+    def test_another_thread(self):
+        """Its functions' local variables count."""
+        wanted, begun, go = [Wanted()], threading.Event(), threading.Event()
+
+        def work(kept):
+            begun.set()
+            go.wait(60)
+            return kept
+
+        thread = threading.Thread(target=work, args=(wanted[0],))
+        thread.start()
+        assert begun.wait(60)
+        names = {root.name for root in running_code(None) if root.value is wanted[0]}
+        go.set()
+        thread.join()
+        assert "another thread" in names
+
+
+def _users(roots):
+    """Leave out what this very test has in its hands."""
+    return [root for root in roots if root.name != "the code that runs now"]
