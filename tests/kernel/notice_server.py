@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import struct
 import threading
+
+from framing import VERSION, ZONE, encode, read_exactly, read_frame
 
 PATIENCE = 60.0
 
@@ -23,17 +24,6 @@ ANSWERS = {
     "49": lambda _: encode(49, 1, 1_800_000_000),
 }
 """What a library asks for as a session begins, and how it is ended: with nothing to tell."""
-
-
-def encode(*fields):
-    """Build a frame."""
-    body = b"".join(str(value).encode() + b"\0" for value in fields)
-    return struct.pack(">I", len(body)) + body
-
-
-def notice(code, text, req_id=-1):
-    """Build a notice as server version 176 sends it."""
-    return encode(4, 2, req_id, code, text, "")
 
 
 class NoticeServer:
@@ -80,21 +70,15 @@ class NoticeServer:
         self._threads[-1].start()
 
     def _serve(self):
-        with contextlib.suppress(OSError, struct.error):
+        with contextlib.suppress(OSError, EOFError):
             self._client, _ = self._listener.accept()
-            stream = self._client.makefile("rb")
-
-            def frame():
-                (length,) = struct.unpack(">I", stream.read(4))
-                return stream.read(length).decode().split("\0")
-
-            stream.read(4)
-            frame()
-            self._client.sendall(encode(176, "20260830 12:00:00 UTC"))
-            frame()
+            read_exactly(self._client, 4)
+            read_frame(self._client)
+            self._client.sendall(encode(VERSION, ZONE))
+            read_frame(self._client)
             self._client.sendall(encode(15, 1, "DU1234567") + encode(9, 1, 1))
             self._opened.set()
             while True:
-                fields = frame()
+                fields = read_frame(self._client).decode().split("\0")
                 if fields[0] in ANSWERS:
                     self.send(ANSWERS[fields[0]](fields))

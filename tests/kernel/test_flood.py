@@ -7,7 +7,8 @@ import threading
 import unicodedata
 
 import pytest
-from notice_server import NoticeServer, notice
+from framing import notice
+from notice_server import NoticeServer
 
 PATIENCE = 60.0
 LONG = "x" * 2000

@@ -1,7 +1,6 @@
 """Small servers that behave as gateways are known to, each on a port of its own.
 
-Written from what is known of the wire, with framing of their own, so that a mistake in ibnb's
-reading cannot hide behind the same mistake in its writing.
+Written from what is known of the wire, with the framing of the tests' own.
 """
 
 import contextlib
@@ -10,28 +9,13 @@ import struct
 import threading
 from dataclasses import dataclass, field
 
+from framing import VERSION, ZONE, encode, notice, read_exactly, read_frame
+
 LOOPBACK = "127.0.0.1"
 PATIENCE = 20.0
 """Seconds after which a server gives a client up; only a broken test waits so long."""
 
-VERSION = 176
-ZONE = "20260830 12:00:00 CET"
 TEXT_326 = "Kann keine Verbindung herstellen, da die Kunden-ID schon benutzt wird."
-
-
-def encode(*fields):
-    """Build a frame from fields; bytes are taken as they are."""
-    body = b"".join(
-        (value if isinstance(value, bytes) else str(value).encode()) + b"\0" for value in fields
-    )
-    return struct.pack(">I", len(body)) + body
-
-
-def notice(code, text, req_id=-1):
-    """Build a notice as server version 176 sends it."""
-    return encode(4, 2, req_id, code, text, "")
-
-
 NEXT_VALID_ID = encode(9, 1, 42)
 ACCOUNTS = encode(15, 1, "DU1234567")
 FARM_OK = notice(2104, "Market data farm connection is OK:usfarm")
@@ -58,13 +42,13 @@ class Client:
 
     def read_greeting(self):
         """Read what a client says first."""
-        assert self._read(4) == b"API\0"
-        self.greeting = self._read_frame().decode()
+        assert read_exactly(self.sock, 4) == b"API\0"
+        self.greeting = read_frame(self.sock).decode()
         self.greeted.set()
 
     def read_message(self):
         """Read one message; its fields are kept."""
-        fields = self._read_frame().decode().split("\0")
+        fields = read_frame(self.sock).decode().split("\0")
         assert fields.pop() == ""
         self.messages.append(fields)
 
@@ -81,19 +65,6 @@ class Client:
         """Close with RST instead of FIN."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
-
-    def _read_frame(self):
-        (length,) = struct.unpack(">I", self._read(4))
-        return self._read(length)
-
-    def _read(self, count):
-        data = b""
-        while len(data) < count:
-            chunk = self.sock.recv(count - len(data))
-            if not chunk:
-                raise EOFError
-            data += chunk
-        return data
 
 
 class Server:
