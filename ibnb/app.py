@@ -118,7 +118,9 @@ class App:
     def connect(self, wish: Wish) -> Opened:
         """Open the session's connection as wished, from synchronous code; raises the same."""
         patch_loop()
-        return run(self.connect_async(wish), self.session.home)
+        opened = run(self.connect_async(wish), self.session.home)
+        self.session.holdings.runs.adopt(opened.connection.lineage)
+        return opened
 
     def disconnect(self, because: str) -> Closed | None:
         """Close the connection; return what was closed, or None where none was open.

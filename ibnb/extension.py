@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import atexit
+import weakref
 from typing import Any
 
 from ibnb.app import App, current_app, set_app
 from ibnb.magics import IbMagics
+from ibnb.session import Session
 from ibnb.session.guard import Guard
 from ibnb.session.handlers import BlockingCalls
 from ibnb.session.libraries import notice_loggers
 from ibnb.session.loops import current_loop, patch_loop
+from ibnb.session.origins import Origins
 from ibnb.session.quiet import NoticeLines
+from ibnb.session.succession import Succession
 from ibnb.ui.badge import Badges
 from ibnb.ui.cells import Cells
 from ibnb.ui.notebook import notebook_name, reachable
@@ -19,6 +23,8 @@ from ibnb.ui.values import Values
 from ibnb.wishes import Place
 
 ATTRIBUTE = "_ibnb"
+_histories: weakref.WeakKeyDictionary[Any, Succession] = weakref.WeakKeyDictionary()
+"""What is known of each shell's earlier connections: it outlives an unloading."""
 
 
 class Extension:
@@ -30,7 +36,10 @@ class Extension:
         self.magics = IbMagics(shell=shell)
         before = current_app()
         # What `ibnb.connect` opened before this goes on being the notebook's one connection.
-        self.app = App(self.magics, session=before.session if before is not None else None)
+        session = before.session if before is not None else Session(_histories.get(shell))
+        # Code of earlier runs is known as such for as long as the shell lives.
+        _histories[shell] = session.holdings.succession
+        self.app = App(self.magics, session=session)
         self.cells = Cells(shell, self.app)
         self.badges = Badges(shell, self.app)
         self.values = Values(shell, self.app)
@@ -43,6 +52,8 @@ class Extension:
             waiting=self.cells.waiting,
             reachable=lambda: reachable(shell),
         )
+        loop = current_loop() if in_notebook else None
+        self.origins = Origins(self.app.session.holdings.succession, loop)
         self.blocking_calls = BlockingCalls(current_loop() if in_notebook else None)
         self.notice_lines = NoticeLines(notice_loggers(), wanted=lambda: bool(self.magics.explain))
         self.magics.attach(self.app, self.cells)
@@ -57,6 +68,7 @@ class Extension:
         atexit.register(self.app.session.close_at_exit)
         self.cells.enter(self.guard)
         self.guard.enter()
+        self.origins.enter()
         self.blocking_calls.enter()
         self.notice_lines.install()
         self.badges.enter()
@@ -66,6 +78,7 @@ class Extension:
         """Take them away again, and close what is open."""
         self.notice_lines.remove()
         self.blocking_calls.leave()
+        self.origins.leave()
         self.guard.leave()
         self.app.close()
         self.values.leave()

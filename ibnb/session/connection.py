@@ -101,7 +101,13 @@ class Connection(Held):
     @property
     def places(self) -> Places:
         """What only one connection has at a time: this one is the session's, too."""
-        return super().places | {SESSION}
+        name = {("name", self.plan.name)} if self.plan.name else set()
+        return super().places | {SESSION} | name
+
+    @property
+    def refuses_unknown(self) -> bool:
+        """Whether it takes no orders of code of which nothing is known: if money is at stake."""
+        return self.kind_is_live
 
     @property
     def kind_is_live(self) -> bool:

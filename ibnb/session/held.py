@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import weakref
 from collections.abc import Callable, Iterable
@@ -21,6 +22,7 @@ from .losses import CLOSED, Loss, where
 from .runs import Run, Runs
 from .succession import Places, Succession
 
+LOG = logging.getLogger("ibnb")
 Address = tuple[str, int, int]
 
 
@@ -75,6 +77,11 @@ class Held:
     def held_ib(self) -> Any:
         """The `IB` object, or None where nobody has it any more."""
         return self._ib()
+
+    @property
+    def refuses_unknown(self) -> bool:
+        """Whether it takes no orders of code of which nothing is known."""
+        return False
 
     @property
     def places(self) -> Places:
@@ -190,13 +197,18 @@ class Held:
 
         A forgotten background task finds the new connection under the old name.
         """
-        if not self._succession.bars(self.lineage):
+        judgement = self._succession.judge(self.lineage)
+        if judgement == "passes" or (judgement == "unknown" and not self.refuses_unknown):
             return None
-        fact = (
-            f"This code was started for a connection that {where(self.address)} replaced since. "
-            "The order was not sent: start the code again if you still need it."
+        whose = (
+            f"This code was started for a connection that {where(self.address)} replaced since."
+            if judgement == "barred"
+            else "It cannot be told for which connection this code was started, and "
+            f"{where(self.address)} is live and replaced another one."
         )
+        fact = f"{whose} The order was not sent: start the code again if you still need it."
         error = StaleConnection("stale-connection", (fact,))
+        LOG.warning("An order was not sent. %s", fact)
         self.journal.refuse(error)
         return error
 

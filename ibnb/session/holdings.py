@@ -40,6 +40,7 @@ class Holdings:
 
     Args:
         home: returns the loop of the notebook's connections, None while there is none.
+        succession: what is known of earlier connections, where ibnb was loaded before.
 
     Attributes:
         runs: the runs of this kernel's cells.
@@ -52,10 +53,14 @@ class Holdings:
             that is not known, and so nothing is known to be free.
     """
 
-    def __init__(self, home: Callable[[], asyncio.AbstractEventLoop | None] = lambda: None) -> None:
+    def __init__(
+        self,
+        home: Callable[[], asyncio.AbstractEventLoop | None] = lambda: None,
+        succession: Succession | None = None,
+    ) -> None:
         self._home = home
-        self.runs = Runs()
-        self.succession = Succession(self.runs)
+        self.succession = succession or Succession(Runs())
+        self.runs = self.succession.runs
         self.announce: Callable[[str], None] = lambda _line: None
         self.retired: Callable[[Held], None] = lambda _held: None
         self.ask_guard: Callable[[], bool | None] = lambda: None
@@ -118,6 +123,15 @@ class Holdings:
             if id(ib) not in known and ib.isConnected() and open_at == address:
                 return self._keeper(ib, None)
         return self._official(address)
+
+    def hand_over(self, name: str) -> None:
+        """Take note that the connection of a variable loses its name to the one that opens now."""
+        if self.reachable is None or not name:
+            return
+        values = (root.value for root in self.reachable() if root.name == name)
+        held = next((self.of(value) for value in values if libraries.is_ib(value)), None)
+        if held is not None:
+            self.succession.left(held.lineage, frozenset({("name", name)}))
 
     def sockets_at(self, host: str, port: int) -> int:
         """Return how many sockets of this kernel's `IB` objects go to a gateway."""

@@ -85,7 +85,7 @@ def search(
     """Return the first thing that is wanted and that the roots lead to, the nearest first."""
     end = time.monotonic() + longest
     seen: set[int] = set()
-    modules = _Modules()
+    modules = Modules()
     beginnings = (Path(one.value, one.name, one.is_name) for one in roots)
     queue: deque[Iterator[Path]] = deque([beginnings])
     complete = True
@@ -113,10 +113,10 @@ def search(
 
 def running_code(loop: asyncio.AbstractEventLoop | None) -> Iterator[Root]:
     """Yield what the code that is under way holds: that of tasks, timers, threads and callers."""
-    modules = _Modules()
+    modules = Modules()
     if loop is not None and not loop.is_closed():
         for task in asyncio.all_tasks(loop):
-            yield from _of_frames("a running task", _frames_of(task.get_coro()), modules)
+            yield from _of_frames("a running task", frames_of(task.get_coro()), modules)
         # asyncio has no public way to ask for its timers; all of its loops have these.
         for handle in (*getattr(loop, "_scheduled", ()), *getattr(loop, "_ready", ())):
             callback = getattr(handle, "_callback", None)
@@ -130,8 +130,8 @@ def running_code(loop: asyncio.AbstractEventLoop | None) -> Iterator[Root]:
         yield from _of_frames(name, _stack(frame), modules)
 
 
-class _Modules:
-    """Tells a user's own modules from Python's and from installed ones."""
+class Modules:
+    """Tells a user's own modules from Python's and from installed ones, for one search."""
 
     def __init__(self) -> None:
         paths = map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib"))
@@ -139,6 +139,7 @@ class _Modules:
         self._known: dict[str, bool] = {NOTEBOOK: True}
 
     def is_users(self, name: Any) -> bool:
+        """Say whether the module of this name is the user's own, or the notebook itself."""
         if not isinstance(name, str):
             return False
         known = self._known.get(name)
@@ -150,7 +151,7 @@ class _Modules:
 
 
 @functools.singledispatch
-def _parts(value: Any, path: Path, _modules: _Modules) -> Iterator[Path]:
+def _parts(value: Any, path: Path, _modules: Modules) -> Iterator[Path]:
     """Yield what a value refers to, with the way to it."""
     kind = type(value)
     if str(kind.__module__).partition(".")[0] in OPAQUE:
@@ -173,7 +174,7 @@ def _parts(value: Any, path: Path, _modules: _Modules) -> Iterator[Path]:
 
 
 @_parts.register(dict)
-def _of_dict(value: dict[Any, Any], path: Path, _modules: _Modules) -> Iterator[Path]:
+def _of_dict(value: dict[Any, Any], path: Path, _modules: Modules) -> Iterator[Path]:
     for key, item in value.items():
         plain = type(key) in {str, int}
         yield Path(item, f"{path.text}[{key!r}]" if plain else path.text, path.is_code and plain)
@@ -184,32 +185,32 @@ def _of_dict(value: dict[Any, Any], path: Path, _modules: _Modules) -> Iterator[
 @_parts.register(list)
 @_parts.register(tuple)
 @_parts.register(deque)
-def _of_sequence(value: Iterable[Any], path: Path, _modules: _Modules) -> Iterator[Path]:
+def _of_sequence(value: Iterable[Any], path: Path, _modules: Modules) -> Iterator[Path]:
     for index, item in enumerate(value):
         yield Path(item, f"{path.text}[{index}]", path.is_code)
 
 
 @_parts.register(set)
 @_parts.register(frozenset)
-def _of_set(value: Iterable[Any], path: Path, _modules: _Modules) -> Iterator[Path]:
+def _of_set(value: Iterable[Any], path: Path, _modules: Modules) -> Iterator[Path]:
     for item in value:
         yield Path(item, path.text)
 
 
 @_parts.register
-def _of_method(value: MethodType, path: Path, _modules: _Modules) -> Iterator[Path]:
+def _of_method(value: MethodType, path: Path, _modules: Modules) -> Iterator[Path]:
     yield Path(value.__self__, path.text)
     yield Path(value.__func__, path.text)
 
 
 @_parts.register
-def _of_module(value: ModuleType, path: Path, modules: _Modules) -> Iterator[Path]:
+def _of_module(value: ModuleType, path: Path, modules: Modules) -> Iterator[Path]:
     if modules.is_users(value.__name__) and value.__name__ != NOTEBOOK:
         yield from _of_namespace(vars(value), path)
 
 
 @_parts.register
-def _of_class(value: type, path: Path, modules: _Modules) -> Iterator[Path]:
+def _of_class(value: type, path: Path, modules: Modules) -> Iterator[Path]:
     if modules.is_users(value.__module__):
         yield from _of_namespace(dict(vars(value)), path)
 
@@ -217,18 +218,18 @@ def _of_class(value: type, path: Path, modules: _Modules) -> Iterator[Path]:
 @_parts.register(CoroutineType)
 @_parts.register(GeneratorType)
 @_parts.register(AsyncGeneratorType)
-def _of_coroutine(value: Any, path: Path, modules: _Modules) -> Iterator[Path]:
-    for root in _of_frames(path.text, _frames_of(value), modules):
+def _of_coroutine(value: Any, path: Path, modules: Modules) -> Iterator[Path]:
+    for root in _of_frames(path.text, frames_of(value), modules):
         yield Path(root.value, path.text)
 
 
 @_parts.register(asyncio.Task)
-def _of_task(value: asyncio.Task[Any], path: Path, modules: _Modules) -> Iterator[Path]:
+def _of_task(value: asyncio.Task[Any], path: Path, modules: Modules) -> Iterator[Path]:
     return _of_coroutine(value.get_coro(), path, modules)
 
 
 @_parts.register
-def _of_function(value: FunctionType, path: Path, modules: _Modules) -> Iterator[Path]:
+def _of_function(value: FunctionType, path: Path, modules: Modules) -> Iterator[Path]:
     for cell in value.__closure__ or ():
         yield from _of_cell(cell, path.text)
     for default in (*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()):
@@ -254,7 +255,7 @@ def _of_namespace(names: Mapping[str, Any], path: Path) -> Iterator[Path]:
             yield Path(value, f"{path.text}.{name}", path.is_code)
 
 
-def _frames_of(coroutine: Any) -> Iterator[FrameType]:
+def frames_of(coroutine: Any) -> Iterator[FrameType]:
     """Yield the frames of a coroutine or generator, and of what it waits for."""
     while coroutine is not None:
         for name in ("cr_frame", "gi_frame", "ag_frame"):
@@ -273,7 +274,7 @@ def _stack(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def _of_frames(name: str, frames: Iterable[FrameType], modules: _Modules) -> Iterator[Root]:
+def _of_frames(name: str, frames: Iterable[FrameType], modules: Modules) -> Iterator[Root]:
     """Yield the local variables of those frames that are the user's own or a library's."""
     for frame in frames:
         module = str(frame.f_globals.get("__name__", ""))

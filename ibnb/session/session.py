@@ -28,6 +28,7 @@ from .outcomes import Closed, Opened
 from .patience import OnWait, patiently
 from .resuming import Resuming
 from .runs import current_run
+from .succession import Succession
 
 if TYPE_CHECKING:
     from .pulse import Pulse, Pulses
@@ -41,6 +42,9 @@ MOST_IDS = 10
 class Session:
     """Owns one connection: opens it, replaces it, closes it, and knows its health.
 
+    Args:
+        succession: what is known of earlier connections, where ibnb was loaded before.
+
     Attributes:
         journal: the notices of this notebook.
         holdings: every connection of this kernel, the user's own too.
@@ -50,9 +54,9 @@ class Session:
         resuming: brings the connection back after it was lost.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, succession: Succession | None = None) -> None:
         self.journal = Journal()
-        self.holdings = Holdings(lambda: self.home)
+        self.holdings = Holdings(lambda: self.home, succession)
         self.holdings.retired = self._forget
         self.tenant = Tenant()
         self.listeners: list[Callable[[], None]] = []
@@ -336,7 +340,9 @@ class Session:
             self.tenant.took(fresh.address)
             if old is not None and not replaced:
                 left = await self._retire(old, plan)
+            self.holdings.hand_over(plan.name)
             fresh.note_opened()
+            self.holdings.runs.adopt(fresh.lineage)
             closed = where(old.plan.address) if old is not None else ""
             waited = time.monotonic() - begun
             return Opened(fresh, left, closed, was_open, asked, waited)

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Hashable
+from typing import Literal
 
-from .runs import Runs, caller, current_run
+from .runs import Origin, Runs
 
 SESSION = "the session"
 """The place of what `%ibconnect` opens, whatever its address."""
 
 Places = frozenset[Hashable]
-"""What only one connection has at a time: the session, an address, what one cell connects."""
+"""What only one connection has at a time: the session, an address, a name, what a cell connects."""
+Judgement = Literal["passes", "barred", "unknown"]
+"""``unknown``: where the code comes from cannot be told, and some connection was replaced."""
 
 
 class Succession:
@@ -23,17 +26,20 @@ class Succession:
 
     Connections are known by number. One that an `IB` object opens again after a loss keeps its
     number: it is the same to the user's code.
+
+    Attributes:
+        runs: the runs of this kernel's cells.
     """
 
     def __init__(self, runs: Runs) -> None:
-        self._runs = runs
+        self.runs = runs
         self._opened: list[tuple[int, int]] = []
         self._heirs: dict[int, set[int]] = {}
         self._vacant: dict[int, Places] = {}
 
     def opened(self, connection: int, places: Places) -> None:
         """Take note that a connection is open, in the place of those that left one of `places`."""
-        self._opened.append((self._runs.count, connection))
+        self._opened.append((self.runs.count, connection))
         for left, had in tuple(self._vacant.items()):
             taken = had & places
             if not taken:
@@ -49,24 +55,37 @@ class Succession:
         """Take note that a connection was closed for good, to make room for another."""
         self._vacant[connection] = places
 
-    def bars(self, connection: int) -> bool:
-        """Say whether a connection took the place of the one that the code at hand belongs to."""
-        own = self._own() if self._heirs else None
-        if own is None or own == connection:
-            return False
+    def judge(self, connection: int) -> Judgement:
+        """Say whether the code at hand may send orders over a connection."""
+        origin = self.runs.origin()
+        if origin is None:
+            return "unknown" if self._heirs else "passes"
+        return self._judged(origin, connection)
+
+    def is_outdated(self, origin: Origin | None) -> bool:
+        """Say whether code belongs to a connection whose place another one took."""
+        return bool(self._heirs) and origin is not None and self._own(origin) in self._heirs
+
+    def _judged(self, origin: Origin, connection: int) -> Judgement:
+        own = self._own(origin)
+        if own == connection:
+            return "passes"
+        if own is None:
+            # It is older than every connection here, and so than what this one replaced.
+            older = any(connection in heirs for heirs in self._heirs.values())
+            return "barred" if older and origin.run is not None else "passes"
         following, seen = [own], {own}
         while following:
             for heir in self._heirs.get(following.pop(), set()) - seen:
                 if heir == connection:
-                    return True
+                    return "barred"
                 seen.add(heir)
                 following.append(heir)
-        return False
+        return "passes"
 
-    def _own(self) -> int | None:
-        """Return the connection that the code at hand belongs to; None if that is not known."""
-        called_by, run = caller(), current_run()
-        if called_by is not None or run is None:
-            return called_by
-        place = bisect.bisect_right(self._opened, (run.number, float("inf")))
+    def _own(self, origin: Origin) -> int | None:
+        """Return the connection that code from somewhere belongs to; None if it has none."""
+        if origin.called_by is not None or origin.run is None:
+            return origin.called_by
+        place = bisect.bisect_right(self._opened, (origin.run.number, float("inf")))
         return self._opened[place - 1][1] if place else None

@@ -61,11 +61,13 @@ class Cells:
         self.app.session.resuming.announce = self._resumed
         self.app.session.journal.listeners.append(self._tally.add)
         self.app.session.journal.on_refusal.append(self._on_refusal)
+        self.shell.events.register("pre_execute", self._beside)
         self.shell.events.register("pre_run_cell", self._before)
         self.shell.events.register("post_run_cell", self._after)
 
     def leave(self) -> None:
         """Stop following, and close every widget that is still there."""
+        self.shell.events.unregister("pre_execute", self._beside)
         self.shell.events.unregister("pre_run_cell", self._before)
         self.shell.events.unregister("post_run_cell", self._after)
         self.app.session.journal.listeners.remove(self._tally.add)
@@ -145,6 +147,11 @@ class Cells:
 
     def _with_evidence(self, explanations: Sequence[Explanation]) -> list[Explanation]:
         return run(self.app.with_evidence(*explanations))
+
+    def _beside(self) -> None:
+        """Take note of what begins beside a running cell: a click, or a cell on a subshell."""
+        if threading.get_ident() != self._thread or self._outer is None:
+            self.app.session.holdings.runs.begin_anew("a click")
 
     def _before(self, info: Any) -> None:
         if threading.get_ident() != self._thread:

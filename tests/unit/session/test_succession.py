@@ -34,7 +34,7 @@ class Cells:
 
     def barred(self, context, number):
         """Say whether code of a context may not order over a connection."""
-        return context.run(self.succession.bars, number)
+        return context.run(self.succession.judge, number) == "barred"
 
 
 @pytest.fixture
@@ -100,13 +100,14 @@ def test_a_loss_makes_no_heir(cells):
     assert not cells.barred(task, SECOND)
 
 
-def test_what_was_started_before_any_connection_passes(cells):
-    """It waits for the first one, and for whatever comes later: nothing of its own was replaced."""
+def test_what_waits_for_the_first_connection_may_use_it(cells):
+    """Nothing was replaced yet; what took the place of the first one is newer than the code."""
     task = cells.run()
     cells.opens(FIRST, HERE)
+    assert not cells.barred(task, FIRST)
     cells.succession.left(FIRST, frozenset({HERE}))
     cells.opens(SECOND, HERE)
-    assert not cells.barred(task, SECOND)
+    assert cells.barred(task, SECOND)
 
 
 def test_a_handler_belongs_to_the_connection_that_calls_it(cells):
