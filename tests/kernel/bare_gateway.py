@@ -38,6 +38,10 @@ class Session:
     time_told: float = 0.0
     sending: threading.Lock = field(default_factory=threading.Lock)
 
+    def sent(self, message_id):
+        """Return the fields of each message of a kind that the client sent."""
+        return [fields for fields in self.frames if fields[0] == str(message_id)]
+
     def send(self, *parts):
         """Send frames; a client that is gone gets none."""
         with self.sending, contextlib.suppress(OSError):
@@ -57,14 +61,17 @@ class BareGateway:
     Args:
         accounts: the accounts of each session.
         known: the symbols that have contract details, with their contract IDs.
-        unknown: what a request for another symbol gets: "200", or "end" for the end frame alone.
+        unknown: what a request for another symbol gets: "200", or "end" for the end frame alone;
+            or one of the two for each of some symbols, and "200" for the rest.
         unanswered: the message ids that get no answer, of `bare_messages`.
         time_gap: seconds in which a second request for the time gets no answer.
         orders: "accept", "reject" (with `rejection`) or "silent".
-        cancels: "cancel", "10147" or "silent".
+        cancels: "cancel", "silent", or code and text of the notice that cancels get; the cancel of
+            an order that is not alive gets 10147.
         rejection: code and text of a rejected order.
         data: "ticks", "silent", or code and text of the notice that market data requests get.
         delay: seconds between an order or a request for data, and what it gets.
+        stuck: whether clients that come are not even told the version.
     """
 
     def __init__(
@@ -80,6 +87,7 @@ class BareGateway:
         rejection=(201, "Order rejected - reason:No trading permissions."),
         data="ticks",
         delay=0.0,
+        stuck=False,
     ):
         self.accounts = accounts
         self.known = dict(known)
@@ -91,6 +99,7 @@ class BareGateway:
         self.rejection = rejection
         self.data = data
         self.delay = delay
+        self.stuck = stuck
 
         self.connections = 0
         """Sockets that were accepted, whatever came of them."""
@@ -192,26 +201,31 @@ class BareGateway:
         with self._changed:
             return tuple(sorted(self._holders))
 
-    def frames(self, message_id, client_id=None):
-        """Return the fields of each message of a kind that came, in each session's order."""
+    @property
+    def sessions(self):
+        """All sessions that were started, those that are over too, in order."""
         with self._changed:
-            return [
-                fields
-                for session in self._all
-                if client_id in {None, session.client_id}
-                for fields in session.frames
-                if fields[0] == str(message_id)
-            ]
+            return [one for one in self._all if one.client_id is not None]
+
+    def frames(self, message_id, client_id=None):
+        """Return the fields of each message of a kind that came, session by session."""
+        with self._changed:
+            sessions = [one for one in self._all if client_id in {None, one.client_id}]
+            return [fields for one in sessions for fields in one.sent(message_id)]
 
     def codes_told(self):
         """Return the codes of all notices that were sent, in order."""
         with self._changed:
             return [code for _, code, _, _ in self.told]
 
-    def wait_for(self, condition):
-        """Wait until a condition holds; fail if it does not in a good while."""
+    def comes_true(self, condition, seconds=PATIENCE):
+        """Wait until a condition on this gateway holds, and say whether it does in time."""
         with self._changed:
-            assert self._changed.wait_for(condition, PATIENCE), self
+            return self._changed.wait_for(condition, seconds)
+
+    def wait_for(self, condition):
+        """Wait until a condition on this gateway holds; fail if it does not in a good while."""
+        assert self.comes_true(condition), self
 
     def wait_for_orders(self, count):
         """Wait until so many orders came."""
@@ -283,6 +297,8 @@ class BareGateway:
         """Take a client to where its session has started; say whether it may stay."""
         read_exactly(session.sock, 4)
         read_frame(session.sock)
+        if self.stuck:
+            read_exactly(session.sock, 1)
         session.send(encode(VERSION, ZONE))
         fields = self._take(session)
         assert fields[0] == str(messages.START_API), fields
@@ -376,7 +392,7 @@ class BareGateway:
         if symbol in self.known:
             con_id = self.known[symbol]
             session.send(messages.contract_details(req_id, con_id, symbol, fields[3:15]))
-        elif self.unknown == "200":
+        elif (self.unknown if isinstance(self.unknown, str) else self.unknown.get(symbol)) != "end":
             text = "No security definition has been found for the request"
             self._tell(session, 200, text, req_id)
             return
@@ -432,9 +448,12 @@ class BareGateway:
         def answer():
             if self.cancels_mode == "silent":
                 return
+            if self.cancels_mode != "cancel":
+                self._tell(session, *self.cancels_mode, order_id)
+                return
             key = session.client_id, order_id
             order = self._live_orders.get(key)
-            if order is None or self.cancels_mode == "10147":
+            if order is None:
                 text = f"OrderId {order_id} that needs to be cancelled is not found."
                 self._tell(session, 10147, text, order_id)
                 return

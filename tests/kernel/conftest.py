@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import functools
+
+import comparing
 import pytest
+from bare_gateway import BareGateway
 from kernels import Notebook
 
 from ibnb.simulator import SimulatedGateway
@@ -29,3 +33,16 @@ def connected(notebook, gateway, library):
     assert run.status == "ok", run.everything
     notebook.run(f"from {library} import IB, Stock, MarketOrder, LimitOrder, util")
     return notebook
+
+
+@pytest.fixture
+def bare_gateway():
+    """A gateway without any code of ibnb."""
+    with BareGateway() as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def compare(tmp_path, library):
+    """Take the same steps with the plain library and with ibnb; return both sides."""
+    return functools.partial(comparing.compare, tmp_path, library)

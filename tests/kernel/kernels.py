@@ -50,9 +50,24 @@ class CellRun:
 
 
 class Notebook:
-    """One kernel and its client; `run` executes cells as JupyterLab does, with cell ids."""
+    """One kernel and its client; `run` executes cells as JupyterLab does, with cell ids.
 
-    def __init__(self, folder: Any, *, path: str | None = None, **environment: str) -> None:
+    Args:
+        folder: the kernel's working directory, with its IPython and state folders.
+        path: of the notebook, as the server would name it.
+        sockets: a short path that the names of the kernel's sockets begin with; without it they are
+            TCP ports, which somebody else may take between their choice and the kernel's start.
+        environment: variables that the kernel has besides this process's own.
+    """
+
+    def __init__(
+        self,
+        folder: Any,
+        *,
+        path: str | None = None,
+        sockets: str | None = None,
+        **environment: str,
+    ) -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("IBNB_")}
         self.environment = {
             **kept,
@@ -65,7 +80,9 @@ class Notebook:
         self.folder = folder
         self.strays: list[str] = []
         """What was printed into the output of cells that had ended already."""
-        self.manager = KernelManager()
+        self.stray_displays: list[dict[str, Any]] = []
+        """What was displayed, or changed, in the output of cells that had ended already."""
+        self.manager = KernelManager(**({"transport": "ipc", "ip": sockets} if sockets else {}))
         self._start()
 
     def _start(self) -> None:
@@ -132,13 +149,15 @@ class Notebook:
             content, kind = message["content"], message["msg_type"]
             if kind == "update_display_data":
                 run = displays.get(content["transient"]["display_id"]) or runs.get(parent)
-                if run is not None:
-                    run.updates.append(content["data"])
+                updates = self.stray_displays if run is None else run.updates
+                updates.append(content["data"])
                 continue
             run = runs.get(parent)
             if run is None:
                 if kind == "stream":
                     self.strays.append(content["text"])
+                elif kind == "display_data":
+                    self.stray_displays.append(content["data"])
                 continue
             if kind == "status" and content["execution_state"] == "idle":
                 idle.add(parent)
@@ -154,7 +173,7 @@ class Notebook:
 
     def value(self, expression: str) -> str:
         """Return the printed form of an expression in the kernel."""
-        run = self.run(f"print(repr({expression}), end='')")
+        run = self.run(f"print(repr(({expression})), end='')")
         assert run.status == "ok", run.error
         return run.stdout
 
