@@ -83,7 +83,7 @@ class Holdings:
 
         That is what a variable of the user's is, or what has a transport on the notebook's loop.
         """
-        for ib in libraries.connected_objects(self._home(), self._candidates()):
+        for ib in self._connected():
             if self.of(ib) is None:
                 address = address_of(ib.client.host, ib.client.port, ib.client.clientId)
                 self.add(ib, Held(ib, address, None, journal, self.succession))
@@ -117,7 +117,7 @@ class Holdings:
             if held.address == address and held.has_socket and not held.is_opening:
                 return self._keeper(held.held_ib, held.run)
         known = {id(held.held_ib) for held in self.all()}
-        for ib in libraries.connected_objects(self._home(), self._candidates()):
+        for ib in self._connected():
             client = ib.client
             open_at = address_of(client.host, client.port, client.clientId)
             if id(ib) not in known and ib.isConnected() and open_at == address:
@@ -190,6 +190,11 @@ class Holdings:
         left = held.leftovers()
         await self.retire(held, address, run)
         self.announce(closed_line(held, left, earlier=earlier))
+
+    def _connected(self) -> tuple[Any, ...]:
+        """Return all `IB` objects that are found to have a socket, known or not."""
+        known = tuple(self._held)
+        return libraries.connected_objects(self._home(), (*known, *self._candidates()), known)
 
     def _candidates(self) -> Iterator[Any]:
         yield from tuple(self._met)

@@ -208,24 +208,28 @@ async def _missing(requests: dict[str, Awaitable[Any]], timeout: float) -> tuple
 
 
 def connected_objects(
-    loop: asyncio.AbstractEventLoop | None, candidates: Iterable[object] = ()
+    loop: asyncio.AbstractEventLoop | None,
+    candidates: Iterable[object] = (),
+    known: Iterable[Any] = (),
 ) -> tuple[Any, ...]:
     """Return the `IB` objects with a socket among some candidates, and behind a loop's transports.
 
-    It does not look at all objects that there are: what neither leads to is not found.
+    It does not look at all objects that there are: what neither leads to is not found. Of those
+    that are `known`, it looks for no transport.
     """
     if not any(name in sys.modules for name in NAMES):
         return ()
     # asyncio has no public way to ask for a loop's transports; its own loops have this.
     transports = tuple(getattr(loop, "_transports", {}).values())
-    behind = (_ib_behind(transport) for transport in transports)
+    connections = {id(ib.client.conn) for ib in known}
+    protocols = (transport.get_protocol() for transport in transports)
+    behind = (_ib_behind(one) for one in protocols if id(one) not in connections)
     found = {id(one): one for one in (*candidates, *behind) if is_ib(one) and has_socket(one)}
     return tuple(found.values())
 
 
-def _ib_behind(transport: Any) -> Any:
-    """Return the `IB` object whose socket a transport has, or None."""
-    connection = transport.get_protocol()
+def _ib_behind(connection: Any) -> Any:
+    """Return the `IB` object that a transport's protocol belongs to, or None."""
     if type(connection).__module__ not in {f"{name}.connection" for name in NAMES}:
         return None
     # A socket knows its client only by the handlers of its events, which it holds weakly.

@@ -211,7 +211,7 @@ def test_the_users_own_reconnect(compare, reruns):
         ibs = ", ".join(f"ib{n}" for n in RECONNECTING)
         side.run(f"await until(lambda: all([{logs}]))")
         side.gateway.start()
-        side.run(f"await until(lambda: all(ib.isConnected() for ib in [{ibs}]))")
+        side.run(f"await until(lambda: all(log[-1] == 'again' for log in [{logs}]))")
         side.run(f"print([sorted(set(log)) for log in [{logs}]])")
         side.run(f"print([ib.isConnected() for ib in [{ibs}]])")
         return side.value(f"[log[-1] for log in [{logs}]]")
