@@ -41,8 +41,8 @@ class Held:
         link: the state of the gateway's own link, as the notices of this connection told it.
         opened_at: since when it is open, in seconds since the epoch; 0 while that is not known.
         stale_because: why it was replaced; empty while it was not.
-        lineage: what the succession knows it by: its number, or that of the connection which the
-            same `IB` object had before.
+        lineage: what the succession knows it by; that of the connection which the same `IB` object
+            had before, if there was one.
         ended: is told how the socket ended, when that was not asked for by ibnb: with the loss,
             or with None where the user's own code closed it.
     """
@@ -62,8 +62,8 @@ class Held:
         self.link = LinkFollower()
         self.opened_at = 0.0
         self.stale_because = ""
-        self.lineage = self.number
         self._succession = succession or Succession(Runs())
+        self.lineage = self._succession.new_lineage()
         self.ended: Callable[[Held, Loss | None], None] = lambda _held, _loss: None
         self.opening: asyncio.Future[Any] | None = None
         self._was_lost = False

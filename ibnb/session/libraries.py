@@ -28,6 +28,8 @@ SPEAKS = {"ib_insync": (157, 176), "ib_async": (157, 178)}
 """The server versions that each library negotiates, lowest and highest."""
 EVENT_PACKAGES = {"ib_insync": "eventkit", "ib_async": "aeventkit"}
 """What each one's events come from; both packages install the module `eventkit`."""
+PACKAGES = (*NAMES, "eventkit")
+"""The packages of the libraries and of their events."""
 CLOSE_SECONDS = 2.0
 BETWEEN = frozenset({"asyncio", "nest_asyncio", "nest_asyncio2", "selectors", "socket", "ibnb"})
 """Packages whose functions run a library's own work, or wrap it."""

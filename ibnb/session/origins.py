@@ -110,8 +110,9 @@ def _contexts_under_way(loop: asyncio.AbstractEventLoop) -> Iterator[Context]:
     """Yield the contexts of the user's tasks and timers on a loop."""
     modules = Modules()
     for task in asyncio.all_tasks(loop):
-        frames = frames_of(task.get_coro())
-        users = any(modules.is_users(frame.f_globals.get("__name__")) for frame in frames)
+        names = [frame.f_globals.get("__name__", "") for frame in frames_of(task.get_coro())]
+        # What an API library or its events run, somebody of the user's has started.
+        users = any(modules.is_users(one) or one.startswith(libraries.PACKAGES) for one in names)
         # Python 3.11 does not hand out the context of a task.
         if users and hasattr(task, "get_context"):
             yield task.get_context()

@@ -33,9 +33,15 @@ class Succession:
 
     def __init__(self, runs: Runs) -> None:
         self.runs = runs
+        self._lineages = 0
         self._opened: list[tuple[int, int]] = []
         self._heirs: dict[int, set[int]] = {}
         self._vacant: dict[int, Places] = {}
+
+    def new_lineage(self) -> int:
+        """Return a number that no connection of this shell had yet."""
+        self._lineages += 1
+        return self._lineages
 
     def opened(self, connection: int, places: Places) -> None:
         """Take note that a connection is open, in the place of those that left one of `places`."""
@@ -63,8 +69,11 @@ class Succession:
         return self._judged(origin, connection)
 
     def is_outdated(self, origin: Origin | None) -> bool:
-        """Say whether code belongs to a connection whose place another one took."""
-        return bool(self._heirs) and origin is not None and self._own(origin) in self._heirs
+        """Say whether code belongs to a connection whose place another one took, or to none yet."""
+        if not self._heirs or origin is None:
+            return False
+        own = self._own(origin)
+        return own is None or own in self._heirs
 
     def _judged(self, origin: Origin, connection: int) -> Judgement:
         own = self._own(origin)
