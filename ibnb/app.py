@@ -20,12 +20,14 @@ from ibnb.session import (
     Waiting,
     parse_client_id,
     stable_client_id,
+    survey,
 )
 from ibnb.session.client_id import AUTO
 from ibnb.session.held import Address
 from ibnb.session.leases import LeaseStore, SqliteLeases, Tenant
 from ibnb.session.libraries import find_library, is_ib
 from ibnb.session.loops import inspect_loop, patch_loop, run
+from ibnb.session.losses import where
 from ibnb.settings import IbSettings, apply_environment, check_seconds, state_folder
 from ibnb.tws.target import BadTargetError, Expectation, Target, parse_target
 from ibnb.wishes import Place, Wish
@@ -125,9 +127,15 @@ class App:
     def disconnect(self, because: str) -> Closed | None:
         """Close the connection; return what was closed, or None where none was open.
 
-        Where the session has none, it is the one that the user's own code gave the `ib` at hand.
+        Where the session has none, it is the one that the user's own code gave the `ib` at hand,
+        else the only one that is open.
+
+        Raises:
+            BadInputError: several are open, and none of them is at hand.
         """
         session, at_hand = self.session, self.connected_at_hand()
+        if at_hand is None and session.connection is None:
+            at_hand = self._only_open()
         if at_hand is not None:
             return run(session.disconnect_users(at_hand, because), session.home)
         connection = session.connection
@@ -146,15 +154,26 @@ class App:
         own = connection is not None and (connection.is_open or connection.ib is ib)
         return ib if is_ib(ib) and ib.isConnected() and not own else None
 
+    def _only_open(self) -> Any:
+        """Return the `IB` object of the only connection that is open, None without any."""
+        opened = survey.open_ones(self.session)
+        if len(opened) > 1:
+            known = ", ".join(where(held.address) for held in opened)
+            raise BadInputError(
+                f"several connections are open: {known}: call disconnect() on the IB object of "
+                "the one that you mean"
+            )
+        return opened[0].held_ib if opened else None
+
     def health(self) -> Health:
-        """Return the health of the session, or of the user's own connection where it has none."""
-        return self.session.health(self.connected_at_hand())
+        """Return the health of the connection that is meant where none is named."""
+        return survey.health_at_hand(self.session, self.place.at_hand())
 
     def question(self, wish: Wish, only: Sequence[str] = (), wait: float = 0.0) -> Question:
         """Return what a diagnosis is to find out.
 
-        Without a target it is the session's own; without a session, what failed to open last. It
-        is repeated for `wait` seconds, until the verdict is no error.
+        Without a target it is where the session or a connection of the user's own is open, else
+        what went wrong last. It is repeated for `wait` seconds, until the verdict is no error.
 
         Raises:
             BadInputError: the wish or a check's name makes no sense.
@@ -174,6 +193,7 @@ class App:
             only=tuple(only),
             show_accounts=self.settings.show_accounts,
             wait=wait,
+            connection=self._number_meant(),
         )
         question.checks()
         return question
@@ -241,7 +261,8 @@ class App:
         """Return the explanation of a notice that this notebook received."""
         from ibnb.diagnostics.live import explain_notice
 
-        return self._with_fate(explain_notice(notice, self.session.journal))
+        explanation = explain_notice(notice, self.session.journal)
+        return self._with_fate(replace(explanation, connection=notice.connection))
 
     async def with_evidence(self, *explanations: Explanation) -> list[Explanation]:
         """Return explanations with what the checks that their pages name find now."""
@@ -320,19 +341,16 @@ class App:
         return f"{self._simulator.host}:{self._simulator.port}"
 
     def _own_targets(self, wish: Wish) -> tuple[Target, ...]:
-        """Return where the session is open, else where the last opening failed, else nothing."""
-        connection, failed = self.session.connection, self.session.failed
-        at_hand = self.connected_at_hand()
-        if at_hand is not None:
-            client = at_hand.client
-            own = parse_target(str(Target(client.host, client.port)))[0]
-        elif connection is not None:
-            own = connection.plan.target
-        elif failed is not None:
-            own = failed.target
-        else:
+        """Return where a connection is open, else where one went wrong last, else nothing."""
+        own = survey.target_meant(self.session, self.place.at_hand())
+        if own is None:
             return ()
         return parse_target(str(own), _expectation(wish.expect) or own.expects)
+
+    def _number_meant(self) -> int:
+        """Return the number of the connection that is meant where none is named, 0 without any."""
+        held = survey.meant(self.session, self.place.at_hand())
+        return held.number if held is not None else 0
 
     def _diagnosing_id(self, wish: Wish) -> int:
         given = isinstance(self._given_id(wish), int)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ibnb.app import App
-    from ibnb.diagnostics import Question
+    from ibnb.diagnostics import Question, Report
     from ibnb.knowledge import Explanation
 
 EVIDENCE_SECONDS = 3.0
@@ -24,42 +24,61 @@ EVIDENCE_SECONDS = 3.0
 async def with_evidence(app: App, explanations: Sequence[Explanation]) -> list[Explanation]:
     """Return explanations with what the checks that their pages name find now.
 
-    One diagnosis serves them all, and ends after `EVIDENCE_SECONDS` with what is known until then.
-    It opens no connection: explaining must not add one to a sick gateway.
+    One diagnosis serves all that are about one connection, and ends after `EVIDENCE_SECONDS` with
+    what is known until then. It opens no connection: explaining must not add one to a sick gateway.
     """
+    numbers = tuple(dict.fromkeys(one.connection for one in explanations))
+    looks = [
+        _look(app, [one for one in explanations if one.connection == number], number)
+        for number in numbers
+    ]
+    reports = dict(zip(numbers, await asyncio.gather(*looks), strict=True))
+    return [_with(one, reports[one.connection]) for one in explanations]
+
+
+def _with(explanation: Explanation, report: Report | None) -> Explanation:
     from ibnb.diagnostics import with_answers
 
-    question = _question(app, explanations)
+    return explanation if report is None else with_answers(explanation, report)
+
+
+async def _look(app: App, explanations: Sequence[Explanation], number: int) -> Report | None:
+    """Return what is found for explanations that are about one connection; None without a check."""
+    question = _question(app, explanations, number)
     if question is None:
-        return list(explanations)
+        return None
     diagnosis = app.start_diagnosis(question)
     limit = asyncio.get_running_loop().call_later(EVIDENCE_SECONDS, diagnosis.stop)
     try:
-        report = await diagnosis.report()
+        return await diagnosis.report()
     finally:
         limit.cancel()
         diagnosis.stop()
-    return [with_answers(one, report) for one in explanations]
 
 
-def _question(app: App, explanations: Sequence[Explanation]) -> Question | None:
+def _question(app: App, explanations: Sequence[Explanation], number: int) -> Question | None:
     """Return the diagnosis whose answers belong beside these explanations, or None."""
     from ibnb.diagnostics import checks_for
+    from ibnb.session.survey import is_connected, meant, numbered, target_of
 
     session = app.session
-    failed, connection = session.failed, session.connection
-    connected = failed is None and connection is not None and connection.is_open
+    about = numbered(session, number)
+    failed = session.failed if about is None else None
+    shown = about or meant(session, app.place.at_hand())
+    connected = failed is None and shown is not None and is_connected(shown)
     found = (checks_for(one, connected=connected) for one in explanations)
     only = tuple(dict.fromkeys(name for names in found for name in names))
     if not only:
         return None
     # Explaining must not start a simulated gateway only because it is the usual target.
-    elsewhere = connection is None and app.settings.target == SIMULATOR
+    elsewhere = shown is None and app.settings.target == SIMULATOR
     try:
         question = app.question(Wish("paper" if elsewhere else None), only)
     except (BadInputError, NoLibraryError):
         # A setting makes no sense: whoever connects with it is told, and a page is a page.
         return None
+    if about is not None:
+        return replace(question, candidates=(target_of(about),), connection=number)
     if failed is not None:
         # Until something was opened again, what failed last is what is to be explained.
         question = replace(question, candidates=(failed.target,), client_id=failed.client_id)

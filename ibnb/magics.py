@@ -97,10 +97,13 @@ class IbMagics(Magics, IbSettings):
 
     @line_magic
     def ibdisconnect(self, line: str) -> None:
-        """Close the connection, and wait until it is really closed."""
+        """Close the connection, and wait until it is really closed.
+
+        That is the one that %ibconnect opened; without one, what your own code connected.
+        """
         with _one_line():
             bare_parser("%ibdisconnect").parse_line(line)
-        closed = self.app.disconnect("%ibdisconnect closed the connection.")
+            closed = self.app.disconnect("%ibdisconnect closed the connection.")
         self.cells.show_closed(closed)
 
     @line_magic

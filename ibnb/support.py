@@ -38,7 +38,7 @@ def write_support_bundle(app: App, report: Report, path: Path) -> tuple[BundleFi
         report=report,
         text=report_text(without_names(report, names)),
         versions=versions(),
-        health=session.health(),
+        health=app.health(),
         losses=[asdict(loss) for loss in session.losses],
         notices=session.journal.since(0),
         requests=[asdict(request) for request in session.journal.requests.all()],

@@ -15,7 +15,7 @@ from ibnb.session.losses import Loss
 from ibnb.session.pacing import Pacing
 from ibnb.session.pulse import Pulse
 from ibnb.tws.accounts import mask
-from ibnb.tws.attempt import Attempt
+from ibnb.tws.attempt import Attempt, is_refusal_of
 from ibnb.tws.handshake import Stage
 from ibnb.tws.names import Address
 from ibnb.tws.own import own_addresses
@@ -80,8 +80,10 @@ class Context:
 
     `addresses` resolves the target's name, once for all and within `timeout`, that of the question.
     `connects` says that the shared look at the gateway is a part of this diagnosis.
-    `attached` says that the session is open on the target, so that no connection is opened;
-    `pulse` then asks the open gateway whether it still answers. `loop` is None outside a notebook,
+    `attached` says that a connection of this kernel is open on the target, so that no other is
+    opened; `pulse` then asks the open gateway whether it still answers, and `is_heard` says that
+    the notices of that connection are known. `health` is that of this connection, else of the one
+    that is meant. `loop` is None outside a notebook,
     `guard` where no extension is loaded, `leases` and `pacing` where none are kept. `failed` is
     the last opening of this notebook that came to nothing, until a later one succeeded, `holdings`
     are the connections of this kernel, and
@@ -101,6 +103,7 @@ class Context:
     timeout: float = 5.0
     connects: bool = False
     attached: bool = False
+    is_heard: bool = True
     pulse: TakePulse | None = None
     show_accounts: bool = False
     leases: LeaseStore | None = None
@@ -112,6 +115,14 @@ class Context:
     pacing: Pacing | None = None
     own_ports: set[int] = field(default_factory=set)
     machine: Once[Machine] = field(default_factory=lambda: Once(look_at_machine))
+
+    @property
+    def own_id(self) -> int | None:
+        """The client ID of the connection that is looked through, unless it was refused since."""
+        own = self.health.client_id if self.attached else None
+        failed = self.failed
+        refused = own is not None and failed and is_refusal_of(own, self.target, failed)
+        return None if refused else own
 
     @property
     def named(self) -> frozenset[str]:

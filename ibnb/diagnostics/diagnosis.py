@@ -7,12 +7,15 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from ibnb.session import BadInputError, Health, Session
+from ibnb.session.held import Held
 from ibnb.session.libraries import SPEAKS, Library, event_packages, installed
 from ibnb.session.loops import LoopFacts
 from ibnb.session.pacing import pacing
+from ibnb.session.survey import health_asked, seen_through, through
 from ibnb.tws.attempt import Attempt, is_refusal_of
 from ibnb.tws.handshake import Stage
 from ibnb.tws.names import Address, resolve
@@ -21,7 +24,7 @@ from ibnb.tws.sockets import SocketsUnreadableError, listening
 from ibnb.tws.target import Target
 
 from .checks import CHECKS
-from .context import Context, SharedProbe
+from .context import Context, SharedProbe, TakePulse
 from .heard import presentable
 from .model import Check, Report
 from .once import Shared
@@ -38,7 +41,8 @@ CONNECTING = "net.tcp"
 class Question:
     """What is to be diagnosed; `timeout` is for the handshake, in seconds.
 
-    For `wait` seconds the diagnosis is repeated, until the verdict is no error.
+    For `wait` seconds the diagnosis is repeated, until the verdict is no error. `connection` is the
+    number of the connection of this kernel that is asked about, 0 for none in particular.
     """
 
     candidates: tuple[Target, ...]
@@ -48,6 +52,7 @@ class Question:
     only: tuple[str, ...] = ()
     show_accounts: bool = False
     wait: float = 0.0
+    connection: int = 0
 
     def checks(self) -> tuple[Check, ...]:
         """Return the checks to run.
@@ -108,20 +113,19 @@ class Diagnostician:
         loop: LoopFacts | None,
         at_hand: Health | None,
     ) -> Context:
-        attempt = session.attempt_now() if session is not None else None
+        candidates, number = question.candidates, question.connection
+        held = through(session, candidates, number) if session is not None else None
+        attempt = seen_through(held) if held is not None else None
         libraries = installed()
         library = _library(question.library, libraries)
-        attached = attempt is not None and any(
-            attempt.target.address == one.address for one in question.candidates
-        )
-        if attempt is not None and attached:
-            expects = question.candidates[0].expects
+        if attempt is not None:
+            expects = candidates[0].expects
             attempt = replace(attempt, target=replace(attempt.target, expects=expects))
             target = attempt.target
             if not _was_refused(question.client_id, target, session):
                 question = replace(question, client_id=attempt.client_id)
         else:
-            target = _likely(question.candidates)
+            target = _likely(candidates)
         own_ports: set[int] = set()
         addresses = Shared(lambda: resolve(target.host, target.port, question.timeout))
         return Context(
@@ -131,18 +135,19 @@ class Diagnostician:
             event_packages=event_packages(),
             library=library,
             loop=loop,
-            health=session.health() if session is not None else Health("closed"),
+            health=health_asked(session, held, candidates, number),
             probe=SharedProbe(
                 _known(attempt)
-                if attempt is not None and attached
+                if attempt is not None
                 else self._look(question, target, library, addresses, own_ports.add)
             ),
             addresses=addresses,
             timeout=question.timeout,
             connects=any(check.id == CONNECTING for check in question.checks()),
-            attached=attached,
+            attached=held is not None,
+            is_heard=held is None or held.is_watched,
             own_ports=own_ports,
-            pulse=session.pulse if attached and session is not None else None,
+            pulse=_pulse(session, held),
             show_accounts=question.show_accounts,
             holdings=session.holdings if session is not None else None,
             leases=session.tenant.store if session is not None else None,
@@ -182,6 +187,13 @@ class Diagnostician:
 def _failed(session: Session | None) -> Attempt | None:
     failed = session.failed if session is not None else None
     return presentable(failed) if failed is not None else None
+
+
+def _pulse(session: Session | None, held: Held | None) -> TakePulse | None:
+    """Return what takes the pulse of a connection; nobody can where it is not looked after."""
+    if session is None or held is None or not held.is_watched:
+        return None
+    return partial(session.pulse, held.held_ib)
 
 
 def _known(attempt: Attempt) -> Callable[[Callable[[Stage], None]], Awaitable[Attempt]]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from ibnb.session.synchronising import ways_out
+from ibnb.tws.attempt import cause
 from ibnb.tws.notices import link_after
 from ibnb.tws.story import tell, tell_lost, tell_refused
 
@@ -177,6 +179,21 @@ def link_lost(found: Findings) -> Seen | None:
     return Seen("connectivity-lost", tell_lost(lost_by), ("api.link",)) if lost_by else None
 
 
+def unsynchronised(found: Findings) -> Seen | None:
+    """See a library that gave a connection up after ready, at a gateway that lets clients in."""
+    failed, attempt = found.context.failed, found.attempt
+    if failed is None or attempt is None or found.context.attached:
+        return None
+    if cause(failed) != "sync-incomplete" or failed.target.address != attempt.target.address:
+        return None
+    summary = (
+        f"{tell(failed)} Just now the gateway let a client in: server version "
+        f"{attempt.server_version}."
+    )
+    steps, shown = ways_out(failed), ("session.state",)
+    return Seen("sync-incomplete", summary, shown, steps, severity="error", own_steps=True)
+
+
 def stale_at_hand(found: Findings) -> Seen | None:
     """See an `ib` in the user's hands that a rerun replaced: its calls fail whatever else works."""
     told = found.says("session.state", "stale-connection")
@@ -226,6 +243,7 @@ RULES: tuple[Rule, ...] = (
     on_the_wire,
     half_open,
     link_lost,
+    unsynchronised,
     stale_at_hand,
     failure,
     warning,

@@ -44,10 +44,10 @@ def _healthy(found: Findings) -> Verdict:
     )
     failed = context.failed
     if failed is not None and failed.target.address == attempt.target.address:
-        sentence += f" The last %ibconnect failed, so try it again. Then: {tell(failed)}"
+        sentence += f" The last try to connect failed, so try it again. Then: {tell(failed)}"
     verdict = _verdict(Seen("healthy", sentence), found)
-    # Whoever has the connection already need not be told how to open one.
-    return replace(verdict, fix=()) if context.attached else verdict
+    # Whoever has a connection already need not be told how to open one.
+    return replace(verdict, fix=()) if context.attached or context.health.is_open else verdict
 
 
 def _verdict(seen: Seen, found: Findings) -> Verdict:

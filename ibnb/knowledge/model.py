@@ -95,13 +95,15 @@ class Explanation:
 
     `facts` are sentences on what happened here and now (the notice as received, how long the
     opening waited, what closed it); `answers` are what the checks named by the entry found;
-    `asked` is the request that it is about, where it is known.
+    `asked` is the request that it is about, where it is known, and `connection` the number of the
+    connection of this process that it is about, 0 where it is about none in particular.
     """
 
     entry: Entry
     facts: tuple[str, ...] = ()
     answers: tuple[Answer, ...] = ()
     asked: Asked | None = None
+    connection: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry in the JSON format; the live evidence is not part of that format."""

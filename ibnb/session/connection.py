@@ -16,8 +16,7 @@ from ibnb.tws.target import Target
 
 from . import harness, libraries
 from .errors import ConnectFailed, OrdersLocked
-from .health import State
-from .held import Address, Held, address_of
+from .held import OPEN, Address, Held, address_of
 from .journal import Journal
 from .kept import Kept, ask_again, keep_events, keep_no_events, put_trades_back, take_down
 from .libraries import Library
@@ -26,7 +25,6 @@ from .opening import OpeningFailedError, open_ib
 from .runs import current_run
 from .succession import SESSION, Places, Succession
 
-OPEN = frozenset({"ready", "degraded"})
 ORDERS = frozenset({"open orders", "completed orders"})
 """What a synchronisation fetches of the gateway's orders."""
 
@@ -68,11 +66,7 @@ class Connection(Held):
 
     Attributes:
         ib: the library's own object, as the user has it.
-        state: ``ready``, ``degraded``, ``lost`` or ``closed``.
-        missing: what the synchronisation after ready did not bring.
         kept: what the `IB` object had when it lost its socket, until it is resumed.
-        lost: how it lost its socket last, or None.
-        first_notice: how many notices the journal had before this connection.
     """
 
     def __init__(
@@ -84,18 +78,19 @@ class Connection(Held):
         succession: Succession | None = None,
     ) -> None:
         self.ib: Any = plan.library.new_ib()
-        super().__init__(self.ib, plan.address, current_run(), journal, succession)
+        super().__init__(
+            self.ib,
+            plan.address,
+            current_run(),
+            journal,
+            on_change=on_change,
+            succession=succession,
+        )
         self.plan = plan
-        self.attempt: Attempt | None = None
-        self.state: State = "opening"
-        self.missing: tuple[str, ...] = ()
+        self.state = "opening"
         self.kept: Kept | None = None
-        self.lost: Loss | None = None
-        self.changed_at = time.time()
-        self.first_notice = journal.count
         self._hears = False
         self._lost_because = ""
-        self._on_change = on_change
         self._others_open = others_open
 
     @property
@@ -119,11 +114,6 @@ class Connection(Held):
     def orders_locked(self) -> bool:
         """Whether order-sending calls raise `OrdersLocked`."""
         return self.kind_is_live and not self.plan.trade
-
-    @property
-    def is_open(self) -> bool:
-        """Whether its socket is open and ready."""
-        return self.state in OPEN and bool(self.ib.isConnected())
 
     async def open(self) -> None:
         """Open it, lock its orders where the account is live, and synchronise.
@@ -179,8 +169,6 @@ class Connection(Held):
         if self.kept is not None:
             self.kept.end()
             self.kept = None
-        if self.state != "closed":
-            self._become("closed")
 
     async def drop(self, reason: str) -> None:
         """Give up a socket at whose other end nobody answers: it is lost then, and not closed."""
@@ -216,17 +204,13 @@ class Connection(Held):
 
     def _go(self) -> None:
         self.opened_at = time.time()
+        self.lost, self.closed_because = None, ""
         self._become("degraded" if self.missing else "ready")
         self.ib.connectedEvent.emit()
 
     def _still_connected(self) -> None:
         if not self.ib.isConnected():
             raise ConnectionError("the socket was lost during the synchronisation")
-
-    def _become(self, state: State) -> None:
-        self.state = state
-        self.changed_at = time.time()
-        self._on_change()
 
     def _on_loss(self) -> None:
         super()._on_loss()
@@ -239,14 +223,11 @@ class Connection(Held):
         if self.state in OPEN:
             if loss is not None and self._lost_because:
                 loss, self._lost_because = replace(loss, reason=self._lost_because), ""
-            self.lost = loss
-            self._become("lost" if loss is not None else "closed")
             super()._end(loss)
 
     def _on_notice(self, req_id: int, code: int, text: str, *contract: Any) -> None:
         if self._hears:
             super()._on_notice(req_id, code, text, *contract)
-            self._on_change()
 
 
 def _orders_locked() -> OrdersLocked:

@@ -28,6 +28,7 @@ from .patience import OnWait, patiently
 from .reach import Root
 from .runs import Run, current_run
 from .session import Session
+from .synchronising import synchronising
 
 MODULES = tuple(f"{name}.ib" for name in libraries.NAMES)
 
@@ -105,14 +106,13 @@ class Guard:
         session, home = self._session, self._session.home
         if not self._enabled() or home is None:
             return
-        session.holdings.look_around(session.journal)
+        session.holdings.look_around(session.hold)
         for held in session.holdings.all():
             if not held.is_watched and held.is_ready_on(home):
                 held.note_opened()
                 self._watch(held)
 
     def _watch(self, held: Held) -> None:
-        held.ended = self._session.note_end
         held.watch(lambda: self._session.holdings.others_open(held.held_ib))
 
     def _wrap(self, module: ModuleType) -> None:
@@ -198,16 +198,17 @@ class Guard:
     ) -> None:
         session, run = self._session, current_run()
         async with session.turn():
-            session.holdings.look_around(session.journal)
+            session.holdings.look_around(session.hold)
             await session.holdings.clear(address, run, ib)
             before = session.holdings.of(ib)
-            held = Held(ib, address, run, session.journal, session.holdings.succession)
+            held = session.hold(ib, address, run)
             if before is not None:
                 # An object that connects again itself is reopened in good order, not replaced.
                 await before.close()
                 before.unwatch()
                 session.let_go(before)
                 held.lineage = before.lineage
+                held.follows(before)
             held.note_requests()
             session.holdings.add(ib, held)
             opening = asyncio.ensure_future(self._open(ib, held, connect, wait))
@@ -233,9 +234,10 @@ class Guard:
         except BaseException:
             held.unwatch()
             await libraries.close(ib)
+            session.tell()
             raise
         session.tenant.took(held.address)
-        held.add_notices(attempt.notices)
+        held.came_up(attempt)
 
     async def _opened(
         self,
@@ -248,10 +250,16 @@ class Guard:
         target = Target(host, port)
         library = libraries.find_library(libraries.library_name(ib))
         try:
-            with self._waiting() as on_wait:
+            with self._waiting() as on_wait, synchronising(ib, held.request) as asked:
                 return await patiently(
                     lambda: watch_opening(
-                        ib, library, target, client_id, connect(), number=held.lineage
+                        ib,
+                        library,
+                        target,
+                        client_id,
+                        connect(),
+                        number=held.lineage,
+                        missing=asked.missing,
                     ),
                     client_id,
                     target,
@@ -260,6 +268,7 @@ class Guard:
                 )
         except OpeningFailedError as failure:
             self._session.failed = failure.attempt
+            held.gave_up(failure.attempt)
             raise await self._session.explained(failure) from None
 
 

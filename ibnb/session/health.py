@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from ibnb.tws.accounts import is_paper
 from ibnb.tws.notices import Link, Notice
+from ibnb.tws.story import tell
 from ibnb.tws.target import Target
 
 from . import harness, libraries
+from .connection import Connection
+from .held import OPEN, Held, State
 from .losses import CLOSED
 
-if TYPE_CHECKING:
-    from .connection import Connection
-
 LAST_NOTICES = 5
-State = Literal["closed", "opening", "ready", "degraded", "lost", "resuming"]
+GONE = frozenset({"lost", "closed"})
 
 
 @dataclass(frozen=True)
 class Health:
-    """The session at one moment; times are seconds since the epoch.
+    """A connection at one moment; times are seconds since the epoch.
 
-    `reason` says why the state is not ``ready``. `kind` is paper or live once accounts are known.
-    `stale` tells an `ib` that a later session replaced. `orders` says what may be sent.
+    `reason` says why the state is not ``ready``, and `changed_at` since when it is what it is.
+    `kind` is paper or live once accounts are known. `stale` tells an `ib` that a later connection
+    replaced. `orders` says what may be sent. `by_user` tells a connection that the user's own code
+    opened from the session.
     """
 
     state: State
@@ -42,52 +44,108 @@ class Health:
     link: Link = field(default_factory=Link)
     notices: tuple[Notice, ...] = ()
     missing: tuple[str, ...] = ()
+    by_user: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests can be sent."""
+        return self.state in OPEN
 
 
-def health_of(connection: Connection) -> Health:
-    """Return the health of a connection that ibnb opened."""
-    if connection.state == "lost" and connection.ib.isConnected():
-        # The user's own code connected it again, where no guard saw it.
-        return foreign_health(connection.ib)
-    plan, attempt = connection.plan, connection.attempt
+def health_of(held: Held) -> Health:
+    """Return the health of a connection of any origin that is looked after.
+
+    One that was opened where nobody watched is as it shows itself.
+    """
+    ib = held.held_ib
+    connected = ib is not None and bool(ib.isConnected())
+    if connected and not held.is_opening and (not held.is_watched or held.state in GONE):
+        return foreign_health(ib)
+    attempt = held.attempt
+    session = held if isinstance(held, Connection) else None
     accounts = (attempt.accounts or ()) if attempt is not None else ()
-    notices = connection.journal.since(connection.first_notice)
-    link = connection.link.link if connection.is_open else Link()
-    state, reason = connection.state, ""
-    if state in {"ready", "degraded"} and not connection.ib.isConnected():
-        state = "closed"
-    elif connection.is_open and link.lost_by is not None:
-        state, reason = "degraded", "the gateway lost its link to IBKR"
-    elif connection.missing:
-        reason = f"did not arrive: {', '.join(connection.missing)}"
-    elif state == "lost":
-        reason = connection.lost.reason if connection.lost is not None else CLOSED
-    elif state == "resuming":
-        reason = "the socket was lost; it is opened again"
+    version = attempt.server_version if attempt is not None else None
+    if attempt is None and connected and held.is_open:
+        accounts, version = tuple(ib.managedAccounts()), ib.client.serverVersion()
+    state, reason = _state(held, connected=connected)
     return Health(
         state=state,
-        target=plan.target,
-        client_id=plan.client_id,
-        library=f"{plan.library.name} {plan.library.version}",
-        server_version=attempt.server_version if attempt is not None else None,
+        target=Target(*held.address[:2]) if session is None else session.plan.target,
+        client_id=held.address[2],
+        library=_library(held),
+        server_version=version,
         accounts=accounts,
         kind=_kind(accounts),
-        orders="locked" if connection.orders_locked else "unlocked",
-        opened_at=connection.opened_at or None,
-        changed_at=connection.changed_at,
+        orders="locked" if _is_locked(held) else "unlocked",
+        opened_at=held.opened_at or None,
+        changed_at=held.changed_at,
         reason=reason,
-        stale=connection.stale_because,
-        link=link,
-        notices=notices[-LAST_NOTICES:],
-        missing=connection.missing,
+        stale=held.stale_because,
+        link=held.link.link if held.is_open else Link(),
+        notices=held.journal.over(held.number)[-LAST_NOTICES:],
+        missing=held.missing if held.is_open else (),
+        by_user=session is None,
     )
+
+
+def _state(held: Held, *, connected: bool) -> tuple[State, str]:
+    """Return the state of a connection, and why it is that."""
+    if held.is_opening:
+        return "opening", ""
+    if held.state not in OPEN:
+        return held.state, _why_not_open(held)
+    if not connected:
+        return "closed", ""
+    troubles = _troubles(held)
+    return "degraded" if troubles else "ready", "; ".join(troubles)
+
+
+def _why_not_open(held: Held) -> str:
+    failed = held.attempt if held.attempt is not None and held.attempt.ending != "ready" else None
+    match held.state:
+        case "lost":
+            reason = held.lost.reason if held.lost is not None else CLOSED
+            return f"{reason}; the last try to connect again: {tell(failed)}" if failed else reason
+        case "resuming":
+            return "the socket was lost; it is opened again"
+        case "closed" if not held.stale_because:
+            return tell(failed) if failed else held.closed_because.rstrip(".")
+        case _:
+            return ""
+
+
+def _troubles(held: Held) -> list[str]:
+    link = held.link.link
+    troubles = []
+    if link.lost_by is not None:
+        troubles.append("the gateway lost its link to IBKR")
+    if link.broken_farms:
+        count = len(link.broken_farms)
+        troubles.append("a data farm is broken" if count == 1 else f"{count} data farms are broken")
+    if held.missing:
+        troubles.append(f"did not arrive: {', '.join(held.missing)}")
+    return troubles
+
+
+def _library(held: Held) -> str:
+    if isinstance(held, Connection):
+        return f"{held.plan.library.name} {held.plan.library.version}"
+    ib = held.held_ib
+    return libraries.library_name(ib) if ib is not None else ""
+
+
+def _is_locked(held: Held) -> bool:
+    if isinstance(held, Connection):
+        return held.orders_locked
+    ib = held.held_ib
+    return ib is not None and harness.orders_locked(ib)
 
 
 def foreign_health(ib: Any) -> Health:
     """Return the health of an `IB` object that the user's own code connected."""
     client = ib.client
     if not ib.isConnected():
-        return Health("closed", library=libraries.library_name(ib))
+        return Health("closed", library=libraries.library_name(ib), by_user=True)
     accounts = tuple(ib.managedAccounts())
     return Health(
         "ready",
@@ -98,6 +156,7 @@ def foreign_health(ib: Any) -> Health:
         accounts=accounts,
         kind=_kind(accounts),
         orders="locked" if harness.orders_locked(ib) else "unlocked",
+        by_user=True,
     )
 
 

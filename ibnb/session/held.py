@@ -8,8 +8,9 @@ import time
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
+from ibnb.tws.attempt import Attempt
 from ibnb.tws.notices import Code, LinkFollower, Notice
 from ibnb.tws.own import plain_host
 
@@ -18,12 +19,15 @@ from .errors import ConnectFailed, StaleConnection
 from .handlers import unwatch_handlers, watch_handlers
 from .journal import Journal
 from .loops import CLEANING_SECONDS
-from .losses import CLOSED, Loss, where
+from .losses import CLOSED, OWN_CODE, Loss, where
+from .requests import Request
 from .runs import Run, Runs
 from .succession import Places, Succession
 
 LOG = logging.getLogger("ibnb")
 Address = tuple[str, int, int]
+State = Literal["closed", "opening", "ready", "degraded", "lost", "resuming"]
+OPEN = frozenset({"ready", "degraded"})
 
 
 def address_of(host: str, port: int, client_id: int) -> Address:
@@ -45,6 +49,13 @@ class Held:
             had before, if there was one.
         ended: is told how the socket ended, when that was not asked for by ibnb: with the loss,
             or with None where the user's own code closed it.
+        state: ``ready``, ``degraded``, ``lost`` or ``closed``, and of the session also ``opening``
+            or ``resuming``.
+        changed_at: when it came to this state, in seconds since the epoch.
+        attempt: how its opening went; None if nobody saw that.
+        missing: what the synchronisation after ready did not bring.
+        lost: how it lost its socket, until it is open again; None if it did not.
+        closed_because: what closed it on purpose, as a sentence; empty if nothing did.
     """
 
     def __init__(
@@ -53,6 +64,8 @@ class Held:
         address: Address,
         run: Run | None,
         journal: Journal,
+        *,
+        on_change: Callable[[], None] = lambda: None,
         succession: Succession | None = None,
     ) -> None:
         self._ib = weakref.ref(ib)
@@ -66,9 +79,16 @@ class Held:
         self.lineage = self._succession.new_lineage()
         self.ended: Callable[[Held, Loss | None], None] = lambda _held, _loss: None
         self.opening: asyncio.Future[Any] | None = None
+        self.state: State = "closed"
+        self.changed_at = time.time()
+        self.attempt: Attempt | None = None
+        self.missing: tuple[str, ...] = ()
+        self.lost: Loss | None = None
+        self.closed_because = ""
         self._was_lost = False
         self._is_closing = False
         self._is_watched = False
+        self._on_change = on_change
         self.journal = journal
         self._pending: harness.Pending = {}
         self._own_handlers: dict[str, int] = {}
@@ -110,6 +130,33 @@ class Held:
         """Whether an opening is under way."""
         return self.opening is not None and not self.opening.done()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether its socket is open and ready."""
+        ib = self.held_ib
+        return ib is not None and self.state in OPEN and bool(ib.isConnected())
+
+    def came_up(self, attempt: Attempt) -> None:
+        """Take note that it is open, and of what its opening showed."""
+        self.attempt, self.missing = attempt, attempt.missing
+        self.lost, self.closed_because = None, ""
+        self.add_notices(attempt.notices)
+        self._become("degraded" if self.missing else "ready")
+
+    def gave_up(self, attempt: Attempt) -> None:
+        """Take note that it could not be opened: what was lost before is still lost."""
+        self.attempt = attempt
+        self._become_gone()
+
+    def follows(self, before: Held) -> None:
+        """Take over what the same object had before: what was lost is, until this is open."""
+        self.lost = before.lost
+        self._become_gone()
+
+    def request(self, req_id: int) -> Request | None:
+        """Return the request that was sent over it with a number, or None."""
+        return self.journal.requests.request(req_id, self.number)
+
     def note_requests(self) -> None:
         """Begin to take down what is requested over it, before it opens or any time later."""
         self.journal.requests.put_on(self.held_ib, self.number, self.address[2])
@@ -129,6 +176,8 @@ class Held:
         # Not of the object's own class: a user's may connect as soon as it is made.
         self._own_handlers = dict(harness.own_handler_counts(libraries.ib_class(ib)))
         self.count_own_handler("errorEvent")
+        if ib.isConnected():
+            self._become("ready")
 
     def count_own_handler(self, event: str) -> None:
         """Take note that one handler of an event is ibnb's own, and none that a user left."""
@@ -172,6 +221,9 @@ class Held:
             return
         self._fail_pending(because)
         await libraries.close(ib)
+        if self.state != "closed":
+            self.closed_because = because
+            self._become("closed")
 
     async def retire(self, because: str) -> None:
         """Close it for good: its `ib` raises `StaleConnection` from now on, with `because`."""
@@ -234,6 +286,7 @@ class Held:
 
     def _on_notice(self, req_id: int, code: int, text: str, *_contract: Any) -> None:
         self._add(Notice(code, text, req_id, time.time(), self.number))
+        self._on_change()
         if code == Code.VALIDATION:
             harness.end_refused(self.held_ib, self._pending, req_id, code, text)
 
@@ -252,4 +305,18 @@ class Held:
             self._end(None)
 
     def _end(self, loss: Loss | None) -> None:
+        self.lost = loss
+        self.closed_because = "" if loss is not None else f"{OWN_CODE} closed the connection."
+        self._become_gone()
         self.ended(self, loss)
+
+    def _become_gone(self) -> None:
+        if self.lost is not None:
+            self._become("lost", self.lost.time)
+        else:
+            self._become("closed")
+
+    def _become(self, state: State, since: float | None = None) -> None:
+        self.state = state
+        self.changed_at = time.time() if since is None else since
+        self._on_change()

@@ -11,7 +11,6 @@ from typing import Any
 
 from . import libraries
 from .held import Address, Held, address_of
-from .journal import Journal
 from .losses import where
 from .reach import Outcome, Path, Root, running_code, search
 from .runs import Run, Runs
@@ -78,7 +77,7 @@ class Holdings:
         """Take note of an `IB` object that connects, looked after or not."""
         self._met.add(ib)
 
-    def look_around(self, journal: Journal) -> None:
+    def look_around(self, hold: Callable[[Any, Address, Run | None], Held]) -> None:
         """Find what was connected before anybody looked after it, without a scan of the heap.
 
         That is what a variable of the user's is, or what has a transport on the notebook's loop.
@@ -86,7 +85,7 @@ class Holdings:
         for ib in self._connected():
             if self.of(ib) is None:
                 address = address_of(ib.client.host, ib.client.port, ib.client.clientId)
-                self.add(ib, Held(ib, address, None, journal, self.succession))
+                self.add(ib, hold(ib, address, None))
 
     def of(self, ib: Any) -> Held | None:
         """Return what is known of an `IB` object, or None."""
@@ -94,7 +93,9 @@ class Holdings:
 
     def all(self) -> tuple[Held, ...]:
         """Return everything that is known."""
-        return tuple(self._held.values())
+        # A diagnosis asks from a thread of its own: the references are copied in one step.
+        known = (ref() for ref in self._held.keyrefs())
+        return tuple(self._held[ib] for ib in known if ib is not None and ib in self._held)
 
     def add(self, ib: Any, held: Held) -> None:
         """Take an `IB` object into account from now on."""

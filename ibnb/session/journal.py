@@ -56,6 +56,10 @@ class Journal:
         new = min(self.count - count, len(self._notices))
         return tuple(self._notices)[len(self._notices) - new :] if new > 0 else ()
 
+    def over(self, connection: int) -> tuple[Notice, ...]:
+        """Return the kept notices that came over one connection of this kernel, oldest first."""
+        return tuple(one for one in tuple(self._notices) if one.connection == connection)
+
     def latest(self, connection: int | None = None) -> Notice | None:
         """Return the notice that came last, on any connection or on one; None without any."""
         if connection is None:

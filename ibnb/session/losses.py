@@ -18,6 +18,7 @@ KEPT = 50
 RECENT = 60.0
 """Seconds for which a notice may have to do with a loss that follows it."""
 CLOSED = "the other side closed the socket"
+OWN_CODE = "the notebook's own code"
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import errno
 import math
 import socket
 import time
-from collections.abc import Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ibnb.tws.attempt import Attempt, Ending, cause
@@ -17,6 +17,7 @@ from ibnb.tws.notices import REFUSING
 from ibnb.tws.target import Target
 
 from . import libraries
+from .errors import IbnbError
 from .libraries import Library
 from .loops import CLEANING_SECONDS
 from .quiet import Hush, hushed
@@ -28,6 +29,13 @@ AGAIN_SECONDS = 0.02
 """How long a task that was cancelled may go on before it is cancelled again."""
 REFUSAL_SECONDS = 0.07
 """How long the close that follows a refusing notice may take before it is not waited for."""
+
+
+OF_THE_NETWORK = (TimeoutError, ConnectionError)
+"""What a library raises if its synchronisation does not come to an end."""
+
+Missing = Callable[[tuple[str, ...]], tuple[str, ...]]
+"""Says, of a connection with these accounts, what the library asked for and did not get."""
 
 
 class OpeningFailedError(Exception):
@@ -124,15 +132,17 @@ async def watch_opening(
     *,
     timeout: float | None = None,
     number: int | None = None,
+    missing: Missing = lambda _accounts: (),
 ) -> Attempt:
     """Let a library's own connecting run, and end it as soon as the wire shows that it is vain.
 
-    `timeout` is in seconds; with None the library's own time limit is the only one. What goes
-    wrong after the stage ``ready`` is the library's to raise. `number` is that by which
-    its handlers know whose they are, since its socket is made here.
+    `timeout` is in seconds; with None the library's own time limit is the only one. `missing` says
+    what the library asked for after ready and did not get. An error of this side is raised as it
+    is. `number` is that by which the connection's handlers know whose they are.
 
     Raises:
-        OpeningFailedError: it did not become ready. No socket and no task is left behind.
+        OpeningFailedError: it did not become ready, or the library gave up after that. No socket
+            and no task is left behind.
         asyncio.CancelledError: the caller gave up; nothing is left behind then either.
     """
     loop = asyncio.get_running_loop()
@@ -148,7 +158,7 @@ async def watch_opening(
         try:
             await _first_of({task, watch.decided}, timeout)
             if watch.stage >= Stage.READY:
-                await task
+                await _synchronised(task)
             ending, detail = _ending(task, watch, connection)
             attempt = Attempt.seen(
                 watch.handshake,
@@ -161,6 +171,7 @@ async def watch_opening(
                 total=time.perf_counter() - watch.begun,
                 detail=detail,
             )
+            attempt = replace(attempt, missing=missing(attempt.accounts or ()))
             _require_ready(attempt)
         except BaseException:
             # Whatever ends it: a task that is left would connect later, unowned.
@@ -186,6 +197,16 @@ async def _first_of(futures: set[asyncio.Future[Any]], timeout: float | None) ->
         )
 
 
+async def _synchronised(task: asyncio.Task[Any]) -> None:
+    """Wait until the library's synchronisation is over; how it went is known to the task."""
+    try:
+        await task
+    except IbnbError:
+        raise
+    except OF_THE_NETWORK:
+        return
+
+
 def _require_ready(attempt: Attempt) -> None:
     if attempt.ending != "ready" or cause(attempt) is not None:
         raise OpeningFailedError(attempt)
@@ -195,7 +216,7 @@ def _ending(task: asyncio.Task[None], watch: _Watch, connection: Any) -> tuple[E
     # The greeting is sent as soon as TCP is open; the transport may be gone again by now.
     if connection.transport is not None or connection.numBytesSent:
         watch.reach(Stage.TCP)
-    if watch.decided.done() and watch.stage < Stage.READY:
+    if watch.decided.done() and (watch.stage < Stage.READY or _has_failed(task)):
         return watch.decided.result(), ""
     if not task.done():
         unanswered = watch.stage < Stage.TCP
@@ -207,6 +228,10 @@ def _ending(task: asyncio.Task[None], watch: _Watch, connection: Any) -> tuple[E
     return _ending_of(error, watch.stage)
 
 
+def _has_failed(task: asyncio.Task[None]) -> bool:
+    return task.done() and task.exception() is not None
+
+
 def _ending_of(error: BaseException, stage: Stage) -> tuple[Ending, str]:
     match error:
         case ConnectionRefusedError():
@@ -216,6 +241,8 @@ def _ending_of(error: BaseException, stage: Stage) -> tuple[Ending, str]:
         case _ if not isinstance(error, OSError | EOFError):
             # No word from the network, but an error of this side: that is told as it is.
             raise error
+        case TimeoutError() | ConnectionError() if stage >= Stage.READY:
+            return "incomplete", ""
         case TimeoutError() if stage >= Stage.TCP:
             return "timeout", ""
         case OSError() if stage < Stage.TCP:

@@ -22,13 +22,14 @@ from .held import Address, Held, address_of
 from .holdings import Holdings, closed_line
 from .journal import Journal
 from .leases import Tenant
-from .losses import Endings, Loss, where
+from .losses import OWN_CODE, Endings, Loss, where
 from .opening import OpeningFailedError
 from .outcomes import Closed, Opened
 from .patience import OnWait, patiently
 from .resuming import Resuming
-from .runs import current_run
+from .runs import Run, current_run
 from .succession import Succession
+from .synchronising import ways_out
 
 if TYPE_CHECKING:
     from .pulse import Pulse, Pulses
@@ -50,7 +51,7 @@ class Session:
         holdings: every connection of this kernel, the user's own too.
         tenant: this notebook's leases.
         listeners: called without arguments whenever the health may have changed.
-        failed: the last attempt that came to nothing, until a later one succeeds.
+        failed_at: when what `failed` is failed, in seconds since the epoch.
         resuming: brings the connection back after it was lost.
     """
 
@@ -62,7 +63,8 @@ class Session:
         self.listeners: list[Callable[[], None]] = []
         self.connection: Connection | None = None
         self.home: asyncio.AbstractEventLoop | None = None
-        self.failed: Attempt | None = None
+        self._failed: Attempt | None = None
+        self.failed_at = 0.0
         self._opening: Plan | None = None
         self._ended: weakref.WeakKeyDictionary[Any, Health] = weakref.WeakKeyDictionary()
         self._last: Health | None = None
@@ -71,6 +73,15 @@ class Session:
         self._locked: weakref.WeakSet[Any] = weakref.WeakSet()
         self._pulses: Pulses | None = None
         self.resuming = Resuming(self)
+
+    @property
+    def failed(self) -> Attempt | None:
+        """The last attempt that came to nothing, until a later one succeeds."""
+        return self._failed
+
+    @failed.setter
+    def failed(self, attempt: Attempt | None) -> None:
+        self._failed, self.failed_at = attempt, time.time()
 
     @property
     def losses(self) -> tuple[Loss, ...]:
@@ -96,7 +107,7 @@ class Session:
             if held is self.connection and isinstance(held, Connection):
                 self.resuming.begin(held)
         else:
-            self._endings.closed(ib, held.address, "the notebook's own code")
+            self._endings.closed(ib, held.address, OWN_CODE)
         self.tenant.gave_back(held.address)
         self.tell()
 
@@ -118,7 +129,7 @@ class Session:
         """
         self.resuming.stop()
         async with self.turn():
-            self.holdings.look_around(self.journal)
+            self.holdings.look_around(self.hold)
             try:
                 return await self._connect(plan, candidates, wait, on_wait)
             finally:
@@ -190,12 +201,13 @@ class Session:
             if held is None:
                 client = ib.client
                 address = address_of(client.host, client.port, client.clientId)
-                held = Held(ib, address, None, self.journal, self.holdings.succession)
+                held = self.hold(ib, address, None)
             closed = Closed(held.address, held.leftovers())
             await held.close(because)
             held.unwatch()
             self._endings.closed(ib, held.address, "%ibdisconnect")
             self.holdings.succession.left(held.lineage, held.places)
+            self._ended[ib] = health_of(held)
             self.holdings.drop(ib)
             self.tenant.gave_back(held.address)
             self.tell()
@@ -226,6 +238,13 @@ class Session:
             self._turn = asyncio.Lock()
         return self._turn
 
+    def hold(self, ib: Any, address: Address, run: Run | None) -> Held:
+        """Return what looks after an `IB` object that the user's own code connects."""
+        succession = self.holdings.succession
+        held = Held(ib, address, run, self.journal, on_change=self.tell, succession=succession)
+        held.ended = self.note_end
+        return held
+
     def let_go(self, held: Held) -> None:
         """Take note that a connection is the user's own from now on, where it was the session's."""
         if held is self.connection:
@@ -252,38 +271,25 @@ class Session:
                 find_holders, target, client_id, self.tenant.store, keeper, sockets
             )
             facts += tell_holders(target, client_id, holders)
+        elif verdict == "sync-incomplete":
+            facts += ways_out(attempt)[:1]
         kind = ConnectRefused if attempt.ending == "refused" else ConnectFailed
         return kind(verdict, tuple(facts))
 
     def health(self, ib: Any = None) -> Health:
         """Return the health of the session, or of an `IB` object of any origin."""
-        if ib is not None and (self.connection is None or ib is not self.connection.ib):
+        held = self.holdings.of(ib) if ib is not None else self.connection
+        if held is not None:
+            return health_of(held)
+        if ib is not None:
             ended = self._ended.get(ib)
-            if ended is None or ib.isConnected():
-                return foreign_health(ib)
-            return ended
-        if self._opening is not None and self.connection is None:
+            return foreign_health(ib) if ended is None or ib.isConnected() else ended
+        if self._opening is not None:
             plan = self._opening
             return Health("opening", plan.target, plan.client_id, plan.library.name)
-        if self.connection is None:
-            if self.failed is not None:
-                return Health("closed", reason=tell(self.failed))
-            return self._last or Health("closed")
-        return health_of(self.connection)
-
-    def attempt_now(self) -> Attempt | None:
-        """Return the opening of the live connection, with the notices since; None where none is.
-
-        Of those that the journal keeps no longer, the ones that still say how the link is are with
-        them, and come first.
-        """
-        connection = self.connection
-        if connection is None or connection.attempt is None or not connection.is_open:
-            return None
-        notices = self.journal.since(connection.first_notice)
-        kept = set(map(id, notices))
-        older = (notice for notice in connection.link.standing if id(notice) not in kept)
-        return replace(connection.attempt, notices=(*older, *notices))
+        if self.failed is not None:
+            return Health("closed", reason=tell(self.failed))
+        return self._last or Health("closed")
 
     async def pulse(self, ib: Any = None, **timing: float) -> Pulse:
         """Return whether the gateway behind the session, or behind an `IB` object, still answers.
@@ -397,13 +403,14 @@ class Session:
     def _forget(self, held: Held) -> None:
         """Keep of what was closed for good only how it is shown."""
         self.tenant.gave_back(held.address)
-        self._endings.replaced(held.held_ib, held.stale_because)
-        if isinstance(held, Connection):
-            self._ended[held.ib] = health_of(held)
-            if held is self.connection:
-                self.resuming.stop()
-                self.connection = None
-            self.tell()
+        ib = held.held_ib
+        self._endings.replaced(ib, held.stale_because)
+        if ib is not None:
+            self._ended[ib] = health_of(held)
+        if held is self.connection:
+            self.resuming.stop()
+            self.connection = None
+        self.tell()
 
     def tell(self) -> None:
         """Let the listeners know that the health may have changed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -13,7 +14,15 @@ if TYPE_CHECKING:
     from .target import Target
 
 Ending = Literal[
-    "ready", "answered", "closed", "timeout", "refused", "unreachable", "unresolved", "foreign"
+    "ready",
+    "answered",
+    "closed",
+    "timeout",
+    "incomplete",
+    "refused",
+    "unreachable",
+    "unresolved",
+    "foreign",
 ]
 """How an opening ended.
 
@@ -21,7 +30,8 @@ Ending = Literal[
 that it never becomes ready (a version too old, an empty account list, a refusal), and the opening
 was ended from this side. ``closed``: the gateway closed or reset it. ``timeout``: TCP opened, and
 then the time ran out. ``refused``, ``unreachable`` and ``unresolved``: TCP never opened.
-``foreign``: bytes came that no gateway sends.
+``foreign``: bytes came that no gateway sends. ``incomplete``: it became ready, and the library then
+gave up because answers to its first requests did not come.
 """
 
 
@@ -32,7 +42,8 @@ class Attempt:
     `stage` is the last stage that was reached, `ending` how it ended. `seconds` maps each stage
     that was reached to its time since the beginning; `total` is the whole opening, in seconds.
     `received` counts the bytes that came, and `beginning` is the first of them. `more_notices`
-    counts the notices that came and are not in `notices`.
+    counts the notices that came and are not in `notices`. `missing` names what the library asked
+    for after ready and did not get.
     """
 
     target: Target
@@ -55,6 +66,7 @@ class Attempt:
     seconds: dict[str, float] = field(default_factory=dict)
     total: float = 0.0
     more_notices: int = 0
+    missing: tuple[str, ...] = ()
 
     @classmethod
     def seen(
@@ -114,6 +126,14 @@ class Attempt:
         return self.gateway_time - self.gateway_time_at
 
 
+_UNFINISHED: Mapping[Ending, str] = {
+    "closed": "closed-after-start",
+    "timeout": "not-ready",
+    "incomplete": "sync-incomplete",
+}
+"""The causes of what ended after the session start, unless the link to IBKR was lost."""
+
+
 def cause(attempt: Attempt) -> str | None:
     """Return the catalogue id of what kept an opening from being usable, or None when it is.
 
@@ -141,9 +161,9 @@ def _cause_after_version(attempt: Attempt) -> str | None:
             return "paper-disclaimer"
     if attempt.accounts == ():
         return "no-accounts"
-    if attempt.ending in {"closed", "timeout"}:
-        silent = "closed-after-start" if attempt.ending == "closed" else "not-ready"
-        return silent if attempt.link_lost_by is None else "connectivity-lost"
+    if attempt.ending in _UNFINISHED:
+        unfinished = _UNFINISHED[attempt.ending]
+        return unfinished if attempt.link_lost_by is None else "connectivity-lost"
     if wrong_environment(attempt.target, attempt.accounts):
         return "wrong-environment"
     return None

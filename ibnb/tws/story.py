@@ -52,8 +52,10 @@ def tell(attempt: Attempt) -> str:  # noqa: C901, PLR0911, PLR0912
             return f"{where} closed the connection right after the session start{_why(attempt)}"
         case "not-ready":
             return f"{_tell_not_ready(attempt)}{_heard(attempt)}"
+        case "sync-incomplete":
+            return f"{_tell_incomplete(attempt)}{_meanwhile(attempt)}"
         case "connectivity-lost":
-            return f"{_tell_not_ready(attempt)}{_tell_link(attempt)}"
+            return f"{_tell_unfinished(attempt)}{_tell_link(attempt)}"
         case "no-accounts":
             return f"{where} started the session, but its list of accounts is empty."
         case _:
@@ -90,6 +92,20 @@ def _missing(attempt: Attempt) -> list[str]:
     if attempt.accounts is None:
         missing.append("list of accounts (managedAccounts)")
     return missing
+
+
+def _tell_unfinished(attempt: Attempt) -> str:
+    return (_tell_incomplete if attempt.ending == "incomplete" else _tell_not_ready)(attempt)
+
+
+def _tell_incomplete(attempt: Attempt) -> str:
+    missing = " and ".join(attempt.missing) or "its first requests"
+    return (
+        f"{attempt.target} was ready for client ID {attempt.client_id} after "
+        f"{span(attempt.seconds.get(str(Stage.READY), 0))}, but did not answer the library's "
+        f"request for {missing}: after {span(attempt.total)} the library gave up and closed the "
+        "connection."
+    )
 
 
 def _tell_not_ready(attempt: Attempt) -> str:
@@ -130,6 +146,12 @@ def _why(attempt: Attempt) -> str:
     if not telling:
         return f", and no notice said why.{_heard(attempt)}"
     return f". Before that it sent {_words(telling[-1])}"
+
+
+def _meanwhile(attempt: Attempt) -> str:
+    """Say what the gateway said instead of an answer, where that may be why."""
+    telling = [notice for notice in attempt.notices if tells_why(notice.code)]
+    return f" Meanwhile it sent {_words(telling[-1])}" if telling else ""
 
 
 def _refusal(attempt: Attempt) -> str:

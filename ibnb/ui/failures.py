@@ -69,5 +69,8 @@ def _of_python(error: BaseException, functions: tuple[str, ...], app: App) -> Ex
 def _with_fate(explanation: Explanation, error: BaseException, app: App) -> Explanation:
     """Add when and why the very `ib` of this call was lost, closed or replaced."""
     ib = ib_of(error)
-    fate = app.session.fate(ib) if ib is not None else None
-    return replace(explanation, facts=(fate,)) if fate else explanation
+    if ib is None:
+        return explanation
+    held, fate = app.session.holdings.of(ib), app.session.fate(ib)
+    number = held.number if held is not None else 0
+    return replace(explanation, facts=(fate,) if fate else (), connection=number)

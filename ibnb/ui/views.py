@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from ibnb.session.losses import clock
 from ibnb.tws.accounts import mask
 
 from . import words
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .words import Mark
 
 NOTICES_SHOWN = 5
+ENDED = frozenset({"lost", "closed"})
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,8 @@ class BadgeView:
 
     `kind` is ``PAPER``, ``LIVE`` or what is known instead; `orders` speaks of a live account's
     order lock. `facts` are short and in the order of their weight; `reason` says why
-    the state is not ready, and `replaced` by what a stale connection was replaced.
+    the state is not ready, `ended` since when a connection is gone, and `replaced` by what a stale
+    connection was replaced.
     """
 
     mark: Mark
@@ -129,6 +132,7 @@ class BadgeView:
     farms: tuple[tuple[str, Mark], ...]
     notices: tuple[NoticeLine, ...]
     opened: str
+    ended: str
     as_of: str
 
 
@@ -218,6 +222,7 @@ def badge_view(
         ),
         notices=_notices(health.notices, show_accounts=show_accounts),
         opened=_clock(health.opened_at) if health.opened_at else "",
+        ended=clock(health.changed_at) if health.changed_at and health.state in ENDED else "",
         as_of=_clock(time.time() if now is None else now),
     )
 

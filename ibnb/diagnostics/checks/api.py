@@ -103,6 +103,13 @@ async def accounts(context: Context) -> Result:
 async def link(context: Context) -> Result:
     """Look what notices said of the gateway's link to IBKR and of its data farms."""
     attempt = await context.probe.attempt()
+    if not context.is_heard:
+        return Result(
+            "api.link",
+            "skip",
+            "The connection was opened where ibnb did not watch it: what the gateway said of its "
+            "link is not known.",
+        )
     state = link_after(attempt.notices)
     farms = {mask_in(name): said for name, said in [*state.farms.items()][:MOST_NOTICES]}
     evidence = {"farms": farms, "notices": _told(attempt)}

@@ -242,7 +242,7 @@ def _tell_client(client: SocketClient) -> str:
 async def tcp(context: Context) -> Result:
     """Look whether a TCP connection opens."""
     if context.attached:
-        return Result("net.tcp", "pass", "The session's own connection is open: no other was made.")
+        return Result("net.tcp", "pass", "This notebook's connection is open: no other was made.")
     attempt = await context.probe.until(Stage.TCP)
     if attempt is None or attempt.stage >= Stage.TCP:
         return Result("net.tcp", "pass", f"{context.target} accepts TCP connections.")

@@ -14,13 +14,21 @@ from ibnb.tws.attempt import cause, is_refusal_of
 from ibnb.tws.story import span, tell, tell_refused
 from ibnb.tws.target import Target
 
-OPEN = frozenset({"ready", "degraded"})
 GONE = frozenset({"lost", "resuming"})
 RECENT_SECONDS = 3600.0
 SHOWN_LOSSES = 5
 PULSE_SECONDS = 30.0
 PROBE_SECONDS = 120.0
 """A check that waits for the probe ends with it; the probe has time limits of its own."""
+
+
+ASKED_WITH = {
+    "positions": "ib.reqPositions()",
+    "open orders": "ib.reqAllOpenOrders()",
+    "completed orders": "ib.reqCompletedOrders(False)",
+    "executions": "ib.reqExecutions()",
+}
+"""What brings what a synchronisation did not."""
 
 
 async def state(context: Context) -> Result:
@@ -40,10 +48,10 @@ async def state(context: Context) -> Result:
             entry="stale-connection",
             fix=("Run %ibconnect: it binds `ib` to the connection that is open.",),
         )
-    if health.state in OPEN:
-        return _open(health, evidence, here=_is_here(health.target, context))
+    if health.is_open:
+        return _open(health, evidence, context)
     if health.state in GONE:
-        return _gone(health, evidence, here=_is_here(health.target, context))
+        return _gone(health, evidence, context)
     if context.failed is not None:
         here = _is_here(context.failed.target, context)
         return Result(
@@ -53,7 +61,8 @@ async def state(context: Context) -> Result:
             evidence,
             entry=cause(context.failed) if here else None,
         )
-    return Result("session.state", "pass", "This notebook has no connection open.", evidence)
+    was = f" That to {health.target} is closed: {health.reason}." if health.reason else ""
+    return Result("session.state", "pass", f"This notebook has no connection open.{was}", evidence)
 
 
 def _is_here(target: Target | None, context: Context) -> bool:
@@ -61,8 +70,9 @@ def _is_here(target: Target | None, context: Context) -> bool:
     return target is not None and target.address == context.target.address
 
 
-def _gone(health: Health, evidence: dict[str, object], *, here: bool) -> Result:
+def _gone(health: Health, evidence: dict[str, object], context: Context) -> Result:
     """Tell of a connection that was lost, whether or not it is being opened again."""
+    here = _is_here(health.target, context)
     if health.state == "resuming":
         return Result(
             "session.state",
@@ -75,31 +85,49 @@ def _gone(health: Health, evidence: dict[str, object], *, here: bool) -> Result:
     return Result(
         "session.state",
         "fail" if here else "warn",
-        f"The connection to {health.target} was lost: {health.reason}.",
+        f"The connection to {health.target} was lost: {health.reason.rstrip('.')}."
+        f"{_last_try(health, context)}",
         evidence,
         entry="not-connected" if here else None,
-        fix=("%ibconnect opens a new connection.",),
+        fix=(_open_again(health),),
     )
 
 
-def _open(health: Health, evidence: dict[str, object], *, here: bool) -> Result:
+def _open_again(health: Health) -> str:
+    if not health.by_user:
+        return "%ibconnect opens a new connection."
+    return (
+        f"Run the code that connected it again; or %ibconnect {health.target}, which opens a "
+        "connection that is resumed after a loss."
+    )
+
+
+def _open(health: Health, evidence: dict[str, object], context: Context) -> Result:
     status: Status = "pass" if health.state == "ready" else "warn"
     reason = f", degraded: {health.reason}" if health.reason else ""
-    return Result(
-        "session.state",
-        status,
-        f"Connected to {health.target} as client ID {health.client_id}{reason}.",
-        evidence,
-        entry="sync-incomplete" if health.missing and here else None,
-    )
+    summary = f"Connected to {health.target} as client ID {health.client_id}{reason}."
+    here = _is_here(health.target, context)
+    entry = "sync-incomplete" if health.missing and here else None
+    last_try = "" if here else _last_try(health, context)
+    if last_try and context.failed is not None:
+        status, entry = "warn", cause(context.failed)
+    again = [ASKED_WITH[name] for name in health.missing if name in ASKED_WITH]
+    fix = (f"Ask again: ib.RequestTimeout = 10; {'; '.join(again)}",) if again and here else ()
+    return Result("session.state", status, f"{summary}{last_try}", evidence, entry=entry, fix=fix)
+
+
+def _last_try(health: Health, context: Context) -> str:
+    """Return a sentence on what failed here last, where the health does not say it already."""
+    failed = context.failed
+    if failed is None or not _is_here(failed.target, context) or tell(failed) in health.reason:
+        return ""
+    return f" The last try: {tell(failed)}"
 
 
 async def heartbeat(context: Context) -> Result:
     """Look whether the open connection still answers: a busy kernel is not a dead gateway."""
     if context.pulse is None:
-        return Result(
-            "session.heartbeat", "skip", "No session is open on this target: nothing to listen to."
-        )
+        return Result("session.heartbeat", "skip", _nothing_to_listen_to(attached=context.attached))
     pulse = await context.pulse()
     evidence = {"round_trip_seconds": pulse.round_trip, "heard_seconds_ago": pulse.heard_ago}
     match pulse.status:
@@ -114,13 +142,25 @@ async def heartbeat(context: Context) -> Result:
                 "without a single byte.",
                 evidence,
                 entry="half-open",
-                fix=("%ibconnect closes this connection and opens a new one.",),
+                fix=(_close_and_open(context.health),),
             )
         case "closed":
             reason = "the connection was closed meanwhile."
         case _:
             reason = "the kernel was busy, so that silence would say nothing of the gateway."
     return Result("session.heartbeat", "skip", f"Not judged: {reason}", evidence)
+
+
+def _nothing_to_listen_to(*, attached: bool) -> str:
+    if attached:
+        return "The connection was opened where ibnb did not watch it: it is not listened to."
+    return "No connection of this notebook is open on this target: nothing to listen to."
+
+
+def _close_and_open(health: Health) -> str:
+    if not health.by_user:
+        return "%ibconnect closes this connection and opens a new one."
+    return "Call disconnect() on its IB object, then run the code that connected it again."
 
 
 async def history(context: Context) -> Result:
@@ -212,13 +252,12 @@ async def client_id(context: Context) -> Result:
 
 
 def _holders(context: Context) -> Holders:
-    """Return who has the ID; not the session which is open here with it, as it should be."""
+    """Return who has the ID; not the one which is open here with it, as it should be."""
     target, client_id, holdings = context.target, context.client_id, context.holdings
     if holdings is None:
         return find_holders(target, client_id, context.leases, own_sockets=len(context.own_ports))
     address = address_of(target.host, target.port, client_id)
-    is_own = context.attached and context.health.client_id == client_id
-    keeper = None if is_own else holdings.keeper(address)
+    keeper = None if context.own_id == client_id else holdings.keeper(address)
     sockets = holdings.sockets_at(*address[:2]) + len(context.own_ports)
     return find_holders(target, client_id, context.leases, keeper, sockets)
 

@@ -272,10 +272,10 @@ def test_too_many_requests_are_a_warning():
 
 
 def test_what_failed_last_counts():
-    """A gateway that works now is healthy, and the verdict says what %ibconnect met before."""
+    """A gateway that works now is healthy, and the verdict says what the last try met before."""
     judged = judge([], WELL, context(failed=HELD)[0])
     assert judged.id == "healthy"
-    assert "The last %ibconnect failed" in judged.summary
+    assert "The last try to connect failed" in judged.summary
     assert "326" in judged.summary
 
 

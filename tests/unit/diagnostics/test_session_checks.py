@@ -168,7 +168,7 @@ async def test_what_failed_last_is_evidence(session, library):
         gateway.set_faults([])
         report = await diagnose(session, gateway.port)
     assert report.verdict.id == "healthy"
-    assert "The last %ibconnect failed" in report.verdict.summary
+    assert "The last try to connect failed" in report.verdict.summary
     assert "326" in report.verdict.summary
 
 
@@ -221,16 +221,18 @@ async def own_connection(session, library, gateway, client_id):
 
 
 async def test_an_id_that_this_very_kernel_holds_is_found(session, library):
-    """A cell of the user's own has the ID: it is named as certain, with what to do about it."""
+    """An ID that was refused, and that a cell of the user's own has: no connection is opened."""
     with SimulatedGateway() as gateway:
         ib = await own_connection(session, library, gateway, 41)
+        session.failed = refusal(gateway, 41)
         report = await diagnose(session, gateway.port)
+        assert gateway.connections_accepted == 1
         ib.disconnect()
-    assert report.verdict.id == "client-id-in-use"
     told = result_of(report, "session.client-id")
     assert (told.status, told.entry) == ("warn", "client-id-in-use")
-    assert "this kernel itself: connected by cell [3]" in report.verdict.summary
-    assert "disconnect()" in report.verdict.fix[0]
+    assert "this kernel itself: connected by cell [3]" in told.summary
+    assert "disconnect()" in told.fix[0]
+    assert "The last try to connect failed" in report.verdict.summary
 
 
 async def test_an_id_that_this_kernel_holds_unguarded_is_found(session, library):
