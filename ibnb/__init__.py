@@ -32,6 +32,11 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    """Return the public names, which Tab completes."""
+    return [*__all__, "__version__"]
+
+
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Add the magics to a shell; loading twice changes nothing."""
     from .extension import load

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ibnb.options import SIMULATOR
 from ibnb.session import (
     BadInputError,
     Closed,
@@ -24,7 +25,7 @@ from ibnb.session import (
 )
 from ibnb.session.client_id import AUTO
 from ibnb.session.held import Address
-from ibnb.session.leases import LeaseStore, SqliteLeases, Tenant
+from ibnb.session.leases import LeaseStore, SqliteLeases, Tenant, say_not_remembered
 from ibnb.session.libraries import find_library, is_ib
 from ibnb.session.loops import inspect_loop, patch_loop, run
 from ibnb.session.losses import where
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     from ibnb.simulator.process import SimulatorProcess
     from ibnb.tws.notices import Notice
 
+USUAL_WAIT_SECONDS = 10.0
 AFTER_CRASH_SECONDS = 90.0
-SIMULATOR = "sim"
 SIMULATOR_VARIABLE = "IBNB_SIM"
 """Where a simulated gateway that somebody else started listens, as HOST:PORT."""
 NOT_CONNECTED = 504
@@ -47,8 +48,15 @@ TERMINAL_IDS = range(900, 1000)
 """Client IDs of diagnoses from a terminal, outside those that notebooks get."""
 
 
+class NoErrorYetError(LookupError):
+    """The latest error was asked for, and there was none; the text is one line for the user."""
+
+
 class App:
-    """The verbs: connect, disconnect, diagnose, explain."""
+    """The verbs: connect, disconnect, diagnose, explain.
+
+    A session that is given stays as it is until `claim`.
+    """
 
     def __init__(
         self, settings: IbSettings, place: Place | None = None, session: Session | None = None
@@ -56,14 +64,20 @@ class App:
         self.settings = settings
         self.place = place or Place()
         self.session = session or Session()
-        self.session.tenant = Tenant(self._notebook, self._lease_store)
-        self.session.resuming.by_itself = lambda: bool(self.settings.auto_resume)
+        self.tenant = Tenant(self._notebook, self._lease_store)
+        if session is None:
+            self.claim()
         self.waiting: Callable[[], AbstractContextManager[Callable[[Waiting], None] | None]]
         self.waiting = nullcontext
         self._latest: Explanation | None = None
         self._heard = 0
         self._simulator: SimulatorProcess | None = None
         self._diagnostician: Diagnostician | None = None
+
+    def claim(self) -> None:
+        """Let the session go by this app's settings and leases from now on."""
+        self.session.tenant = self.tenant
+        self.session.resuming.by_itself = lambda: bool(self.settings.auto_resume)
 
     async def connect_async(self, wish: Wish) -> Opened:
         """Open the session's connection as wished.
@@ -83,11 +97,11 @@ class App:
             library=find_library(wish.library or settings.library or None),
             timeout=self._timeout(wish),
             readonly=settings.readonly if wish.readonly is None else wish.readonly,
-            account=wish.account or settings.account,
+            account=wish.account or settings.account or "",
             trade=wish.trade,
             name=wish.name,
         )
-        asked = None if wish.wait is None else _seconds("wait", wish.wait)
+        asked = None if wish.wait is None else check_seconds("wait", wish.wait)
 
         def wait(address: Address) -> float:
             return self.wait_for(address) if asked is None else asked
@@ -109,13 +123,13 @@ class App:
     def wait_for(self, address: Address) -> float:
         """Return how many seconds a client ID that is still held is waited for.
 
-        Longer, unless it was set, where this notebook's last kernel died with it: a gateway takes
-        up to two minutes to notice that.
+        As long as is set. If nothing is set: longer if this notebook's last kernel died with it,
+        because a gateway takes up to two minutes to notice that.
         """
-        usual = IbSettings.wait.default_value
-        if self.settings.wait == usual and self.session.tenant.crashed_with(address):
-            return AFTER_CRASH_SECONDS
-        return float(self.settings.wait)
+        if self.settings.wait is not None:
+            return float(self.settings.wait)
+        crashed = self.session.tenant.crashed_with(address)
+        return AFTER_CRASH_SECONDS if crashed else USUAL_WAIT_SECONDS
 
     def connect(self, wish: Wish) -> Opened:
         """Open the session's connection as wished, from synchronous code; raises the same."""
@@ -215,7 +229,8 @@ class App:
         A code that this notebook received comes with the request that it was the answer to.
 
         Raises:
-            LookupError: the words match nothing, or there was no error yet.
+            UnknownQueryError: the words match nothing.
+            NoErrorYetError: the latest was asked for, and there was none.
         """
         from ibnb.knowledge import explain
         from ibnb.knowledge.lookup import LONGEST_NUMBER
@@ -247,7 +262,7 @@ class App:
         notice = self.session.journal.latest()
         if notice is not None:
             return self.explain_notice(notice)
-        raise LookupError("No error so far. Give a code or words: %iberror 326")
+        raise NoErrorYetError("No error so far. Give a code or words: %iberror 326")
 
     def _with_fate(self, explanation: Explanation) -> Explanation:
         """Add, on the page of a connection that is gone, what became of the `ib` at hand."""
@@ -312,7 +327,7 @@ class App:
         if self._simulator is not None:
             self._simulator.stop()
             self._simulator = None
-        self.session.tenant.close()
+        self.tenant.close()
 
     def _notebook(self) -> str:
         return self.place.notebook
@@ -324,14 +339,18 @@ class App:
     def _state(self) -> Path | None:
         try:
             return state_folder(self.settings.state_dir)
-        except (OSError, RuntimeError):
+        except (OSError, RuntimeError) as error:
             # As where a home directory is meant that does not exist.
+            say_not_remembered(
+                f"there is no folder for them ({error}). Name one with the setting state_dir "
+                "(IBNB_STATE_DIR)."
+            )
             return None
 
     def _timeout(self, wish: Wish) -> float:
         if wish.timeout is None:
             return float(self.settings.timeout)
-        return _seconds("timeout", wish.timeout)
+        return check_seconds("timeout", wish.timeout)
 
     def _own_simulator(self) -> str:
         from ibnb.simulator.process import start_simulator
@@ -357,13 +376,6 @@ class App:
         if self.place.in_notebook or given:
             return self.client_id(wish)
         return TERMINAL_IDS[os.getpid() % len(TERMINAL_IDS)]
-
-
-def _seconds(name: str, given: Any) -> float:
-    try:
-        return check_seconds(name, given)
-    except ValueError as error:
-        raise BadInputError(f"{name} {given!r}: {error}") from None
 
 
 def _expectation(text: str | None) -> Expectation | None:
@@ -393,4 +405,6 @@ def set_app(app: App | None) -> Any:
     """Put another app in the place of this process's one; return the one before."""
     global _app
     before, _app = _app, app
+    if app is not None:
+        app.claim()
     return before

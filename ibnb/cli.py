@@ -74,6 +74,7 @@ def _until_stopped(diagnosis: Diagnosis) -> Report:
 
 def explain(words: Sequence[str]) -> int:
     """Explain a code or words: 1 when the words match nothing."""
+    from ibnb.knowledge import UnknownQueryError
     from ibnb.knowledge import explain as look_up
     from ibnb.ui.text import print_explanation
 
@@ -82,7 +83,7 @@ def explain(words: Sequence[str]) -> int:
         raise BadInputError("ibnb explain: give a code or words, such as  ibnb explain 326")
     try:
         explanation = look_up(" ".join(options.query))
-    except LookupError as error:
+    except UnknownQueryError as error:
         print(error, file=sys.stderr)
         return PROBLEM
     if options.json:

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ibnb.app import SIMULATOR
+from ibnb.options import SIMULATOR
 from ibnb.session import BadInputError, NoLibraryError
 from ibnb.wishes import Wish
 

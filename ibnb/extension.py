@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import weakref
+from contextlib import ExitStack
 from typing import Any
 
 from ibnb.app import App, current_app, set_app
@@ -23,18 +24,22 @@ from ibnb.ui.values import Values
 from ibnb.wishes import Place
 
 ATTRIBUTE = "_ibnb"
+NAME = "ibnb"
 _histories: weakref.WeakKeyDictionary[Any, Succession] = weakref.WeakKeyDictionary()
 """What is known of each shell's earlier connections: it outlives an unloading."""
 
 
 class Extension:
-    """Everything of one loading: made by `load`, taken back by `unload`."""
+    """Everything of one loading: made by `load`, taken back by `unload`.
 
-    def __init__(self, shell: Any) -> None:
+    Making it changes nothing of the shell or the process: only `enter` does.
+    """
+
+    def __init__(self, shell: Any, before: App | None) -> None:
         self.shell = shell
-        in_notebook = getattr(shell, "kernel", None) is not None
+        self.in_notebook = getattr(shell, "kernel", None) is not None
         self.magics = IbMagics(shell=shell)
-        before = current_app()
+        self.app_before = before
         # What `ibnb.connect` opened before this goes on being the notebook's one connection.
         session = before.session if before is not None else Session(_histories.get(shell))
         # Code of earlier runs is known as such for as long as the shell lives.
@@ -43,7 +48,7 @@ class Extension:
         self.cells = Cells(shell, self.app)
         self.badges = Badges(shell, self.app)
         self.values = Values(shell, self.app)
-        self.app.place = Place(notebook_name(shell), in_notebook, self.magics.at_hand)
+        self.app.place = Place(notebook_name(shell), self.in_notebook, self.magics.at_hand)
         self.app.waiting = self.cells.waiting
         self.guard = Guard(
             self.app.session,
@@ -52,59 +57,132 @@ class Extension:
             waiting=self.cells.waiting,
             reachable=lambda: reachable(shell),
         )
-        loop = current_loop() if in_notebook else None
+        loop = current_loop() if self.in_notebook else None
         self.origins = Origins(self.app.session.holdings.succession, loop)
-        self.blocking_calls = BlockingCalls(current_loop() if in_notebook else None)
+        self.blocking_calls = BlockingCalls(loop)
         self.notice_lines = NoticeLines(notice_loggers(), wanted=lambda: bool(self.magics.explain))
         self.magics.attach(self.app, self.cells)
-        if in_notebook:
-            self.app.session.home = current_loop()
-        self.app_before = set_app(self.app)
+        self.reloading = Reloading(shell)
+        self._undo = ExitStack()
 
     def enter(self) -> None:
-        """Add magics, events and formatters to the shell."""
-        self.shell.register_magics(self.magics)
-        self.magics.add_completion()
-        atexit.register(self.app.session.close_at_exit)
-        self.cells.enter(self.guard)
-        self.guard.enter()
-        self.origins.enter()
-        self.blocking_calls.enter()
-        self.notice_lines.install()
-        self.badges.enter()
-        self.values.enter()
+        """Add magics, events and formatters to the shell; all or, where that fails, nothing."""
+        with ExitStack() as undo:
+            set_app(self.app)
+            undo.callback(set_app, self.app_before)
+            if self.in_notebook:
+                self.app.session.home = current_loop()
+            atexit.register(self.app.session.close_at_exit)
+            undo.callback(atexit.unregister, self.app.session.close_at_exit)
+            self.magics.enter()
+            undo.callback(self.magics.leave)
+            self.reloading.enter()
+            undo.callback(self.reloading.leave)
+            self.cells.enter(self.guard)
+            undo.callback(self.cells.leave)
+            self.badges.enter()
+            undo.callback(self.badges.leave)
+            self.values.enter()
+            undo.callback(self.values.leave)
+            closing = undo.enter_context(ExitStack())
+            self.guard.enter()
+            undo.callback(self.guard.leave)
+            self.origins.enter()
+            undo.callback(self.origins.leave)
+            self.blocking_calls.enter()
+            undo.callback(self.blocking_calls.leave)
+            self.notice_lines.install()
+            undo.callback(self.notice_lines.remove)
+            closing.callback(self.app.close)
+            self._undo = undo.pop_all()
 
     def leave(self) -> None:
-        """Take them away again, and close what is open."""
-        self.notice_lines.remove()
-        self.blocking_calls.leave()
-        self.origins.leave()
-        self.guard.leave()
-        self.app.close()
-        self.values.leave()
-        self.badges.leave()
-        self.cells.leave()
-        self.magics.remove()
-        atexit.unregister(self.app.session.close_at_exit)
-        set_app(self.app_before)
+        """Take them away again, the last one first, and close what is open."""
+        self._undo.close()
+
+
+class Reloading:
+    """Lets `%reload_ext` change the extension in one piece, or not at all.
+
+    IPython unloads an extension, reloads its module and loads it again. What fails on that way
+    would leave the user without his connection, and without the magics to open another.
+    """
+
+    def __init__(self, shell: Any) -> None:
+        self.is_under_way = False
+        self._shell = shell
+        self._manager = shell.extension_manager
+        self._inner: Any = None
+
+    def enter(self) -> None:
+        """Begin to go before the extension manager's own reloading."""
+        self._inner = self._manager.reload_extension
+        self._manager.reload_extension = self._reload
+
+    def leave(self) -> None:
+        """Leave it to the manager again, unless somebody else has put his own there since."""
+        if vars(self._manager).get("reload_extension") == self._reload:
+            del self._manager.reload_extension
+            if self._manager.reload_extension != self._inner:
+                self._manager.reload_extension = self._inner
+
+    def _reload(self, name: str) -> Any:
+        if name != NAME:
+            return self._inner(name)
+        self.is_under_way = True
+        try:
+            return self._inner(name)
+        except BaseException:
+            if hasattr(self._shell, ATTRIBUTE):
+                # The manager takes it for unloaded by now.
+                self._manager.loaded.add(NAME)
+                print("Reloading ibnb failed: it is loaded as before.")  # noqa: T201
+            raise
+        finally:
+            self.is_under_way = False
 
 
 def load(shell: Any) -> None:
-    """Add ibnb to a shell; where it is already there, nothing changes."""
-    if getattr(shell, ATTRIBUTE, None) is not None:
+    """Add ibnb to a shell; where it is already there, nothing changes.
+
+    While it is reloaded, the old one is taken away when the new one is made, and not before.
+    """
+    old: Extension | None = getattr(shell, ATTRIBUTE, None)
+    if old is not None and not old.reloading.is_under_way:
         return
     if getattr(shell, "kernel", None) is not None and patch_loop():
         print(  # noqa: T201 - what a user is told when loading
             "ibnb: nest_asyncio was active, which drops queued cells; nest-asyncio2 replaced it."
         )
-    extension = Extension(shell)
-    extension.enter()
+    extension = Extension(shell, current_app() if old is None else old.app_before)
+    try:
+        if old is not None:
+            _take_away(shell, old)
+    finally:
+        # Also where the old one could not be closed in good order, as after an interrupt.
+        _add(shell, extension, otherwise=old)
+
+
+def _add(shell: Any, extension: Extension, otherwise: Extension | None = None) -> None:
+    try:
+        extension.enter()
+    except BaseException:
+        if otherwise is not None:
+            _add(shell, otherwise)
+        raise
     setattr(shell, ATTRIBUTE, extension)
 
 
+def _take_away(shell: Any, extension: Extension) -> None:
+    delattr(shell, ATTRIBUTE)
+    extension.leave()
+
+
 def unload(shell: Any) -> None:
-    """Leave a shell as it was before `load`; the loop patch alone stays, it has no undo."""
-    extension = getattr(shell, ATTRIBUTE, None)
-    if extension is not None:
-        delattr(shell, ATTRIBUTE)
-        extension.leave()
+    """Leave a shell as it was before `load`; the loop patch alone stays, it has no undo.
+
+    While it is reloaded nothing happens yet: `load` follows.
+    """
+    extension: Extension | None = getattr(shell, ATTRIBUTE, None)
+    if extension is not None and not extension.reloading.is_under_way:
+        _take_away(shell, extension)

@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from IPython.core.completer import SimpleCompletion, context_matcher
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 
-from ibnb.app import App
+from ibnb.app import App, NoErrorYetError
+from ibnb.completion import PARSERS, complete
 from ibnb.options import IB, bare_parser, connect_parser, diagnose_parser, explain_parser
 from ibnb.session import BadInputError
 from ibnb.session.libraries import is_ib
@@ -20,21 +22,26 @@ from ibnb.support import write_support_bundle
 from ibnb.wishes import wish_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from ibnb.ui.cells import Cells
 
-TARGETS = ("paper", "live", "sim")
-MAGICS = ("ibconnect", "ibdisconnect", "ibdiag", "iberror", "ibhealth")
+MAGICS = tuple(PARSERS)
+FIRST = 1000.0
+"""The priority of our completion: before all of IPython's own, which have 0."""
+FILES = "IPCompleter.file_matcher"
 
 
 @contextmanager
-def _one_line() -> Iterator[None]:
-    """Turn bad input into one line without a traceback."""
+def _one_line(*kinds: type[Exception]) -> Iterator[None]:
+    """Turn bad input, and errors of ours of these kinds, into one line without a traceback.
+
+    Every other error is a fault of somebody's code, and shown with its own type and traceback.
+    """
+    ours: tuple[type[Exception], ...] = (BadInputError, *kinds)
     try:
         yield
-    except (BadInputError, LookupError) as error:
-        # A KeyError would quote its text; LookupErrors of ours carry a sentence.
+    except ours as error:
         raise UsageError(str(error)) from None
 
 
@@ -43,14 +50,13 @@ class IbMagics(Magics, IbSettings):
     """The magics of ibnb; its traits are the settings, for ``%config IbMagics``."""
 
     def __init__(self, shell: Any) -> None:
+        for line in self.drop_refused(shell.config):
+            print(f"ibnb: {line}")  # noqa: T201 - what a user is told when loading
         super().__init__(shell=shell)
-        try:
-            with _one_line():
-                apply_environment(self)
-        except UsageError:
-            # The constructor has put these settings where `%config` finds them.
-            self.shell_.configurables.remove(self)
-            raise
+        # The constructor puts them where `%config` finds them, which is for `enter` to do.
+        shell.configurables.remove(self)
+        with _one_line():
+            apply_environment(self)
         self._app: App | None = None
         self._name = IB
         self._cells: Cells | None = None
@@ -148,7 +154,9 @@ class IbMagics(Magics, IbSettings):
 
         Usage: ``%iberror [CODE | words] [--json]``
         """
-        with _one_line():
+        from ibnb.knowledge import UnknownQueryError
+
+        with _one_line(UnknownQueryError, NoErrorYetError):
             options = explain_parser("%iberror").parse_line(line)
             explanation = self.app.explain(" ".join(options.query))
         if options.json:
@@ -177,48 +185,48 @@ class IbMagics(Magics, IbSettings):
         """The shell, which IPython types as optional."""
         return self.shell
 
-    def add_completion(self) -> None:
-        """Complete targets and options after the magics."""
-        for name, parser in (
-            ("ibconnect", connect_parser),
-            ("ibdiag", diagnose_parser),
-            ("iberror", explain_parser),
-        ):
-            words = tuple(one for one in parser(f"%{name}").accepted().split(", ") if one)
-            complete = _completer(words, _pages if name == "iberror" else _targets)
-            self.shell_.set_hook("complete_command", complete, str_key=f"%{name}")
+    @context_matcher(identifier="ibnb", priority=FIRST)  # type: ignore[untyped-decorator]  # IPython's
+    def complete(self, context: Any) -> dict[str, Any]:
+        """Complete what is ours to complete; IPython adds nothing of its own there."""
+        lines, column = context.full_text.split("\n"), context.cursor_position
+        *above, line = lines[: context.cursor_line + 1]
+        found = complete("\n".join([*above, line[:column]]), line[column:])
+        if found is None:
+            return {"completions": [], "suppress": False}
+        return {
+            "completions": _Ours(SimpleCompletion(word, type=found.kind) for word in found.words),
+            "matched_fragment": found.begun,
+            "ordered": True,
+            "suppress": True,
+            "do_not_suppress": {FILES} if found.files else set(),
+        }
 
-    def remove(self) -> None:
-        """Take the magics, their completion and their settings out of the shell again."""
+    def enter(self) -> None:
+        """Add the magics, their completion and their settings to the shell."""
+        self.shell_.register_magics(self)
+        self.shell_.configurables.append(self)
+        self.shell_.Completer.custom_matchers.append(self.complete)
+
+    def leave(self) -> None:
+        """Take them out of the shell again."""
         for name in MAGICS:
             self.shell_.magics_manager.magics["line"].pop(name, None)
         self.shell_.magics_manager.registry.pop(type(self).__name__, None)
-        if self in self.shell_.configurables:
-            self.shell_.configurables.remove(self)
-        commands = self.shell_.strdispatchers["complete_command"]
-        for name in MAGICS:
-            commands.strs.pop(f"%{name}", None)
+        self.shell_.configurables.remove(self)
+        self.shell_.Completer.custom_matchers.remove(self.complete)
+
+
+class _Ours(list[SimpleCompletion]):
+    """Completions that IPython takes for some even if there are none.
+
+    It keeps its own back only if there are some, and nothing is better than names of Python's.
+    """
+
+    def __len__(self) -> int:
+        return max(1, super().__len__())
 
 
 def _bundle_path(given: str | None) -> Path | None:
     from ibnb.diagnostics.bundle import check_bundle_path
 
     return check_bundle_path(Path(given)) if given else None
-
-
-def _targets(beginning: str) -> tuple[str, ...]:
-    return tuple(target for target in TARGETS if target.startswith(beginning))
-
-
-def _pages(beginning: str) -> tuple[str, ...]:
-    from ibnb.knowledge import completions
-
-    return completions(beginning)
-
-
-def _completer(options: tuple[str, ...], others: Callable[[str], tuple[str, ...]]) -> Any:
-    def complete(_shell: Any, event: Any) -> list[str]:
-        beginning = event.symbol
-        return [*(one for one in options if one.startswith(beginning)), *others(beginning)]
-
-    return complete

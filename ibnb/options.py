@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import NoReturn
 
 from ibnb.session import BadInputError
+from ibnb.session.client_id import AUTO
 from ibnb.session.libraries import NAMES
 from ibnb.tws.target import HIGHEST_PORT
 
+SIMULATOR = "sim"
+"""The target that is a simulated gateway of one's own."""
 IB = "ib"
 """The name that `%ibconnect` binds unless it is told another."""
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that says what is wrong in one line, and never ends the process itself."""
+    """A parser that says what is wrong in one line, and never ends the process itself.
+
+    Attributes:
+        completers: of an argument's values, by its name: what begins with a text. Those that have
+            choices need none.
+        files: the arguments that are files.
+    """
 
     def __init__(self, verb: str, about: str) -> None:
         # Help of a magic is asked for with `?`; argparse would end the process after it.
         is_magic = verb.startswith("%")
         super().__init__(prog=verb, description=about, allow_abbrev=False, add_help=not is_magic)
+        self.completers: dict[str, Callable[[str], Iterable[str]]] = {}
+        self.files: set[str] = set()
 
     takes_text = False
     """Whether what follows the verb is free text, in which a lone quote is no mistake."""
@@ -36,7 +48,17 @@ class Parser(argparse.ArgumentParser):
 
     def accepted(self) -> str:
         """Return the options that exist, in one line."""
-        return ", ".join(name for action in self._actions for name in action.option_strings)
+        return ", ".join(self.flags)
+
+    @property
+    def flags(self) -> dict[str, argparse.Action]:
+        """The options that exist, by every way to write them."""
+        return {flag: action for action in self._actions for flag in action.option_strings}
+
+    @property
+    def arguments(self) -> tuple[argparse.Action, ...]:
+        """What is given by its place and not by an option."""
+        return tuple(action for action in self._actions if not action.option_strings)
 
     def parse_line(self, line: str) -> argparse.Namespace:
         """Parse what follows a magic; quotes group words.
@@ -84,6 +106,20 @@ def _target(parser: Parser) -> None:
     parser.add_argument("--client-id", metavar="N", help="use this client ID, or auto")
     parser.add_argument("--timeout", type=_timeout, metavar="S", help="seconds for the handshake")
     parser.add_argument("--library", choices=NAMES, help="the API library to use")
+    parser.completers["target"] = lambda _begun: ("paper", "live", SIMULATOR)
+    parser.completers["client_id"] = lambda _begun: (AUTO,)
+
+
+def _check_ids(_begun: str) -> Iterable[str]:
+    from ibnb.diagnostics import CHECKS
+
+    return (check.id for check in CHECKS)
+
+
+def _pages(begun: str) -> Iterable[str]:
+    from ibnb.knowledge import completions
+
+    return completions(begun)
 
 
 @cache
@@ -117,6 +153,8 @@ def diagnose_parser(verb: str) -> Parser:
     parser.add_argument(
         "--bundle", type=_file, metavar="FILE", help="write a redacted zip for support"
     )
+    parser.completers["only"] = _check_ids
+    parser.files.add("bundle")
     return parser
 
 
@@ -127,6 +165,7 @@ def explain_parser(verb: str) -> Parser:
     parser.takes_text = True
     parser.add_argument("query", nargs="*", help="a code, or words")
     parser.add_argument("--json", action="store_true", help="print the entry as JSON")
+    parser.completers["query"] = _pages
     return parser
 
 

@@ -2,78 +2,289 @@
 
 One rule for all: setting `name`, environment ``IBNB_NAME``, ``%config IbMagics.name``, option
 ``--name`` (with dashes). An option beats `%config`, which beats the environment.
+
+A value is checked when it is set, wherever that is: what a setting does not take is refused in one
+line, and the value that was there stays. None means that a setting is not set.
 """
 
 from __future__ import annotations
 
-import math
+import operator
 import os
+import reprlib
 from pathlib import Path
 from typing import Any
 
-from traitlets import Bool, Float, TraitError, Unicode, validate
-from traitlets.config import Configurable
+from traitlets import TraitError, TraitType
+from traitlets.config import Config, Configurable
 
-from ibnb.session import BadInputError
+from ibnb.options import SIMULATOR
+from ibnb.session import BadInputError, parse_client_id
+from ibnb.session.libraries import NAMES
+from ibnb.tws.accounts import mask_in
+from ibnb.tws.target import ACCEPTED, HIGHEST_PORT, BadTargetError, parse_target
 
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"0", "false", "no", "off", ""})
-SHORTEST_SECONDS = {"timeout": 0.001, "wait": 0.0}
 LONGEST_SECONDS = 3600.0
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 60
 
 
-def check_seconds(name: str, value: Any) -> float:
-    """Return the value of a setting that is a time limit, in seconds.
+class Setting(TraitType[Any, Any]):
+    """One setting; a subclass says in `takes` what it takes, and reads that in `read`.
 
-    Raises:
-        ValueError: it is no number of seconds that the setting takes. One line.
+    Both raise ValueError for what the setting does not take; its text does not matter.
     """
-    try:
-        seconds = float(value)
-    except (TypeError, ValueError):
-        seconds = math.nan
-    if not SHORTEST_SECONDS[name] <= seconds <= LONGEST_SECONDS:
-        least = "0 or more" if SHORTEST_SECONDS[name] == 0 else "more than 0"
-        raise ValueError(f"{name} takes seconds, {least} and up to {LONGEST_SECONDS:g}")
-    return seconds
+
+    takes = ""
+    takes_text = ""
+    """What it takes as text, if that is written differently."""
+
+    def __init__(self, default: Any, *, help: str) -> None:  # noqa: A002 - as traitlets has it
+        super().__init__(default, help=help)
+        self.tag(config=True)
+
+    def read(self, value: Any) -> Any:
+        """Return the value to keep for one that Python code gives."""
+        raise NotImplementedError
+
+    def from_string(self, s: str) -> Any:
+        """Return the value to keep for a text, as the environment or a command line has it."""
+        return self.read(s)
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """Return the value to keep, or refuse it in one line."""
+        return self.checked(type(obj).__name__, value)
+
+    def checked(self, owner: str, value: Any) -> Any:
+        """Return the value to keep.
+
+        Raises:
+            TraitError: it is refused; one line with the setting, the value and what is taken.
+        """
+        try:
+            return self.read(value)
+        except ValueError:
+            raise TraitError(
+                f"{owner}.{self.name} = {_shown(value)} was refused: it takes {self.takes}"
+            ) from None
+
+
+class Switch(Setting):
+    """Yes or no."""
+
+    takes = "True or False"
+    takes_text = "1 or 0"
+
+    def read(self, value: Any) -> bool:
+        """Return it, if it is one of the two."""
+        if not isinstance(value, bool):
+            raise ValueError  # noqa: TRY004 - as of every other value that is refused
+        return value
+
+    def from_string(self, s: str) -> bool:
+        """Return what a word for yes or no means."""
+        word = s.strip().lower()
+        if word not in TRUE | FALSE:
+            raise ValueError
+        return word in TRUE
+
+
+class Seconds(Setting):
+    """A time limit."""
+
+    def __init__(self, default: float | None, *, may_be_zero: bool, help: str) -> None:  # noqa: A002 - as traitlets has it
+        super().__init__(default, help=help)
+        self._may_be_zero = may_be_zero
+        least = "0 or more" if may_be_zero else "more than 0"
+        self.takes_text = f"seconds, {least} and up to {LONGEST_SECONDS:g}"
+        self.takes = f"{self.takes_text}, or None (not set)"
+
+    def read(self, value: Any) -> float | None:
+        """Return a number of seconds; None is the default."""
+        if value is None:
+            return self.default_value  # type: ignore[no-any-return]  # as the constructor has it
+        if isinstance(value, (str, bytes, bytearray)):
+            raise ValueError  # noqa: TRY004 - as of every other value that is refused
+        return self._limited(value)
+
+    def from_string(self, s: str) -> float:
+        """Return a number of seconds."""
+        return self._limited(s)
+
+    def _limited(self, value: Any) -> float:
+        try:
+            seconds = float(value)
+        except (TypeError, OverflowError):
+            raise ValueError from None
+        # Written so that what is not a number is refused as well.
+        if not 0 <= seconds <= LONGEST_SECONDS or (seconds == 0 and not self._may_be_zero):
+            raise ValueError
+        return seconds
+
+
+class Text(Setting):
+    """One line of text; an empty one means the same as None, that the setting is not set."""
+
+    longest = 100
+    takes = f"one line of text of up to {longest} characters, or None (not set)"
+
+    def read(self, value: Any) -> Any:
+        """Return the text without spaces around it, as `meaning` has it."""
+        if value is None:
+            return self.default_value
+        if not isinstance(value, str) or len(value) > self.longest:
+            raise ValueError
+        if "\0" in value or len(f"{value}.".splitlines()) > 1:
+            raise ValueError
+        text = value.strip()
+        return self.meaning(text) if text else self.default_value
+
+    def meaning(self, text: str) -> str:
+        """Return the value to keep for a text that is not empty."""
+        return text
+
+
+class Choice(Text):
+    """One of a few words."""
+
+    def __init__(self, *words: str, help: str) -> None:  # noqa: A002 - as traitlets has it
+        super().__init__(None, help=help)
+        self._words = words
+        self.takes_text = " or ".join(words)
+        self.takes = f"{self.takes_text}, or None (not set)"
+
+    def meaning(self, text: str) -> str:
+        """Return the word."""
+        if text not in self._words:
+            raise ValueError
+        return text
+
+
+class Folder(Text):
+    """The path of a folder, which need not exist."""
+
+    longest = 4096
+    takes = f"a path of one line and up to {longest} characters, or None (not set)"
+
+
+class Address(Text):
+    """A target; a port may be a number."""
+
+    longest = 300
+    takes = f"{ACCEPTED} (ports from 1 to {HIGHEST_PORT}, IPv6 addresses in brackets)"
+
+    def read(self, value: Any) -> Any:
+        """Return the target as text."""
+        return super().read(_digits(value))
+
+    def meaning(self, text: str) -> str:
+        """Return the target."""
+        if text != SIMULATOR:
+            try:
+                parse_target(text)
+            except BadTargetError:
+                raise ValueError from None
+        return text
+
+
+class ClientId(Text):
+    """A client ID, or ``auto``; kept as text."""
+
+    takes = "a client ID from 0 to 2147483647, auto, or None for this notebook's own"
+
+    def read(self, value: Any) -> Any:
+        """Return the ID as text."""
+        return super().read(_digits(value))
+
+    def meaning(self, text: str) -> str:
+        """Return the ID without leading zeros."""
+        return str(parse_client_id(text))
 
 
 class IbSettings(Configurable):
-    """The settings of ibnb; seconds are seconds, and an empty text means that nothing is set."""
+    """The settings of ibnb; seconds are seconds, and None means that nothing is set."""
 
-    target = Unicode("paper", help="Where to connect: paper, live, sim, PORT or HOST:PORT.").tag(
-        config=True
+    target = Address("paper", help="Where to connect: paper, live, sim, PORT or HOST:PORT.")
+    client_id = ClientId(None, help="The client ID, or auto; not set: this notebook's own.")
+    account = Text(None, help="The account to follow; not set: the only one.")
+    expect = Choice(
+        *("paper", "live"), help="What the account must be: paper or live; not set: as the port."
     )
-    client_id = Unicode("", help="The client ID; empty: this notebook's own.").tag(config=True)
-    account = Unicode("", help="The account to follow; empty: the only one.").tag(config=True)
-    expect = Unicode("", help="What the account must be: paper or live; empty: as the port.").tag(
-        config=True
+    timeout = Seconds(5.0, may_be_zero=False, help="Seconds that an opening may take.")
+    wait = Seconds(
+        None,
+        may_be_zero=True,
+        help="Seconds to wait for a client ID that is still in use; not set: 10, and 90 after a "
+        "crash of this notebook's kernel.",
     )
-    timeout = Float(5.0, help="Seconds that an opening may take.").tag(config=True)
-    wait = Float(10.0, help="Seconds to wait for a client ID that is still held.").tag(config=True)
-    readonly = Bool(False, help="Do not fetch orders (for a Read-Only API).").tag(config=True)
-    library = Unicode("", help="ib_insync or ib_async; empty: whichever is installed.").tag(
-        config=True
-    )
-    guard = Bool(True, help="Make reruns of the notebook's own connects safe.").tag(config=True)
-    auto_resume = Bool(True, help="Resume the connection by itself when its socket was lost.").tag(
-        config=True
-    )
-    explain = Bool(True, help="Show an explanation under a cell that failed.").tag(config=True)
-    state_dir = Unicode("", help="Where leases are kept; empty: as this system has it.").tag(
-        config=True
-    )
-    show_accounts = Bool(False, help="Show account numbers in full.").tag(config=True)
+    readonly = Switch(False, help="Do not fetch orders (for a Read-Only API).")
+    library = Choice(*NAMES, help=f"{' or '.join(NAMES)}; not set: whichever is installed.")
+    guard = Switch(True, help="Make reruns of the notebook's own connects safe.")
+    auto_resume = Switch(True, help="Resume the connection by itself when its socket was lost.")
+    explain = Switch(True, help="Show an explanation under a cell that failed.")
+    state_dir = Folder(None, help="Where leases are kept; not set: as this system has it.")
+    show_accounts = Switch(False, help="Show account numbers in full.")
 
-    @validate("timeout", "wait")
-    def _seconds(self, proposal: Any) -> float:
-        try:
-            return check_seconds(proposal["trait"].name, proposal["value"])
-        except ValueError as error:
-            raise TraitError(str(error)) from None
+    def update_config(self, config: Config) -> None:
+        """Take what a configuration sets, as `%config` does.
+
+        Raises:
+            TraitError: a value is refused; one line. The other values are set.
+        """
+        # Out of the very object: the shell reads it next, and would keep what was refused.
+        refused = type(self).drop_refused(config)
+        super().update_config(config)
+        if refused:
+            raise TraitError("; ".join(refused))
+
+    @classmethod
+    def drop_refused(cls, config: Config) -> tuple[str, ...]:
+        """Take the values that are refused out of a configuration; return a line for each."""
+        known = cls.by_name()
+        lines: list[str] = []
+        for section, values in tuple(config.items()):
+            if not isinstance(values, Config):
+                continue
+            lines += cls.drop_refused(values)
+            for name in known.keys() & values.keys() if section in cls._sections() else ():
+                try:
+                    known[name].checked(section, values[name])
+                except TraitError as error:
+                    lines.append(str(error))
+                    del values[name]
+        return tuple(lines)
+
+    def is_configured(self, name: str) -> bool:
+        """Say whether a configuration sets this, even to None."""
+        return any(name in self.config.get(section, {}) for section in self._sections())
+
+    @classmethod
+    def by_name(cls) -> dict[str, Setting]:
+        """Return every setting by its name."""
+        return {n: one for n, one in cls.class_traits().items() if isinstance(one, Setting)}
+
+    @classmethod
+    def _sections(cls) -> tuple[str, ...]:
+        return tuple(one.__name__ for one in cls.__mro__ if issubclass(one, IbSettings))
 
 
-def state_folder(setting: str) -> Path:
+def check_seconds(name: str, value: Any) -> float:
+    """Return a time limit that was given in place of the setting of this name.
+
+    Raises:
+        BadInputError: the setting would not take it. One line.
+    """
+    setting = IbSettings.by_name()[name]
+    try:
+        return float(setting.from_string(value) if isinstance(value, str) else setting.read(value))
+    except ValueError:
+        message = f"{name} {_shown(value)}: it takes {setting.takes_text}"
+        raise BadInputError(message) from None
+
+
+def state_folder(setting: str | None) -> Path:
     """Return the folder for what ibnb remembers: the one that is set, or the system's usual."""
     if setting:
         return Path(setting).expanduser()
@@ -88,23 +299,33 @@ def apply_environment(settings: IbSettings) -> None:
     Raises:
         BadInputError: a variable holds a value that its setting does not take.
     """
-    configured = settings.config.get(type(settings).__name__, {})
-    for name, trait in IbSettings.class_own_traits().items():
-        if name in configured:
-            continue
-        text = os.environ.get(f"IBNB_{name.upper()}")
-        if text is None:
+    for name, setting in settings.by_name().items():
+        variable = f"IBNB_{name.upper()}"
+        text = os.environ.get(variable)
+        if text is None or settings.is_configured(name):
             continue
         try:
-            setattr(settings, name, _read(trait, text))
-        except (TraitError, ValueError) as error:
-            raise BadInputError(f"IBNB_{name.upper()}={text!r}: {error}") from None
+            setattr(settings, name, setting.from_string(text))
+        except ValueError:
+            accepted = setting.takes_text or setting.takes
+            raise BadInputError(f"{variable}={_shown(text)}: it takes {accepted}") from None
 
 
-def _read(trait: Any, text: str) -> Any:
-    if isinstance(trait, Bool):
-        word = text.strip().lower()
-        if word not in TRUE | FALSE:
-            raise ValueError("give 1 or 0")
-        return word in TRUE
-    return check_seconds(str(trait.name), text) if isinstance(trait, Float) else text
+def _digits(value: Any) -> Any:
+    """Return a whole number as text, and anything else as it is."""
+    if isinstance(value, bool):
+        return value
+    try:
+        return str(operator.index(value))
+    except TypeError:
+        return value
+
+
+def _shown(value: Any) -> str:
+    """Return a value as it may stand in one line, short and without account numbers."""
+    try:
+        # Before as well: beside an escaped character no account number would be known as one.
+        text = _SHORT.repr(mask_in(value) if isinstance(value, str) else value)
+    except Exception:  # noqa: BLE001 - a class of anybody's
+        text = f"<{type(value).__name__}>"
+    return mask_in(" ".join(text.split()))

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import json
 import math
+import os
 import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from ibnb.tws.files import head
+from ibnb.tws.files import head, private
 from ibnb.tws.own import LOOPBACK
 from ibnb.tws.target import Target
 
@@ -85,7 +86,9 @@ class _Elsewhere:
         recent = {**self._recent(), _key(address): time.time()}
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.write_text(json.dumps(recent), encoding="utf-8")
+            made = private(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            with os.fdopen(made, "w", encoding="utf-8") as file:
+                file.write(json.dumps(recent))
 
     def _recent(self) -> dict[str, float]:
         """Return the probes of the last moments; a broken file, or a clock set back, has none."""

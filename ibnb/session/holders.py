@@ -11,7 +11,8 @@ from ibnb.tws.sockets import SocketClient, SocketsUnreadableError, clients_of
 from ibnb.tws.target import Target
 
 from .holdings import Keeper
-from .leases import Lease, LeaseStore
+from .lease import Lease
+from .leases import LeaseStore
 
 STOP_HERE = "Use that connection, or call disconnect() on its object."
 STOP_NOTEBOOK = "Run %ibdisconnect in it, or shut its kernel down (menu Kernel, Shut Down Kernel)."

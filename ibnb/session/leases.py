@@ -1,29 +1,34 @@
 """Leases: which notebook has which client ID on which gateway, and since when.
 
 They are a hint for people, and for choosing IDs; the gateway stays the authority. Whatever happens
-to the store (it is corrupt, locked, on a read-only disk), a connect goes on without the hint.
+to the store (it is corrupt, locked, on a read-only disk), a connect goes on without the hint, and
+the log says so once.
 """
 
 from __future__ import annotations
 
 import contextlib
-import getpass
+import logging
 import os
-import platform
+import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import astuple, dataclass, fields
-from functools import cache, cached_property
+from dataclasses import astuple, fields
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from ibnb.tws.files import private
 from ibnb.tws.own import plain_host
 
 from .client_id import HIGHEST, LOWEST
+from .lease import Lease, new_lease, process_start, user_name
 
 if TYPE_CHECKING:
     import sqlite3
     from concurrent.futures import ThreadPoolExecutor
+
+__all__ = ["Lease", "LeaseStore", "SqliteLeases", "Tenant", "new_lease", "process_start"]
 
 T = TypeVar("T")
 FILE = "leases.sqlite3"
@@ -33,69 +38,30 @@ ID_SECONDS = 2.0
 """How long it is waited for a notebook's own ID, which another would be wrong for."""
 PAUSE_SECONDS = 30.0
 """How long a store that failed is left alone, so that it is not waited for again and again."""
-START_SLACK = 1.0
-"""Seconds by which two readings of one process's start may differ."""
-SCHEMA = """
-create table if not exists ids (
-    user text not null, notebook text not null, client_id integer not null unique,
-    primary key (user, notebook)
-);
-create table if not exists leases (
-    host text not null, port integer not null, client_id integer not null,
-    notebook text not null, pid integer not null, started real not null,
-    user text not null, machine text not null, since real not null,
-    primary key (host, port, client_id, machine)
-);
-"""
+VERSION = 1
+"""The format of the file, kept as its `user_version`; what has 0 was written before that was."""
+SCHEMA = (
+    """create table if not exists ids (
+        user text not null, notebook text not null, client_id integer not null unique,
+        primary key (user, notebook)
+    )""",
+    """create table if not exists leases (
+        host text not null, port integer not null, client_id integer not null,
+        notebook text not null, pid integer not null, started real not null,
+        user text not null, machine text not null, since real not null,
+        primary key (host, port, client_id, machine)
+    )""",
+    f"pragma user_version = {VERSION}",
+)
+LEASE = tuple(field.name for field in fields(Lease))
+COLUMNS = {"ids": {"user", "notebook", "client_id"}, "leases": set(LEASE)}
+"""What is read and written, by name; a newer version's further columns are left alone."""
+LATEST_TIME = 1e11
+"""Seconds since the epoch; what is later is no time that a lease could have begun."""
 
-
-class ProcessUnreadableError(Exception):
-    """The system does not tell whether a process runs, or since when."""
-
-
-@dataclass(frozen=True)
-class Lease:
-    """One client ID in use; `started` and `since` are seconds since the epoch.
-
-    `started` is the start of the process `pid` on `machine`, so that a later process with the same
-    number is not taken for it.
-    """
-
-    host: str
-    port: int
-    client_id: int
-    notebook: str
-    pid: int
-    started: float
-    user: str
-    machine: str
-    since: float
-
-    @property
-    def is_ours(self) -> bool:
-        """Whether this very process holds it."""
-        return (self.pid, self.machine) == (os.getpid(), platform.node())
-
-    @property
-    def is_foreign(self) -> bool:
-        """Whether it is another user's."""
-        return bool(self.user) and self.user != _user()
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether its process runs still; where that cannot be known, as elsewhere, it may."""
-        if self.machine != platform.node():
-            return True
-        try:
-            start = process_start(self.pid)
-        except ProcessUnreadableError:
-            return True
-        return start is not None and abs(start - self.started) <= START_SLACK
-
-    @property
-    def may_be_dead(self) -> bool:
-        """Whether its process is gone, or is on a machine of another name."""
-        return self.machine != platform.node() or not self.is_alive
+_log = logging.getLogger("ibnb")
+_said: set[str] = set()
+_saying = threading.Lock()
 
 
 class LeaseStore(Protocol):
@@ -120,12 +86,15 @@ class LeaseStore(Protocol):
         """Return the leases that were taken last, of all gateways, at most so many."""
 
 
+class _FormatError(Exception):
+    """The file lacks what this version reads and writes; its text says which format it has."""
+
+
 class SqliteLeases:
     """Leases in a local SQLite file, shared by all kernels of this user."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
-        self._made = False
         self._left_alone_until = 0.0
 
     def client_id(self, notebook: str, preferred: int) -> int | None:
@@ -133,31 +102,46 @@ class SqliteLeases:
 
         None where the store does not answer.
         """
+        key = (user_name(), notebook)
 
-        def choose(store: sqlite3.Connection) -> int:
-            key = (_user(), notebook)
-            known = store.execute(
+        def read(store: sqlite3.Connection) -> Any:
+            row = store.execute(
                 "select client_id from ids where user = ? and notebook = ?", key
             ).fetchone()
+            return row and row[0]
+
+        def choose(store: sqlite3.Connection) -> int:
+            known = read(store)
+            if _is_own(known):
+                return int(known)
+            store.execute("begin immediate")
+            # Another kernel on this notebook may have been quicker.
+            known = read(store)
+            if _is_own(known):
+                return int(known)
+            taken = {row[0] for row in store.execute("select client_id from ids")}
+            chosen = next((one for one in _from(preferred) if one not in taken), None)
+            if chosen is None:
+                return next(_from(preferred))
+            store.execute("delete from ids where user = ? and notebook = ?", key)
+            store.execute(
+                "insert into ids (user, notebook, client_id) values (?, ?, ?)", (*key, chosen)
+            )
+            store.execute("commit")
             if known is not None:
-                return int(known[0])
-            taken = {int(row[0]) for row in store.execute("select client_id from ids")}
-            chosen = next((one for one in _from(preferred) if one not in taken), preferred)
-            store.execute("insert or ignore into ids values (?, ?, ?)", (*key, chosen))
+                _say(
+                    f"{self._path} had {known!r} as this notebook's client ID, which is none from "
+                    f"{LOWEST} to {HIGHEST}. It is {chosen} from now on."
+                )
             return chosen
 
         return self._try(choose, None, busy=ID_SECONDS)
 
     def take(self, lease: Lease) -> None:
         """Remember a lease in place of the one for the same ID there."""
-        marks = ", ".join("?" * len(fields(lease)))
-        self._try(
-            lambda store: store.execute(
-                f"insert or replace into leases values ({marks})",  # noqa: S608 - only marks
-                astuple(lease),
-            ),
-            None,
-        )
+        marks = ", ".join("?" * len(LEASE))
+        statement = f"insert or replace into leases ({', '.join(LEASE)}) values ({marks})"  # noqa: S608 - names of ours
+        self._try(lambda store: store.execute(statement, astuple(lease)), None)
 
     def give_back(self, lease: Lease) -> None:
         """Forget a lease."""
@@ -171,26 +155,17 @@ class SqliteLeases:
 
     def find(self, host: str, port: int, client_id: int) -> tuple[Lease, ...]:
         """Return the leases of an ID at a gateway, those of dead processes too."""
-        return self._try(
-            lambda store: tuple(
-                Lease(*row)
-                for row in store.execute(
-                    "select * from leases where host = ? and port = ? and client_id = ?",
-                    (plain_host(host), port, client_id),
-                )
-            ),
-            (),
-        )
+        which = "where host = ? and port = ? and client_id = ?"
+        return self._leases(which, plain_host(host), port, client_id)
 
     def newest(self, most: int) -> tuple[Lease, ...]:
         """Return the leases that were taken last, of all gateways, at most so many."""
-        return self._try(
-            lambda store: tuple(
-                Lease(*row)
-                for row in store.execute("select * from leases order by since desc limit ?", [most])
-            ),
-            (),
-        )
+        return self._leases("order by since desc limit ?", most)
+
+    def _leases(self, which: str, *values: Any) -> tuple[Lease, ...]:
+        statement = f"select {', '.join(LEASE)} from leases {which}"  # noqa: S608 - words of ours
+        rows: list[Any] = self._try(lambda store: store.execute(statement, values).fetchall(), [])
+        return tuple(lease for row in rows if (lease := _lease(row)) is not None)
 
     def _try(
         self, work: Callable[[sqlite3.Connection], T], otherwise: T, busy: float = BUSY_SECONDS
@@ -200,30 +175,52 @@ class SqliteLeases:
         if time.monotonic() < self._left_alone_until:
             return otherwise
         try:
-            with self._open(busy) as store:
+            with contextlib.closing(self._open(busy)) as store:
                 return work(store)
-        except (sqlite3.Error, OSError, OverflowError, TypeError, ValueError):
-            self._left_alone_until = time.monotonic() + PAUSE_SECONDS
+        except OverflowError:
+            # An ID that no database can hold is in none.
+            return otherwise
+        except (sqlite3.Error, OSError, ValueError, _FormatError) as error:
+            if not isinstance(error, sqlite3.IntegrityError):
+                self._left_alone_until = time.monotonic() + PAUSE_SECONDS
+            _say(f"{self._path} {_trouble(error)}")
             return otherwise
 
-    @contextlib.contextmanager
-    def _open(self, busy: float) -> Iterator[sqlite3.Connection]:
+    def _open(self, busy: float) -> sqlite3.Connection:
         import sqlite3
 
-        if not self._made:
+        if not self._path.exists():
             self._path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(private(self._path, os.O_CREAT | os.O_WRONLY))
         store = sqlite3.connect(self._path, timeout=busy, isolation_level=None)
         try:
+            store.text_factory = lambda text: text.decode(errors="replace")
             # A crash may lose the last hint, never the store: that is worth the time it saves.
             store.execute("pragma synchronous = off")
-            if not self._made:
-                store.executescript(SCHEMA)
-                self._made = True
-            store.execute("begin immediate")
-            yield store
-            store.execute("commit")
-        finally:
+            self._check(store)
+        except BaseException:
             store.close()
+            raise
+        return store
+
+    def _check(self, store: sqlite3.Connection) -> None:
+        """Make what a store needs, if it is not there."""
+        import sqlite3
+
+        (version,) = store.execute("pragma user_version").fetchone()
+        is_complete = _is_complete(store)
+        if version == 0 and is_complete:
+            # Reading needs no version, and must go on where nothing can be written.
+            with contextlib.suppress(sqlite3.OperationalError):
+                store.execute(SCHEMA[-1])
+        elif version <= VERSION and not is_complete:
+            store.execute("begin immediate")
+            for statement in SCHEMA:
+                store.execute(statement)
+            store.execute("commit")
+            is_complete = _is_complete(store)
+        if not is_complete:
+            raise _FormatError(str(version))
 
 
 class Tenant:
@@ -298,68 +295,16 @@ class Tenant:
         """
         if self.store is None:
             return False
-        here = self.notebook(), _user()
+        here = self.notebook(), user_name()
         return any(
             (lease.notebook, lease.user) == here and lease.may_be_dead
             for lease in self.store.find(*address)
         )
 
 
-def new_lease(host: str, port: int, client_id: int, notebook: str) -> Lease:
-    """Return the lease of this process for a client ID that it has just been given."""
-    return Lease(
-        plain_host(host),
-        port,
-        client_id,
-        notebook,
-        os.getpid(),
-        process_start(os.getpid()) or 0.0,
-        _user(),
-        platform.node(),
-        time.time(),
-    )
-
-
-def process_start(pid: int) -> float | None:
-    """Return when a process here started, in seconds since the epoch; None where it is gone.
-
-    Raises:
-        ProcessUnreadableError: the system does not tell.
-    """
-    if pid == os.getpid():
-        return _own_start()
-    return _start_of(pid)
-
-
-def _start_of(pid: int) -> float | None:
-    try:
-        import psutil
-    except ImportError as error:
-        raise ProcessUnreadableError(str(error)) from None
-    try:
-        process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return None
-        return float(process.create_time())
-    except psutil.NoSuchProcess:
-        return None
-    except (psutil.Error, OSError) as error:
-        raise ProcessUnreadableError(str(error)) from None
-
-
-@cache
-def _own_start() -> float | None:
-    try:
-        return _start_of(os.getpid())
-    except ProcessUnreadableError:
-        return None
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return ""
+def say_not_remembered(why: str) -> None:
+    """Say in the log, once for each reason, that the client IDs of notebooks are not remembered."""
+    _say(f"Client IDs are not remembered: {why}")
 
 
 def _from(first: int) -> Iterator[int]:
@@ -367,3 +312,70 @@ def _from(first: int) -> Iterator[int]:
     size = HIGHEST - LOWEST + 1
     for step in range(size):
         yield LOWEST + (first - LOWEST + step) % size
+
+
+def _is_own(client_id: Any) -> bool:
+    """Say whether this is an ID that notebooks get."""
+    return isinstance(client_id, int) and LOWEST <= client_id <= HIGHEST
+
+
+def _is_complete(store: sqlite3.Connection) -> bool:
+    names = "select name from pragma_table_info(?)"
+    return all(
+        columns <= {name for (name,) in store.execute(names, (table,))}
+        for table, columns in COLUMNS.items()
+    )
+
+
+def _lease(row: Any) -> Lease | None:
+    """Return the lease that a row holds; None if a value is none that it could have."""
+    lease = Lease(*row)
+    texts = lease.host, lease.notebook, lease.user, lease.machine
+    numbers = lease.port, lease.client_id, lease.pid
+    times = lease.started, lease.since
+    is_one = (
+        all(isinstance(text, str) for text in texts)
+        and all(isinstance(number, int) and 0 <= number < 2**31 for number in numbers)
+        and all(isinstance(at, (int, float)) and 0 <= at < LATEST_TIME for at in times)
+    )
+    return lease if is_one else None
+
+
+def _trouble(error: Exception) -> str:
+    """Return what is wrong with a store and what to do, to be read after its path."""
+    import sqlite3
+
+    another = "name another folder with the setting state_dir (IBNB_STATE_DIR)"
+    if isinstance(error, _FormatError):
+        return (
+            f"has format {error}, which this version of ibnb cannot use: client IDs are not "
+            f"remembered. Upgrade ibnb, or {another}."
+        )
+    if isinstance(error, sqlite3.IntegrityError):
+        return (
+            f"takes nothing that this version of ibnb writes ({error}): client IDs are read, not "
+            f"remembered. Upgrade ibnb, or {another}."
+        )
+    if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return (
+            "is locked by another process: client IDs are not remembered for now. It is tried "
+            f"again after {PAUSE_SECONDS:g} seconds."
+        )
+    if type(error) is sqlite3.DatabaseError:
+        return (
+            f"is damaged ({error}): client IDs are not remembered. Delete it: it is made anew, "
+            "and notebooks may get other client IDs."
+        )
+    return (
+        f"cannot be used ({error}): client IDs are not remembered. Let this user write there, or "
+        f"{another}."
+    )
+
+
+def _say(line: str) -> None:
+    """Log a line once in this process; without any set-up of logging Python prints it."""
+    with _saying:
+        if line in _said:
+            return
+        _said.add(line)
+    _log.warning("ibnb: %s", line)

@@ -1,4 +1,7 @@
-"""Reading a part of a file that another program writes: bounded, and never an error."""
+"""Reading a part of a file that another program writes: bounded, and never an error.
+
+And making files that nobody else reads.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,11 @@ def head(path: Path, limit: int) -> Part | None:
 def tail(path: Path, limit: int) -> Part | None:
     """Return at most the last `limit` bytes, or None where there is no file to be read."""
     return _read(path, limit, from_end=True)
+
+
+def private(path: Path, flags: int) -> int:
+    """Open a file as `os.open` does; one that is made is for this user alone."""
+    return os.open(path, flags, 0o600)
 
 
 def _read(path: Path, limit: int, *, from_end: bool) -> Part | None:

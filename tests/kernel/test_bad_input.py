@@ -46,6 +46,36 @@ def test_each_is_one_line_and_harmless(notebook, gateway):
     assert gateway.connections_accepted == 1
 
 
+def test_an_internal_error_is_shown_as_it_is(notebook):
+    """With its own type and traceback: nobody's input is to blame."""
+    notebook.run("%load_ext ibnb\nfrom ibnb.app import App")
+    for line, verb in (
+        ("%ibconnect 4002", "connect"),
+        ("%ibdiag --static", "start_diagnosis"),
+        ("%iberror", "explain"),
+        ("%ibdisconnect", "disconnect"),
+    ):
+        for error in ("KeyError('reqId')", "IndexError(3)", "LookupError('x')"):
+            notebook.run(f"def broken(*_args, **_kwargs): raise {error}\nApp.{verb} = broken")
+            run = notebook.run(line)
+            assert run.error_name == error.partition("(")[0], run.everything
+            assert "broken" in run.error
+            assert "UsageError" not in run.everything
+
+
+def test_an_internal_error_within_connecting_is_shown_as_it_is(notebook, gateway, library):
+    """However deep it is raised; and what was connected still is."""
+    notebook.run("%load_ext ibnb")
+    assert notebook.run(f"%ibconnect {gateway.port} --library {library}").status == "ok"
+    notebook.run("from ibnb.session import connection\nkept = connection.open_ib\n"
+                 "async def broken(*_args, **_kwargs): return {}['reqId']\n"
+                 "connection.open_ib = broken")  # fmt: skip
+    run = notebook.run(f"%ibconnect {gateway.port} --client-id 77")
+    assert run.error_name == "KeyError", run.everything
+    assert "broken" in run.error
+    assert notebook.value("ib.isConnected()") == "True"
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("IBNB_TIMEOUT", "soon"), ("IBNB_READONLY", "maybe"), ("IBNB_WAIT", "-1")]
 )
@@ -60,6 +90,24 @@ def test_bad_environment_is_one_line(tmp_path, name, value):
         assert f"{name}={value!r}" in run.stderr
     finally:
         book.close()
+
+
+def test_every_setting_is_checked_when_loading(notebook):
+    """One line each; with the variable mended or gone loading works."""
+    for name, value in (
+        *(("TARGET", "papr"), ("CLIENT_ID", "x"), ("EXPECT", "demo"), ("LIBRARY", "ibpy")),
+        *(("ACCOUNT", "a\nb"), ("ACCOUNT", "x" * 50_000), ("GUARD", "maybe")),
+    ):
+        notebook.run(f"import os; os.environ['IBNB_{name}'] = {value!r}")
+        run = notebook.run("%load_ext ibnb")
+        assert run.status == "error", run.everything
+        (line,) = run.stderr.splitlines()
+        assert line.startswith(f"UsageError: IBNB_{name}='"), line
+        assert ": it takes " in line
+        assert len(line) < 300
+        notebook.run(f"os.environ['IBNB_{name}'] = ''")
+        assert notebook.run("%load_ext ibnb").status == "ok"
+        assert notebook.run("%unload_ext ibnb").status == "ok"
 
 
 def test_no_library_says_the_command(notebook):

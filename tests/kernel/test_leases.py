@@ -218,7 +218,7 @@ def test_remembered_id_survives_a_new_host_name(books, gateway):
     "trouble", ["corrupt", "locked", "unwritable", "a file in its place", "nobody's home"]
 )
 def test_broken_leases_cost_nothing_but_the_hint(books, gateway, tmp_path, trouble):
-    """Whatever is wrong with the lease file, connecting works and nothing is shown."""
+    """Whatever is wrong with the lease file, connecting works, and one line says so once."""
     state = tmp_path / "state"
     environment = {}
     lock = None
@@ -238,10 +238,15 @@ def test_broken_leases_cost_nothing_but_the_hint(books, gateway, tmp_path, troub
             lock.execute("begin exclusive")
     try:
         book = books("book.ipynb", **environment)
-        assert 1000 <= connected_id(book, gateway) <= 9999
+        book.run("%load_ext ibnb")
         run = book.run(f"%ibconnect {gateway.port}")
         assert run.status == "ok", run.everything
-        assert run.stderr == ""
+        assert 1000 <= int(re.search(r"client ID (\d+), server", run.stdout)[1]) <= 9999
+        (line,) = run.stderr.splitlines()
+        assert re.match("ibnb: .*client IDs are not remembered", line, re.IGNORECASE), line
+        again = book.run(f"%ibconnect {gateway.port}")
+        assert again.status == "ok", again.everything
+        assert again.stderr == ""
     finally:
         if lock is not None:
             lock.close()

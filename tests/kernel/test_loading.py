@@ -6,6 +6,7 @@ import ast
 import json
 
 import pytest
+from kernels import Notebook
 
 # IPython makes its own extension magics when the first of them is used.
 SNAPSHOT = """
@@ -22,6 +23,9 @@ def snapshot():
         "formatters": sorted(map(str, ipython_display.type_printers)),
         "deferred": sorted(map(str, ipython_display.deferred_printers)),
         "completion": sorted(map(str, shell.strdispatchers["complete_command"].strs)),
+        "matchers": len(shell.Completer.custom_matchers),
+        "manager": sorted(name for name in vars(shell.extension_manager) if name[0] != "_"),
+        "config": sorted(shell.config.get("IbMagics", {})),
         "loop": [name for name in vars(asyncio.get_event_loop()) if name.startswith("run_")],
         "tasks": len(asyncio.all_tasks()),
         "sockets": len(psutil.Process().net_connections(kind="tcp")),
@@ -156,15 +160,6 @@ def test_settings_are_listed_once_and_checked(notebook):
     assert notebook.value("get_ipython().magics_manager.registry['IbMagics'].timeout") == "5.0"
 
 
-def test_completion_of_targets_and_options(notebook):
-    """Tab completes targets and options after the magics."""
-    notebook.run("%load_ext ibnb")
-    reply = notebook.client.complete("%ibconnect pa", reply=True, timeout=30)
-    assert "paper" in reply["content"]["matches"]
-    reply = notebook.client.complete("%ibconnect --cl", reply=True, timeout=30)
-    assert "--client-id" in reply["content"]["matches"]
-
-
 def test_what_was_connected_before_loading_is_the_session_afterwards(notebook, gateway, library):
     """`ibnb.connect` needs no extension; loading it later leaves one connection, not two."""
     connect = f"import ibnb; ib = ibnb.connect('{gateway.port}', library='{library}')"
@@ -185,3 +180,164 @@ def test_loading_that_fails_leaves_nothing(notebook):
     notebook.run("del os.environ['IBNB_TIMEOUT']\n%load_ext ibnb")
     names = "[type(c).__name__ for c in get_ipython().configurables].count('IbMagics')"
     assert notebook.value(names) == "1"
+
+
+BAD = [
+    *("timeout = -5", "timeout = 'soon'", "timeout = [5]", "wait = b'5'", "wait = float('nan')"),
+    *("wait = 1e999", "wait = '5'", "target = 'papr'", "target = 70000", "expect = 'foo'"),
+    *("client_id = 'abc'", "client_id = -1", "client_id = True", "account = 'DU1\\nDU2'"),
+    *("library = 'ibpy'", "guard = 'no'", "guard = None", "explain = 0", "state_dir = b'/x'"),
+    "account = 'x' * 100000",
+]
+
+
+def test_a_setting_that_is_refused_changes_nothing(notebook, gateway):
+    """One line names it, what was given and what it takes; a reload brings no second one."""
+    notebook.run("%load_ext ibnb")
+    notebook.run("%config IbMagics.timeout = 7\n%config IbMagics.explain = False")
+    before = notebook.run("%config IbMagics").stdout
+    for bad in BAD:
+        run = notebook.run(f"%config IbMagics.{bad}")
+        said = run.stderr.strip()
+        name = bad.partition(" ")[0]
+        assert f"IbMagics.{name} = " in said, (bad, run.everything)
+        assert "it takes " in said
+        assert len(said.splitlines()) == 1, said
+        assert len(said) < 300, said
+        assert notebook.run("%config IbMagics").stdout == before, bad
+    run = notebook.run("%reload_ext ibnb")
+    assert (run.status, run.stdout, run.stderr) == ("ok", "", ""), run.everything
+    assert notebook.run("%config IbMagics").stdout == before
+    assert notebook.run(f"%ibconnect {gateway.port}").status == "ok"
+
+
+def test_a_setting_can_be_unset(notebook):
+    """With None, and with an empty text as ever."""
+    notebook.run("%load_ext ibnb")
+    before = notebook.run("%config IbMagics").stdout
+    for name, value in (("client_id", "17"), ("expect", "'live'"), ("wait", "10"), ("target", "5")):
+        for nothing in ("None",) if name == "wait" else ("None", "''"):
+            assert notebook.run(f"%config IbMagics.{name} = {value}").stderr == ""
+            assert notebook.run("%config IbMagics").stdout != before
+            assert notebook.run(f"%config IbMagics.{name} = {nothing}").stderr == ""
+            assert notebook.run("%config IbMagics").stdout == before
+
+
+def test_a_wrong_value_in_a_configuration_file_costs_one_line(tmp_path, gateway):
+    """It is left out, and everything else of the file counts."""
+    profile = tmp_path / "ipython" / "profile_default"
+    profile.mkdir(parents=True)
+    (profile / "ipython_config.py").write_text(
+        "c = get_config()\n"
+        "c.InteractiveShellApp.extensions = ['ibnb']\n"
+        "c.IbMagics.timeout = 'soon'\nc.IbMagics.wait = 3\nc.IbMagics.guard.append('x')\n"
+        f"c.IbMagics.target = {gateway.port}\nc.IbSettings.expect = ['paper']\n"
+    )
+    book = Notebook(tmp_path)
+    try:
+        assert book.run("%ibconnect").status == "ok"
+        settings = "get_ipython().magics_manager.registry['IbMagics']"
+        values = ("timeout", "wait", "guard", "expect")
+        read = f"[getattr({settings}, name) for name in {values}]"
+        assert book.value(read) == "[5.0, 3.0, True, None]"
+        assert book.run("%reload_ext ibnb").stdout == ""
+        book.run("get_ipython().config.IbMagics.timeout = -1")
+        run = book.run("%reload_ext ibnb")
+        assert run.status == "ok", run.everything
+        (line,) = run.stdout.splitlines()
+        assert line.startswith("ibnb: IbMagics.timeout = -1 was refused: it takes seconds")
+        assert book.value(read) == "[5.0, 3.0, True, None]"
+    finally:
+        book.close()
+
+
+FAILING = {
+    "environment": "import os; os.environ['IBNB_TIMEOUT'] = 'soon'",
+    "import": "import sys; kept = sys.modules.pop('ibnb.extension')\n"
+    "sys.modules['ibnb.extension'] = None",
+    "a part of the new one": "import ibnb.extension as e; kept = e.Badges\n"
+    "def broken(*_): raise KeyError('badge')\ne.Badges = broken",
+    "the module": "import ibnb; kept = ibnb.__spec__.loader\nclass Loader:\n"
+    "    def create_module(self, spec): return None\n"
+    "    def exec_module(self, module): raise SyntaxError('new code')\n"
+    "import importlib.machinery as m, sys\nclass Finder:\n"
+    "    @staticmethod\n"
+    "    def find_spec(name, path=None, target=None):\n"
+    "        if name != 'ibnb': return None\n"
+    "        spec = m.ModuleSpec(name, Loader(), is_package=True)\n"
+    "        spec.submodule_search_locations = ibnb.__path__\n"
+    "        return spec\n"
+    "sys.meta_path.insert(0, Finder)",
+}
+MENDING = {
+    "environment": "del os.environ['IBNB_TIMEOUT']",
+    "import": "sys.modules['ibnb.extension'] = kept",
+    "a part of the new one": "e.Badges = kept",
+    "the module": "sys.meta_path.remove(Finder)",
+}
+
+
+@pytest.mark.parametrize("failing", FAILING)
+def test_a_reload_that_fails_leaves_the_old_one_working(notebook, gateway, library, failing):
+    """Connection, handlers, magics, settings, completion and what is watched: all as before."""
+    notebook.run(SNAPSHOT)
+    notebook.run("%load_ext ibnb\n%config IbMagics.wait = 3")
+    notebook.run(f"%ibconnect {gateway.port} --library {library}")
+    notebook.run("heard = []\nib.errorEvent += lambda *said: heard.append(said[1])")
+    notebook.run(FAILING[failing])
+    before = snapshot(notebook)
+    for _ in range(2):
+        run = notebook.run("%reload_ext ibnb")
+        assert run.status == "error", run.everything
+        assert "it is loaded as before" in run.stdout
+    assert snapshot(notebook) == before
+    assert notebook.value("ib.isConnected()") == "True"
+    assert len(gateway.open_clients) == 1
+    assert "Ready" in notebook.run("%ibhealth").text
+    run = notebook.run(f"import {library}; ib.qualifyContracts({library}.Stock('NOSUCH'))")
+    assert "No such contract" in run.everything
+    assert notebook.value("200 in heard") == "True"
+    assert notebook.run("%config IbMagics.wait").result["text/plain"] == "3.0"
+    notebook.run(MENDING[failing])
+    run = notebook.run("%reload_ext ibnb")
+    assert run.status == "ok", run.everything
+    assert notebook.run(f"%ibconnect {gateway.port}").status == "ok"
+    assert notebook.run("%unload_ext ibnb").stdout == ""
+    assert notebook.run("%ibhealth").status == "error"
+
+
+def test_a_part_that_cannot_be_added_leaves_no_other(notebook):
+    """Loading is all or nothing, a first time and again."""
+    notebook.run(SNAPSHOT)
+    before = snapshot(notebook)
+    notebook.run("import ibnb.extension as e; kept = e.BlockingCalls.enter\n"
+                 "def broken(self): raise KeyError('loop')\n"
+                 "e.BlockingCalls.enter = broken")  # fmt: skip
+    run = notebook.run("%load_ext ibnb")
+    assert run.error_name == "KeyError"
+    before["loop"] = snapshot(notebook)["loop"]
+    assert snapshot(notebook) == before
+    notebook.run("e.BlockingCalls.enter = kept\n%load_ext ibnb")
+    notebook.run("def once(self):\n    e.BlockingCalls.enter = kept\n    raise KeyError('loop')")
+    run = notebook.run("e.BlockingCalls.enter = once\n%reload_ext ibnb")
+    assert run.error_name == "KeyError"
+    assert notebook.run("%ibhealth").status == "ok"
+    assert notebook.run("%reload_ext ibnb").status == "ok"
+    run = notebook.run("e.BlockingCalls.enter = broken\n%reload_ext ibnb")
+    assert run.error_name == "KeyError"
+    notebook.run("e.BlockingCalls.enter = kept\n%load_ext ibnb")
+    assert notebook.run("%ibhealth").status == "ok"
+    notebook.run("%unload_ext ibnb")
+    before["loop"] = snapshot(notebook)["loop"]
+    assert snapshot(notebook) == before
+
+
+def test_a_connection_that_cannot_be_closed_does_not_stop_a_reload(notebook, gateway):
+    """The error is shown, and the new one is there."""
+    notebook.run("from ibnb.app import App\nkept = App.close\n"
+                 "def broken(self):\n    App.close = kept\n    raise KeyError('close')\n"
+                 "App.close = broken\n%load_ext ibnb")  # fmt: skip
+    notebook.run(f"%ibconnect {gateway.port}")
+    assert notebook.run("%reload_ext ibnb").error_name == "KeyError"
+    assert notebook.run(f"%ibconnect {gateway.port}").status == "ok"
+    assert notebook.run("%reload_ext ibnb").status == "ok"

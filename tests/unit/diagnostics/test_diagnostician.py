@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import stat
 import threading
 import time
 
@@ -94,6 +96,16 @@ async def test_a_state_folder_that_cannot_be_used_costs_nothing(tmp_path):
     (tmp_path / "file").write_text("")
     async with asyncio.timeout(PAUSE_SECONDS / 2), Pace(tmp_path / "file").turn(Target("gw", 1)):
         assert (tmp_path / "file").read_text() == ""
+
+
+async def test_only_this_user_may_read_where_he_probed(tmp_path):
+    """The file names the gateways that he uses."""
+    old = os.umask(0)
+    try:
+        async with Pace(tmp_path).turn(Target(LOOPBACK, 4002)):
+            assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o600
+    finally:
+        os.umask(old)
 
 
 def test_other_gateways_need_not_wait():

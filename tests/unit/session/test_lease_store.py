@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import platform
+import sqlite3
+import stat
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from commands import python
 
 from ibnb.session.client_id import HIGHEST, LOWEST
 from ibnb.session.holders import find_holders, tell_holders
@@ -150,10 +157,282 @@ def test_without_a_store_the_preferred_id_is_the_id():
     assert not tenant.crashed_with(("127.0.0.1", 4002, 4711))
 
 
-def test_a_broken_store_is_left_alone_for_a_while(tmp_path):
-    """A file that is no database costs nothing but the hint, every time."""
-    (tmp_path / "leases.sqlite3").write_bytes(b"no database" * 1000)
+FILE = "leases.sqlite3"
+IN_ANOTHER_ORDER = """
+    alter table leases rename to old;
+    create table leases (
+        more, since, machine, user, started, pid, notebook, client_id, port, host,
+        primary key (host, port, client_id, machine)
+    );
+    insert into leases
+    select 'more', since, machine, user, started, pid, notebook, client_id, port, host from old;
+"""
+
+
+@contextlib.contextmanager
+def opened(folder):
+    """The file of a store, as another program opens it."""
+    with contextlib.closing(sqlite3.connect(folder / FILE, isolation_level=None)) as file:
+        yield file
+
+
+def make(folder):
+    """Make a store with an ID and a lease, and return the lease."""
+    store = SqliteLeases(folder)
+    assert store.client_id("a.ipynb", 4711) == 4711
+    lease = new_lease("127.0.0.1", 4002, 4711, "a.ipynb")
+    store.take(lease)
+    return lease
+
+
+def said(caplog):
+    """Return the lines in the log, each of which has to be a warning of ibnb's."""
+    assert {(one.name, one.levelno) for one in caplog.records} <= {("ibnb", logging.WARNING)}
+    return [one.getMessage() for one in caplog.records]
+
+
+def works(folder, lease):
+    """Say whether a store reads what was there, and remembers more."""
+    store = SqliteLeases(folder)
+    assert store.client_id("a.ipynb", 5000) == 4711
+    assert store.find("127.0.0.1", 4002, 4711) == store.newest(5) == (lease,)
+    assert store.client_id("b.ipynb", 4711) == 4712
+    other = new_lease("127.0.0.1", 4002, 7, "b.ipynb")
+    store.take(other)
+    assert set(store.newest(5)) == {lease, other}
+    store.give_back(other)
+    return SqliteLeases(folder).client_id("b.ipynb", 5000) == 4712
+
+
+def test_the_files_format_is_written_into_it(tmp_path):
+    """As SQLite's own `user_version`, which a later ibnb can read."""
+    make(tmp_path)
+    with opened(tmp_path) as file:
+        assert file.execute("pragma user_version").fetchone() == (1,)
+
+
+def test_only_this_user_may_read_the_file(tmp_path):
+    """It tells of notebooks and machines."""
+    old = os.umask(0)
+    try:
+        make(tmp_path / "new folder")
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "new folder" / FILE).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "alter table leases add column note text",
+        "alter table ids add column note text not null default 'x'",
+        "pragma user_version = 0",
+        "pragma user_version = 7; alter table leases add column note text",
+        "pragma user_version = 7; create table more (a)",
+        IN_ANOTHER_ORDER,
+    ],
+)
+def test_a_file_of_another_version_is_used_if_its_columns_allow(tmp_path, caplog, change):
+    """More columns, in any order, more tables or a higher version disturb nobody."""
+    lease = make(tmp_path)
+    with opened(tmp_path) as file:
+        file.executescript(change)
+        (version,) = file.execute("pragma user_version").fetchone()
+    assert works(tmp_path, lease)
+    assert said(caplog) == []
+    with opened(tmp_path) as file:
+        assert file.execute("pragma user_version").fetchone() == (version or 1,)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "alter table leases rename column notebook to book",
+        "alter table ids rename column client_id to client",
+        "drop table leases",
+    ],
+)
+def test_a_newer_file_without_what_is_needed_is_refused_in_one_line(tmp_path, caplog, change):
+    """The line names the file, its format and what to do; the file stays as it is."""
+    make(tmp_path)
+    with opened(tmp_path) as file:
+        file.execute(change)
+        file.execute("pragma user_version = 7")
+    before = (tmp_path / FILE).read_bytes()
+    for _ in range(2):
+        store = SqliteLeases(tmp_path)
+        assert store.client_id("a.ipynb", 5000) is None
+        assert store.newest(5) == ()
+    (line,) = said(caplog)
+    assert str(tmp_path / FILE) in line
+    assert "format 7" in line
+    assert "Upgrade ibnb" in line
+    assert "\n" not in line
+    assert (tmp_path / FILE).read_bytes() == before
+
+
+def test_a_newer_file_that_takes_nothing_of_ours_is_read_all_the_same(tmp_path, caplog):
+    """A column that must be filled, and that this version does not know, stops writing alone."""
+    lease = make(tmp_path)
+    with opened(tmp_path) as file:
+        file.execute("alter table leases rename to old")
+        file.execute(
+            "create table leases (host, port, client_id, notebook, pid, started, user, machine,"
+            " since, token text not null, primary key (host, port, client_id, machine))"
+        )
+        file.execute("insert into leases select *, 'x' from old")
     store = SqliteLeases(tmp_path)
-    assert store.client_id("a.ipynb", 4711) is None
-    store.take(new_lease("127.0.0.1", 4002, 4711, "a.ipynb"))
-    assert store.find("127.0.0.1", 4002, 4711) == ()
+    store.take(new_lease("127.0.0.1", 4002, 8, "a.ipynb"))
+    assert store.newest(5) == (lease,)
+    assert store.client_id("a.ipynb", 5000) == 4711
+    (line,) = said(caplog)
+    assert "token" in line
+
+
+@pytest.mark.parametrize("table", ["ids", "leases"])
+def test_a_table_that_is_missing_is_made_again(tmp_path, caplog, table):
+    """As in a file whose making was interrupted."""
+    make(tmp_path)
+    with opened(tmp_path) as file:
+        file.execute(f"drop table {table}")
+    store = SqliteLeases(tmp_path)
+    assert store.client_id("b.ipynb", 4800) == 4800
+    lease = new_lease("127.0.0.1", 4002, 4800, "b.ipynb")
+    store.take(lease)
+    assert lease in store.newest(5)
+    assert said(caplog) == []
+
+
+def test_a_file_that_is_deleted_is_made_again(store, tmp_path, caplog):
+    """The store goes on with the next one."""
+    assert store.client_id("a.ipynb", 4711) == 4711
+    (tmp_path / FILE).unlink()
+    assert store.client_id("a.ipynb", 4800) == 4800
+    assert SqliteLeases(tmp_path).client_id("a.ipynb", 4900) == 4800
+    assert said(caplog) == []
+
+
+@pytest.mark.parametrize("kept", [0, -1, 999, 10000, 2**40, "'seven'", 4711.5, "x'00'"])
+def test_an_id_that_no_notebook_gets_is_not_believed(tmp_path, caplog, kept):
+    """Whatever the file says, the ID is one from 1000 to 9999; the change is said."""
+    make(tmp_path)
+    with opened(tmp_path) as file:
+        file.execute(f"update ids set client_id = {kept}")  # noqa: S608 - ours
+    assert SqliteLeases(tmp_path).client_id("a.ipynb", 4800) == 4800
+    assert SqliteLeases(tmp_path).client_id("a.ipynb", 4900) == 4800
+    (line,) = said(caplog)
+    assert "It is 4800 from now on" in line
+
+
+@pytest.mark.parametrize("preferred", [0, 1, 10_000, -5])
+def test_the_id_is_in_range_whatever_is_preferred(store, preferred):
+    """0 binds orders that are placed by hand: it is used only when asked for."""
+    assert LOWEST <= store.client_id("a.ipynb", preferred) <= HIGHEST
+
+
+def test_the_id_is_in_range_when_none_is_free(store, tmp_path):
+    """9,000 notebooks have them all."""
+    make(tmp_path)
+    with opened(tmp_path) as file:
+        file.execute("delete from ids")
+        rows = [("u", f"{one}.ipynb", one) for one in range(LOWEST, HIGHEST + 1)]
+        file.executemany("insert into ids (user, notebook, client_id) values (?, ?, ?)", rows)
+    assert LOWEST <= store.client_id("one-too-many.ipynb", 0) <= HIGHEST
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *("pid = 'many'", "since = 'today'", "since = 9e999", "started = -1", "port = x'00'"),
+        "notebook = x'00'",
+    ],
+)
+def test_a_lease_that_makes_no_sense_is_no_lease(tmp_path, caplog, wrong):
+    """The others are found."""
+    lease = make(tmp_path)
+    store = SqliteLeases(tmp_path)
+    store.take(new_lease("127.0.0.1", 4002, 8, "b.ipynb"))
+    with opened(tmp_path) as file:
+        file.execute(f"update leases set {wrong} where client_id = 8")  # noqa: S608 - ours
+    assert store.newest(5) == (lease,)
+    assert store.find("127.0.0.1", 4002, 8) == ()
+    assert said(caplog) == []
+
+
+def test_a_broken_store_is_left_alone_for_a_while_and_said_once(tmp_path, caplog):
+    """A file that is no database costs nothing but the hint, every time."""
+    (tmp_path / FILE).write_bytes(b"no database" * 1000)
+    for store in (SqliteLeases(tmp_path), SqliteLeases(tmp_path)):
+        assert store.client_id("a.ipynb", 4711) is None
+        store.take(new_lease("127.0.0.1", 4002, 4711, "a.ipynb"))
+        assert store.find("127.0.0.1", 4002, 4711) == ()
+    (line,) = said(caplog)
+    assert f"{tmp_path / FILE} is damaged" in line
+    assert "Delete it" in line
+
+
+def test_a_locked_store_is_said_once(tmp_path, caplog):
+    """Another process that holds it is named as the cause, and that it is tried again."""
+    make(tmp_path)
+    store = SqliteLeases(tmp_path)
+    with opened(tmp_path) as file:
+        file.execute("begin exclusive")
+        assert store.find("127.0.0.1", 4002, 4711) == ()
+        assert SqliteLeases(tmp_path).find("127.0.0.1", 4002, 4711) == ()
+    (line,) = said(caplog)
+    assert "locked by another process" in line
+    assert SqliteLeases(tmp_path).client_id("a.ipynb", 5000) == 4711
+
+
+def test_another_kernels_writing_delays_no_reading(tmp_path):
+    """What is known is read while somebody else writes."""
+    lease = make(tmp_path)
+    with opened(tmp_path) as file:
+        file.execute("begin immediate")
+        store = SqliteLeases(tmp_path)
+        assert store.client_id("a.ipynb", 5000) == 4711
+        assert store.newest(5) == (lease,)
+
+
+def test_a_text_that_is_none_costs_no_other_lease(tmp_path, caplog):
+    """Bytes that are no text are read as far as they are."""
+    lease = make(tmp_path)
+    store = SqliteLeases(tmp_path)
+    store.take(new_lease("127.0.0.1", 4002, 8, "b.ipynb"))
+    with opened(tmp_path) as file:
+        file.execute("update leases set notebook = cast(x'ff41' as text) where client_id = 8")
+    (found,) = store.find("127.0.0.1", 4002, 8)
+    assert found.notebook == "\N{REPLACEMENT CHARACTER}A"
+    assert lease in store.newest(5)
+    assert said(caplog) == []
+
+
+AS_SOMEBODY_ELSE = """
+import os, pathlib, sqlite3, sys
+from ibnb.session import lease
+from ibnb.session.leases import SqliteLeases, new_lease
+lease.getpass.getuser = lambda: sys.argv[2]
+taken = new_lease("127.0.0.1", 4002, 8, "a.ipynb")
+if os.getuid() == 0:
+    os.setuid(65534)
+store = SqliteLeases(pathlib.Path(sys.argv[1]))
+print(store.client_id("a.ipynb", 5000), len(store.newest(5)))
+store.take(taken)
+"""
+
+
+def test_a_folder_in_which_nothing_can_be_written_is_read():
+    """What was remembered counts there too; that no more is, is said in one line."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        lease = make(folder)
+        with opened(folder) as file:
+            file.execute("pragma user_version = 0")
+        (folder / FILE).chmod(0o444)
+        folder.chmod(0o555)
+        ended = python("-c", AS_SOMEBODY_ELSE, made, lease.user)
+        folder.chmod(0o755)
+    assert ended.stdout == "4711 1\n", ended.stderr
+    (line,) = ended.stderr.splitlines()
+    assert "cannot be used (attempt to write a readonly database)" in line
+    assert "state_dir" in line
