@@ -334,9 +334,11 @@ def test_the_id_is_in_range_when_none_is_free(store, tmp_path):
     """9,000 notebooks have them all."""
     make(tmp_path)
     with opened(tmp_path) as file:
+        file.execute("begin")
         file.execute("delete from ids")
         rows = [("u", f"{one}.ipynb", one) for one in range(LOWEST, HIGHEST + 1)]
         file.executemany("insert into ids (user, notebook, client_id) values (?, ?, ?)", rows)
+        file.execute("commit")
     assert LOWEST <= store.client_id("one-too-many.ipynb", 0) <= HIGHEST
 
 
