@@ -323,7 +323,6 @@ class App:
         """Close the connection and end the simulated gateway, where there are any."""
         if self.session.connection is not None:
             run(self.session.disconnect("ibnb was unloaded."), self.session.home)
-        self.session.unlock()
         if self._simulator is not None:
             self._simulator.stop()
             self._simulator = None

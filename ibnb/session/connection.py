@@ -8,13 +8,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from ibnb.tws.accounts import is_paper, mask
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.target import Target
 
-from . import harness, libraries
+from . import libraries
+from .door import lock_orders
 from .errors import ConnectFailed, OrdersLocked
 from .held import OPEN, Address, Held, address_of
 from .journal import Journal
@@ -122,7 +124,7 @@ class Connection(Held):
             OpeningFailedError: it did not become ready, or the socket was lost right after that.
         """
         if not self.plan.trade:
-            harness.lock_orders(self.ib, _orders_locked)
+            lock_orders(self.ib, partial(_refuse_order, self.journal))
         self.watch(lambda: self._others_open(self.ib))
         keep_events(self.ib)
         try:
@@ -230,9 +232,15 @@ class Connection(Held):
             super()._on_notice(req_id, code, text, *contract)
 
 
-def _orders_locked() -> OrdersLocked:
-    fact = "This is a live account, and this `ib` was opened without --trade."
-    return OrdersLocked("orders-locked", (fact,))
+def _refuse_order(journal: Journal, host: str, port: int) -> OrdersLocked:
+    target = Target(host, port)
+    fact = (
+        f"{target} has a live account, and this `ib` was opened without --trade. The order was not "
+        f"sent. %ibconnect {target} --expect live --trade opens one that may trade there."
+    )
+    error = OrdersLocked("orders-locked", (fact,))
+    journal.refuse(error)
+    return error
 
 
 def _same_account(before: Attempt | None, after: Attempt) -> None:

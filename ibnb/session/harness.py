@@ -10,15 +10,12 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
-from ibnb.tws.accounts import is_paper
-
 from . import libraries
-from .layers import Layer, has_layer, put_on, take_off
+from .layers import Layer, put_on, take_off
 
 SENDING = ("send", "sendMsg", "getReqId", "connect", "connectAsync")
 WAITING = ("connect", "connectAsync", "waitOnUpdate", "loopUntil")
 ORDERING = ("placeOrder", "exerciseOptions")
-LOCK = "order lock"
 RUNS = "runs"
 
 Pending = dict[asyncio.Future[Any], tuple[Any, Any]]
@@ -161,36 +158,15 @@ def refuse(ib: Any, error: Callable[[], Exception]) -> None:
             setattr(owner, name, refused)
 
 
-def lock_orders(ib: Any, error: Callable[[], Exception]) -> None:
-    """Make the calls that send orders raise what `error` makes, while the account is not paper.
-
-    What it is counts at each call: the object may be connected again, to another account.
-    """
-    _before_orders(ib, LOCK, lambda: None if _is_paper(ib) else error())
-
-
-def orders_locked(ib: Any) -> bool:
-    """Say whether the calls that send orders are locked on an `IB` object."""
-    return all(has_layer(ib.client, name, LOCK) for name in ORDERING) and not _is_paper(ib)
-
-
 def check_orders(ib: Any, objection: Callable[[], Exception | None]) -> None:
-    """Make the calls that send orders raise what `objection` finds at that moment, if anything."""
-    _before_orders(ib, RUNS, objection)
+    """Make the calls that send orders raise what `objection` finds at that moment, if anything.
 
-
-def check_no_orders(ib: Any) -> None:
-    """Undo `check_orders`."""
-    for name in ORDERING:
-        take_off(ib.client, name, RUNS)
-
-
-def _before_orders(ib: Any, kind: str, objection: Callable[[], Exception | None]) -> None:
-    """Ask before each order; a what-if order is only answered, and cancelling is not touched."""
+    A what-if order is only answered, and cancelling is not touched.
+    """
 
     def place_checked(layer: Layer) -> Any:
         def place(order_id: Any, contract: Any, order: Any, *rest: Any) -> Any:
-            error = None if order.whatIf else objection()
+            error = None if _is_what_if(order) else objection()
             if error is not None:
                 raise error
             return layer.inner(order_id, contract, order, *rest)
@@ -206,16 +182,16 @@ def _before_orders(ib: Any, kind: str, objection: Callable[[], Exception | None]
 
         return exercise
 
-    put_on(ib.client, "placeOrder", kind, place_checked)
-    put_on(ib.client, "exerciseOptions", kind, exercise_checked)
+    put_on(ib.client, "placeOrder", RUNS, place_checked)
+    put_on(ib.client, "exerciseOptions", RUNS, exercise_checked)
 
 
-def _is_paper(ib: Any) -> bool:
-    accounts = tuple(ib.client.getAccounts()) if ib.client.isReady() else ()
-    return bool(accounts) and is_paper(accounts)
-
-
-def unlock_orders(ib: Any) -> None:
-    """Undo `lock_orders`, whatever the account."""
+def check_no_orders(ib: Any) -> None:
+    """Undo `check_orders`."""
     for name in ORDERING:
-        take_off(ib.client, name, LOCK)
+        take_off(ib.client, name, RUNS)
+
+
+def _is_what_if(order: Any) -> bool:
+    # What the libraries write as 1: the gateway takes anything else, "True" too, for an order.
+    return order.whatIf is True or str(order.whatIf) == "1"

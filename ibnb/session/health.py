@@ -10,8 +10,9 @@ from ibnb.tws.notices import Link, Notice
 from ibnb.tws.story import tell
 from ibnb.tws.target import Target
 
-from . import harness, libraries
+from . import libraries
 from .connection import Connection
+from .door import orders_locked
 from .held import OPEN, Held, State
 from .losses import CLOSED
 
@@ -138,7 +139,7 @@ def _is_locked(held: Held) -> bool:
     if isinstance(held, Connection):
         return held.orders_locked
     ib = held.held_ib
-    return ib is not None and harness.orders_locked(ib)
+    return ib is not None and orders_locked(ib)
 
 
 def foreign_health(ib: Any) -> Health:
@@ -155,7 +156,7 @@ def foreign_health(ib: Any) -> Health:
         server_version=client.serverVersion(),
         accounts=accounts,
         kind=_kind(accounts),
-        orders="locked" if harness.orders_locked(ib) else "unlocked",
+        orders="locked" if orders_locked(ib) else "unlocked",
         by_user=True,
     )
 

@@ -70,7 +70,6 @@ class Session:
         self._last: Health | None = None
         self._turn: asyncio.Lock | None = None
         self._endings = Endings()
-        self._locked: weakref.WeakSet[Any] = weakref.WeakSet()
         self._pulses: Pulses | None = None
         self.resuming = Resuming(self)
 
@@ -225,12 +224,6 @@ class Session:
                 harness.silence(ib)
                 libraries.start_closing(ib)
                 self.tenant.gave_back(held.address)
-
-    def unlock(self) -> None:
-        """Take the order locks off, which outlive their connections: as ibnb is unloaded."""
-        for ib in self._locked:
-            harness.unlock_orders(ib)
-        self._locked.clear()
 
     def turn(self) -> asyncio.Lock:
         """Return the lock of whoever opens or closes: one at a time."""
@@ -395,8 +388,6 @@ class Session:
             plan, self.journal, self.tell, self.holdings.others_open, self.holdings.succession
         )
         fresh.ended = self.note_end
-        if not plan.trade:
-            self._locked.add(fresh.ib)
         await fresh.open()
         return fresh
 

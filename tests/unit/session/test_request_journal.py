@@ -13,7 +13,7 @@ import pytest
 import servers
 from servers import Server
 
-from ibnb.session import ConnectFailed, OrdersLocked, harness
+from ibnb.session import ConnectFailed, OrdersLocked, door, harness
 from ibnb.session.requests import KEPT, RequestJournal, _asking
 from ibnb.simulator import SimulatedGateway
 from ibnb.tws.notices import Notice
@@ -207,7 +207,7 @@ async def test_what_is_not_sent_is_no_request(connect, session, gateway):
 
 
 async def test_a_refused_order_is_no_request(connect, session, module):
-    """The order lock stands around the journal, whichever came first; a what-if order passes."""
+    """The order lock stands beneath the journal, whichever came first; a what-if order passes."""
     contract = module.Stock("AAPL", "SMART", "USD")
     with SimulatedGateway(faults=["live-account"]) as gateway:
         ib = (await connect(gateway.port, expects=None)).connection.ib
@@ -218,33 +218,27 @@ async def test_a_refused_order_is_no_request(connect, session, module):
             # Once more with the journal put on after the lock.
             session.journal.requests.take_off(ib, 1)
             session.journal.requests.put_on(ib, 9, 41)
-        assert harness.orders_locked(ib)
+        assert door.orders_locked(ib)
         ib.client.placeOrder(5, contract, module.MarketOrder("BUY", 1, whatIf=True))
         assert session.journal.requests.all()[-1].method == "placeOrder"
-        harness.unlock_orders(ib)
-        assert not harness.orders_locked(ib)
-        ib.client.placeOrder(6, contract, module.MarketOrder("BUY", 1))
-        assert session.journal.requests.request(6).connection == 9
+        assert session.journal.requests.request(5).connection == 9
 
 
 async def test_closing_restores_the_object(connect, session, gateway, module):
     """Of an `ib` that is handed back, client, wrapper and socket are as the library made them.
 
-    The order lock alone stays until ibnb is unloaded.
+    The order lock alone stays, of an object that was not opened for trading.
     """
     fresh = module.IB()
-    ib = (await connect(gateway.port)).connection.ib
-    assert "send" in vars(ib.client)
-    await session.disconnect()
-    assert "placeOrder" in vars(ib.client)
-    session.unlock()
-    for own, other in (
-        (ib.client, fresh.client),
-        (ib.wrapper, fresh.wrapper),
-        (ib.client.conn, fresh.client.conn),
-    ):
-        assert vars(own).keys() == vars(other).keys()
-    assert harness.handler_counts(ib) == harness.handler_counts(fresh)
+    for trade in (False, True):
+        ib = (await connect(gateway.port, trade=trade)).connection.ib
+        assert "send" in vars(ib.client)
+        await session.disconnect()
+        lock = (set(), set()) if trade else ({"sendMsg"}, {door.LOCK})
+        assert vars(ib.client).keys() - vars(fresh.client).keys() == lock[0]
+        assert vars(ib.wrapper).keys() == vars(fresh.wrapper).keys()
+        assert vars(ib.client.conn).keys() - vars(fresh.client.conn).keys() == lock[1]
+        assert harness.handler_counts(ib) == harness.handler_counts(fresh)
 
 
 async def test_a_failed_connect_of_the_users_leaves_nothing(guard, module):  # noqa: ARG001 - acts
