@@ -20,15 +20,29 @@ from .door import lock_orders
 from .errors import ConnectFailed, OrdersLocked
 from .held import OPEN, Address, Held, address_of
 from .journal import Journal
-from .kept import Kept, ask_again, keep_events, keep_no_events, put_trades_back, take_down
+from .kept import (
+    ORDERS,
+    Kept,
+    ask_again,
+    keep_cancels,
+    keep_events,
+    keep_no_cancels,
+    keep_no_events,
+    keep_state,
+    next_number,
+    take_down,
+    take_over,
+)
 from .libraries import Library
-from .losses import Loss
+from .losses import Loss, where
 from .opening import OpeningFailedError, open_ib
+from .requests import what_of
 from .runs import current_run
+from .shadow import shadowed
 from .succession import SESSION, Places, Succession
 
-ORDERS = frozenset({"open orders", "completed orders"})
-"""What a synchronisation fetches of the gateway's orders."""
+PATIENCE = 30.0
+"""Seconds for which a resume waits for what the gateway knows: after its restart it is slow."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +140,8 @@ class Connection(Held):
         if not self.plan.trade:
             lock_orders(self.ib, partial(_refuse_order, self.journal))
         self.watch(lambda: self._others_open(self.ib))
-        keep_events(self.ib)
+        keep_events(self.ib, lambda: self.kept is not None)
+        keep_cancels(self.ib, self._is_cancelled_now)
         try:
             await self._bring_up(self.plan.target)
         except BaseException:
@@ -146,11 +161,10 @@ class Connection(Held):
         self._become("resuming")
         expected = replace(self.plan.target, expects="live" if self.kind_is_live else "paper")
         try:
-            after = await self._bring_up(expected, summary=kept.summary)
-            _same_account(before, after)
-            again = ask_again(self.ib, kept)
-            orders_known = not self.plan.readonly and not ORDERS & set(self.missing)
-            changed = put_trades_back(self.ib, kept, orders_known=orders_known)
+            with shadowed(self.ib, self._still_resuming) as fresh:
+                await self._bring_up(expected, kept, fresh)
+            kept = self.kept or kept
+            changed = take_over(self.ib, fresh, kept, self._unknown())
         except BaseException:
             self.attempt = before
             await libraries.close(self.ib)
@@ -158,7 +172,25 @@ class Connection(Held):
             raise
         self.kept = None
         self._go()
+        # A handler of the user's that subscribes when it is connected has done so by now.
+        standing = self.journal.requests.standing(self.number)
+        again = ask_again(self.ib, kept, standing)
         return Resumed(again, changed)
+
+    def _unknown(self) -> tuple[str, ...]:
+        """Return what a synchronisation did not bring, of orders if it was not to fetch any."""
+        return (*self.missing, *(ORDERS if self.plan.readonly else ()))
+
+    def _still_resuming(self) -> ConnectFailed:
+        fact = (
+            f"The connection to {where(self.address)} was lost and is being opened again. Orders, "
+            "and requests for what it is told again, wait until all of that is known: nothing was "
+            "sent. Try again in a moment."
+        )
+        return ConnectFailed("not-connected", (fact,))
+
+    def _order_objection(self) -> Exception | None:
+        return self._still_resuming() if self.state == "resuming" else super()._order_objection()
 
     async def close(self, because: str = "The connection was closed.") -> None:
         """Close it as `Held.close` does, and hand the `ib` back as the library made it.
@@ -168,18 +200,26 @@ class Connection(Held):
         await super().close(because)
         self.unwatch()
         keep_no_events(self.ib)
+        keep_no_cancels(self.ib)
         if self.kept is not None:
             self.kept.end()
             self.kept = None
+            self.ib.wrapper.reset()
 
     async def drop(self, reason: str) -> None:
         """Give up a socket at whose other end nobody answers: it is lost then, and not closed."""
         self._lost_because = reason
         await libraries.abort(self.ib)
 
-    async def _bring_up(self, target: Target, *, summary: bool = False) -> Attempt:
-        """Take the `IB` object from nothing to where it is synchronised."""
-        plan, ib = self.plan, self.ib
+    async def _bring_up(
+        self, target: Target, kept: Kept | None = None, fresh: Any = None
+    ) -> Attempt:
+        """Take the `IB` object from nothing to where it is synchronised.
+
+        In a resume it is `fresh`, and not the user's object, that is told what the gateway knows,
+        and `kept` is what the user's had.
+        """
+        plan, ib, before = self.plan, self.ib, self.attempt
         ib.wrapper.clientId = plan.client_id
         # What comes before ready is in the attempt, which hears of it from the wire.
         self._hears = False
@@ -194,9 +234,18 @@ class Connection(Held):
         self.attempt = attempt = replace(attempt, target=plan.target)
         self._hears = True
         self.add_notices(attempt.notices)
+        timeout = plan.timeout
+        if kept is not None:
+            _same_account(before, attempt)
+            next_number(ib, kept)
+            timeout = max(timeout, PATIENCE)
         try:
             self.missing = await libraries.synchronise(
-                ib, plan.account, readonly=plan.readonly, timeout=plan.timeout, summary=summary
+                ib if fresh is None else fresh,
+                (kept.account if kept is not None else "") or plan.account,
+                readonly=plan.readonly,
+                timeout=timeout,
+                summary=kept is not None and kept.summary,
             )
             self._still_connected()
         except ConnectionError as error:
@@ -214,11 +263,30 @@ class Connection(Held):
         if not self.ib.isConnected():
             raise ConnectionError("the socket was lost during the synchronisation")
 
-    def _on_loss(self) -> None:
+    def _on_loss(self) -> Callable[[], None]:
         super()._on_loss()
         if self.state in OPEN:
             # The library forgets all of it in a moment.
             self.kept = take_down(self.ib, self.journal.requests.standing(self.number))
+        return keep_state(self.ib)
+
+    def _is_cancelled_now(self, asked: int | str) -> bool:
+        """Take note of a cancel while there is no connection; say whether it was one."""
+        kept = self.kept
+        if kept is None or not any(
+            asked in {one.req_id, what_of(one.method)} for one in kept.requests
+        ):
+            return False
+        self.journal.requests.end(self.number, asked)
+        self.kept = replace(
+            kept,
+            requests=tuple(
+                one
+                for one in kept.requests
+                if asked != (what_of(one.method) if one.req_id is None else one.req_id)
+            ),
+        )
+        return True
 
     def _end(self, loss: Loss | None) -> None:
         # What is lost before it was ready is a failed opening, and told as that.

@@ -117,25 +117,28 @@ def contain_loss(
     ib: Any,
     pending: Pending,
     others_open: Callable[[], bool],
-    lost: Callable[[], None],
+    lost: Callable[[], Callable[[], None]],
 ) -> None:
     """Keep the loss of this object's socket from failing the calls of other connections.
 
     The libraries tell a loss to every blocking call of the process. Where another connection is
     open, only what waits on this one is failed: its own requests, and a wait for its next update.
-    `lost` is called first of all. A close that this side asked for is no loss to the libraries.
+    `lost` is called first of all, and what it returns when the library has forgotten what it knew.
+    A close that this side asked for is no loss to the libraries.
     """
     tell_everybody = ib.wrapper.connectionClosed
 
     def closed() -> None:
-        lost()
+        after = lost()
         if not others_open():
             tell_everybody()
+            after()
             return
         for future in tuple(pending):
             if not future.done():
                 future.set_exception(ConnectionError("Socket disconnect"))
         ib.wrapper.reset()
+        after()
         ib.updateEvent.emit()
 
     ib.wrapper.connectionClosed = closed

@@ -293,8 +293,10 @@ class Held:
     def _add(self, notice: Notice) -> None:
         self.link.add(self.journal.add(notice))
 
-    def _on_loss(self) -> None:
+    def _on_loss(self) -> Callable[[], None]:
+        """Take note of a loss; return what is to be done when the library has forgotten all."""
         self._was_lost = True
+        return lambda: None
 
     def _on_socket_closed(self, reason: str) -> None:
         was_lost, self._was_lost = self._was_lost, False

@@ -1,24 +1,41 @@
 """What an `IB` object keeps over the loss of its socket, and gets back when it is open again.
 
-Both libraries forget at a loss what they knew: tickers, bars and trades that the user has in hand
-are no longer those that are updated. Here they are taken down before that, and put back after the
-session was opened again: what was subscribed to is requested again, into the same objects. Nothing
-that could reach an order is ever sent again.
+Both libraries forget at a loss what they knew: positions look empty, and tickers, bars and trades
+that the user has in hand are no longer those that are updated. Here it stays as it was, until the
+session is open again and has all of it anew: then that takes its place at once, and what was
+subscribed to is requested again, into the same objects. Nothing that could reach an order is ever
+sent again.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from . import harness
 from .layers import Layer, put_on, take_off
-from .requests import Request
+from .requests import ENDING, Request, what_is_asked, what_of
 
 KIND = "resume"
+ACCOUNT, SUMMARY = "reqAccountUpdates", "reqAccountSummary"
+SYNCHRONISED = frozenset({ACCOUNT, SUMMARY})
+"""What stands and is requested again by the synchronisation itself."""
+ORDERS = frozenset({"open orders", "completed orders"})
+"""What a synchronisation fetches of the gateway's orders."""
+STATE = frozenset(
+    {
+        *("accountValues", "acctSummary", "portfolio", "positions", "accounts"),
+        *("trades", "permId2Trade", "fills", "newsTicks", "msgId2NewsBulletin"),
+        *("tickers", "reqId2Ticker", "ticker2ReqId", "reqId2Subscriber"),
+        *("reqId2PnL", "reqId2PnlSingle", "pnlKey2ReqId", "pnlSingleKey2ReqId"),
+        *("wshMetaReqId", "wshEventReqId"),
+    }
+)
+"""What a library's wrapper knows, and forgets at a loss."""
 DEPTH = "mktDepth"
 MARKET_DATA_TYPE = "reqMarketDataType"
 BARS = "reqHistoricalData"
@@ -30,21 +47,25 @@ class Kept:
 
     Attributes:
         requests: the subscriptions that were asked for and not cancelled, in the order of asking.
+        account: the account whose values and portfolio were followed last, empty if none was.
         tickers: every ticker, by the key that the library has for it.
         ticking: the kind of ticks of each market data request, and its ticker.
         subscribers: the lists of bars and of scanner results.
         profits: what shows profit and loss, of accounts and of single positions.
         trades: every trade, done or not.
         summary: whether the account summary was asked for.
+        silence: after how many seconds without a byte the user wanted to be told; 0 for never.
     """
 
     requests: tuple[Request, ...] = ()
+    account: str = ""
     tickers: Mapping[Any, Any] = field(default_factory=dict)
     ticking: Mapping[int, tuple[Any, Any]] = field(default_factory=dict)
     subscribers: Mapping[int, Any] = field(default_factory=dict)
     profits: Mapping[int, Any] = field(default_factory=dict)
     trades: tuple[Any, ...] = ()
     summary: bool = False
+    silence: float = 0.0
 
     def end(self) -> None:
         """End the events of all this, as a library does at a loss: nothing comes any more."""
@@ -53,15 +74,15 @@ class Kept:
                 getattr(thing, name).set_done()
 
 
-def keep_events(ib: Any) -> None:
-    """Keep a loss from ending the events of tickers, bars and trades: they may go on.
+def keep_events(ib: Any, may_go_on: Callable[[], bool]) -> None:
+    """Keep a loss from ending the events of tickers, bars and trades, if they may go on after it.
 
     A close that this side asked for ends them still.
     """
 
     def end_events(layer: Layer) -> Any:
         def set_events_done() -> None:
-            if not ib.client.isReady():
+            if not (ib.client.isReady() or may_go_on()):
                 layer.inner()
 
         return set_events_done
@@ -74,6 +95,37 @@ def keep_no_events(ib: Any) -> None:
     take_off(ib.wrapper, "setEventsDone", KIND)
 
 
+def keep_state(ib: Any) -> Callable[[], None]:
+    """Return what lets an `IB` object know again what it knows now, once its library forgot it."""
+    known = {name: value for name, value in vars(ib.wrapper).items() if name in STATE}
+    return lambda: vars(ib.wrapper).update(known)
+
+
+def keep_cancels(ib: Any, is_held: Callable[[int | str], bool]) -> None:
+    """Take a cancel for what is not requested at the moment as done, where `is_held` says so.
+
+    It is asked with the number of the request, or with what is requested if that has none.
+    """
+
+    def cancelling(layer: Layer) -> Any:
+        def cancel(*args: Any, **kwargs: Any) -> Any:
+            given = args[0] if args else next(iter(kwargs.values()), layer.inner.__name__)
+            if is_held(given if isinstance(given, int) else what_of(layer.inner.__name__)):
+                return None
+            return layer.inner(*args, **kwargs)
+
+        return cancel
+
+    for name in ENDING:
+        put_on(ib.client, name, KIND, cancelling)
+
+
+def keep_no_cancels(ib: Any) -> None:
+    """Undo `keep_cancels`."""
+    for name in ENDING:
+        take_off(ib.client, name, KIND)
+
+
 def take_down(ib: Any, requests: tuple[Request, ...]) -> Kept:
     """Return what an `IB` object has now; `requests` are the subscriptions that stand."""
     wrapper = ib.wrapper
@@ -82,30 +134,69 @@ def take_down(ib: Any, requests: tuple[Request, ...]) -> Kept:
         for kind, found in wrapper.ticker2ReqId.items()
         for ticker, req_id in found.items()
     }
+    accounts = [one.parameters["acctCode"] for one in requests if one.method == ACCOUNT]
     return Kept(
-        requests,
+        tuple(one for one in requests if one.method not in SYNCHRONISED),
+        accounts[-1] if accounts else "",
         dict(wrapper.tickers),
         ticking,
         dict(wrapper.reqId2Subscriber),
         {**wrapper.reqId2PnL, **wrapper.reqId2PnlSingle},
         tuple(wrapper.trades.values()),
-        bool(wrapper.acctSummary),
+        any(one.method == SUMMARY for one in requests),
+        # Neither library tells it otherwise.
+        float(vars(wrapper).get("_timeout", 0)),
     )
 
 
-def ask_again(ib: Any, kept: Kept) -> tuple[str, ...]:
+def next_number(ib: Any, kept: Kept) -> None:
+    """Let new requests and orders have numbers above all that the notebook knows.
+
+    The gateway counts from the last order that it knows on, which may be less after a restart.
+    """
+    client_id = ib.client.clientId
+    numbers = [one.req_id for one in kept.requests if one.req_id is not None]
+    numbers += [one.order.orderId for one in kept.trades if one.order.clientId == client_id]
+    ib.client.updateReqId(max(numbers, default=0) + 1)
+
+
+def take_over(ib: Any, fresh: Any, kept: Kept, missing: Collection[str]) -> tuple[str, ...]:
+    """Let what a synchronisation brought take the place of what was known; return what changed.
+
+    `fresh` is the `IB` object that it came to. Of what is `missing` there stays what was known.
+    """
+    known, brought = ib.wrapper, fresh.wrapper
+    if "positions" not in missing:
+        known.positions = brought.positions
+    if not any(one.startswith("account updates") for one in missing):
+        known.portfolio, known.accountValues = brought.portfolio, brought.accountValues
+    if kept.summary and "account summary" not in missing:
+        known.acctSummary = brought.acctSummary
+    known.fills = {**brought.fills, **known.fills}
+    changed = put_trades_back(fresh, kept, orders_known=not ORDERS & set(missing))
+    known.trades, known.permId2Trade = brought.trades, brought.permId2Trade
+    return changed
+
+
+def ask_again(ib: Any, kept: Kept, standing: Collection[Request] = ()) -> tuple[str, ...]:
     """Ask again for what an `IB` object was subscribed to; return what that is, for people.
 
     Under the same numbers: they belong to the socket, and the objects that the user has know them.
+    What stands already, since a handler of the user's asked for it itself, is not asked for twice.
     """
-    # The gateway counts from the last order's number on: no new request may get one of these.
-    numbers = [request.req_id for request in kept.requests if request.req_id is not None]
-    ib.client.updateReqId(max(numbers, default=0) + 1)
-    ib.wrapper.tickers.update(kept.tickers)
+    for ticker in ib.wrapper.tickers.values():
+        # The last ones before the loss were delivered.
+        for name in ("ticks", "tickByTicks", "domTicks"):
+            getattr(ticker, name, []).clear()
+    numbers = {request.req_id for request in kept.requests}
+    asked = {what_is_asked(one) for one in standing if one.req_id not in numbers}
+    again = [one for one in kept.requests if what_is_asked(one) not in asked]
     # What comes after it depends on it, delayed data as live ones.
-    for request in sorted(kept.requests, key=lambda one: one.method != MARKET_DATA_TYPE):
+    for request in sorted(again, key=lambda one: one.method != MARKET_DATA_TYPE):
         _put_back(ib, kept, request)
         getattr(ib.client, request.method)(**request.parameters)
+    if kept.silence:
+        ib.setTimeout(kept.silence)
     profits = ("profit and loss",) if ib.wrapper.reqId2PnL or ib.wrapper.reqId2PnlSingle else ()
     return (*harness.subscriptions(ib), *profits)
 
@@ -122,16 +213,35 @@ def put_trades_back(ib: Any, kept: Kept, *, orders_known: bool) -> tuple[str, ..
         fresh = _fresh(ib.wrapper, trade)
         was_done = trade.isDone()
         if fresh is not None:
-            before = trade.orderStatus.status
+            before = trade.orderStatus.status, len(trade.fills)
             _catch_up(trade, fresh)
             _replace(ib.wrapper, fresh, trade)
-            if trade.orderStatus.status != before:
-                told.append(f"{_order(trade)} is {trade.orderStatus.status} now")
+            if (trade.orderStatus.status, len(trade.fills)) != before:
+                told.append(_news(trade, *before))
+                _log(trade, fresh, told[-1])
         elif was_done or not orders_known:
             _keep(ib.wrapper, trade)
         else:
             told.append(f"{_order(trade)} is not among the gateway's orders any more")
     return tuple(told)
+
+
+def _news(trade: Any, status: str, fills: int) -> str:
+    filled = f"{trade.filled():g} of {trade.order.totalQuantity:g} filled"
+    if trade.orderStatus.status == status:
+        return f"{_order(trade)}: {filled}"
+    part = len(trade.fills) > fills and trade.orderStatus.status != "Filled"
+    more = f", {filled}" if part else ""
+    return f"{_order(trade)} is {trade.orderStatus.status} now{more}"
+
+
+def _log(trade: Any, fresh: Any, news: str) -> None:
+    """Write into a trade's own log what happened while there was no connection."""
+    entries = fresh.log or trade.log
+    if entries:
+        now = datetime.now(UTC)
+        entry = type(entries[-1])(now, trade.orderStatus.status, f"Resumed: {news}")
+        trade.log.append(entry)
 
 
 def _put_back(ib: Any, kept: Kept, request: Request) -> None:

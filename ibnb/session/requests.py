@@ -34,7 +34,7 @@ STARTING = frozenset(
     {
         *("reqMktData", "reqTickByTickData", "reqMktDepth", "reqRealTimeBars", "reqHistoricalData"),
         *("reqScannerSubscription", "reqPnL", "reqPnLSingle"),
-        *("reqNewsBulletins", "reqMarketDataType"),
+        *("reqNewsBulletins", "reqMarketDataType", "reqAccountUpdates", "reqAccountSummary"),
     }
 )
 """What goes on until it is cancelled, or stands until something else is asked for."""
@@ -42,14 +42,15 @@ ENDING = frozenset(
     {
         *("cancelMktData", "cancelTickByTickData", "cancelMktDepth", "cancelRealTimeBars"),
         *("cancelHistoricalData", "cancelScannerSubscription", "cancelPnL", "cancelPnLSingle"),
-        "cancelNewsBulletins",
+        *("cancelNewsBulletins", "cancelAccountSummary"),
     }
 )
 ONCE: Mapping[str, tuple[str, bool]] = {
     "reqHistoricalData": ("keepUpToDate", False),
     "reqMktData": ("snapshot", True),
+    "reqAccountUpdates": ("subscribe", False),
 }
-"""By request the parameter, and the value of it, with which it is answered once and over."""
+"""By request the parameter, and the value of it, with which nothing goes on after it."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,10 @@ class RequestJournal:
         """Return the subscriptions of a connection that were not cancelled, oldest first."""
         return tuple(map(_read, self._standing.get(connection, {}).values()))
 
+    def end(self, connection: int, asked: int | str) -> None:
+        """Take note that a subscription is cancelled: its number, or what it is about."""
+        self._standing.get(connection, {}).pop(asked, None)
+
     def since(self, begin: float, methods: Collection[str]) -> tuple[Request, ...]:
         """Return the kept requests of some methods from a time on (seconds since the epoch)."""
         return tuple(
@@ -242,6 +247,8 @@ def _begin(standing: dict[int | str, _Entry], entry: _Entry) -> None:
     name, value = ONCE.get(request.method, ("", None))
     if not name or bool(request.parameters.get(name)) is not value:
         standing[_number(request)] = entry
+    elif request.req_id is None:
+        standing.pop(_number(request), None)
 
 
 def _end(standing: dict[int | str, _Entry], entry: _Entry) -> None:
@@ -252,7 +259,21 @@ def _number(request: Request) -> int | str:
     """Return what a cancel refers to: a number, or of those without one what is asked for."""
     if request.req_id is not None:
         return request.req_id
-    return request.method.removeprefix("req").removeprefix("cancel")
+    return what_of(request.method)
+
+
+def what_of(method: str) -> str:
+    """Return what a request or its cancel is about, by the name of its method."""
+    return method.removeprefix("req").removeprefix("cancel")
+
+
+def what_is_asked(request: Request) -> tuple[Any, ...]:
+    """Return what makes two requests the same to a user, whatever their numbers."""
+    contract = request.contract
+    about = (contract.conId or repr(contract)) if contract is not None else None
+    others = {name: one for name, one in request.parameters.items() if name not in ID_NAMES}
+    others.pop("contract", None)
+    return request.method, about, repr(sorted(others.items()))
 
 
 def _kept(value: Any) -> Any:
