@@ -20,6 +20,7 @@ from ibnb.session.succession import Succession
 from ibnb.ui.badge import Badges
 from ibnb.ui.cells import Cells
 from ibnb.ui.notebook import notebook_name, reachable
+from ibnb.ui.running import RunningCell
 from ibnb.ui.values import Values
 from ibnb.wishes import Place
 
@@ -45,8 +46,9 @@ class Extension:
         # Code of earlier runs is known as such for as long as the shell lives.
         _histories[shell] = session.holdings.succession
         self.app = App(self.magics, session=session)
-        self.cells = Cells(shell, self.app)
-        self.badges = Badges(shell, self.app)
+        running = RunningCell()
+        self.badges = Badges(shell, self.app, running)
+        self.cells = Cells(shell, self.app, running, self.badges)
         self.values = Values(shell, self.app)
         self.app.place = Place(notebook_name(shell), self.in_notebook, self.magics.at_hand)
         self.app.waiting = self.cells.waiting
@@ -60,7 +62,7 @@ class Extension:
         loop = current_loop() if self.in_notebook else None
         self.origins = Origins(self.app.session.holdings.succession, loop)
         self.blocking_calls = BlockingCalls(loop)
-        self.notice_lines = NoticeLines(notice_loggers(), wanted=lambda: bool(self.magics.explain))
+        self.notice_lines = NoticeLines(notice_loggers(), self.app.session.journal)
         self.magics.attach(self.app, self.cells)
         self.reloading = Reloading(shell)
         self._undo = ExitStack()

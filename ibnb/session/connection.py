@@ -36,6 +36,7 @@ from .kept import (
 from .libraries import Library
 from .losses import Loss, where
 from .opening import OpeningFailedError, open_ib
+from .quiet import Hush
 from .requests import what_of
 from .runs import current_run
 from .shadow import shadowed
@@ -105,7 +106,6 @@ class Connection(Held):
         self.plan = plan
         self.state = "opening"
         self.kept: Kept | None = None
-        self._hears = False
         self._lost_because = ""
         self._others_open = others_open
 
@@ -224,16 +224,13 @@ class Connection(Held):
         # What comes before ready is in the attempt, which hears of it from the wire.
         self._hears = False
         attempt = await open_ib(
-            ib,
-            plan.library,
-            target,
-            plan.client_id,
+            *(ib, plan.library, target, plan.client_id),
             timeout=plan.timeout,
             number=self.lineage,
+            on_ready=self.hear,
+            hush=Hush(self.journal.will_tell),
         )
         self.attempt = attempt = replace(attempt, target=plan.target)
-        self._hears = True
-        self.add_notices(attempt.notices)
         timeout = plan.timeout
         if kept is not None:
             _same_account(before, attempt)
@@ -294,10 +291,6 @@ class Connection(Held):
             if loss is not None and self._lost_because:
                 loss, self._lost_because = replace(loss, reason=self._lost_because), ""
             super()._end(loss)
-
-    def _on_notice(self, req_id: int, code: int, text: str, *contract: Any) -> None:
-        if self._hears:
-            super()._on_notice(req_id, code, text, *contract)
 
 
 def _refuse_order(journal: Journal, host: str, port: int) -> OrdersLocked:

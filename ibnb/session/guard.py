@@ -25,6 +25,7 @@ from .held import Address, Held, address_of
 from .imports import ImportHook
 from .opening import OpeningFailedError, watch_opening
 from .patience import OnWait, patiently
+from .quiet import Hush
 from .reach import Root
 from .runs import Run, current_run
 from .session import Session
@@ -111,6 +112,7 @@ class Guard:
             if not held.is_watched and held.is_ready_on(home):
                 held.note_opened()
                 self._watch(held)
+                held.hear()
 
     def _watch(self, held: Held) -> None:
         held.watch(lambda: self._session.holdings.others_open(held.held_ib))
@@ -209,7 +211,7 @@ class Guard:
                 session.let_go(before)
                 held.lineage = before.lineage
                 held.follows(before)
-            held.note_requests()
+            held.attend()
             session.holdings.add(ib, held)
             opening = asyncio.ensure_future(self._open(ib, held, connect, wait))
             held.opening = opening
@@ -249,17 +251,16 @@ class Guard:
         host, port, client_id = held.address
         target = Target(host, port)
         library = libraries.find_library(libraries.library_name(ib))
+        journal = self._session.journal
         try:
             with self._waiting() as on_wait, synchronising(ib, held.request) as asked:
                 return await patiently(
                     lambda: watch_opening(
-                        ib,
-                        library,
-                        target,
-                        client_id,
-                        connect(),
+                        *(ib, library, target, client_id, connect()),
                         number=held.lineage,
                         missing=asked.missing,
+                        hush=Hush(journal.will_tell, wanted=journal.is_told),
+                        on_ready=held.hear,
                     ),
                     client_id,
                     target,
@@ -269,7 +270,8 @@ class Guard:
         except OpeningFailedError as failure:
             self._session.failed = failure.attempt
             held.gave_up(failure.attempt)
-            raise await self._session.explained(failure) from None
+            error = await self._session.explained(failure)
+            raise journal.fail(error, failure.attempt) from None
 
 
 async def _outcome(held: Held, opening: asyncio.Future[None]) -> None:

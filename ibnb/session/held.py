@@ -14,7 +14,7 @@ from ibnb.tws.attempt import Attempt
 from ibnb.tws.notices import Code, LinkFollower, Notice
 from ibnb.tws.own import plain_host
 
-from . import harness, libraries
+from . import harness, libraries, quiet
 from .errors import ConnectFailed, StaleConnection
 from .handlers import unwatch_handlers, watch_handlers
 from .journal import Journal
@@ -22,6 +22,7 @@ from .loops import CLEANING_SECONDS
 from .losses import CLOSED, OWN_CODE, Loss, where
 from .requests import Request
 from .runs import Run, Runs
+from .subjects import subject
 from .succession import Places, Succession
 
 LOG = logging.getLogger("ibnb")
@@ -88,6 +89,7 @@ class Held:
         self._was_lost = False
         self._is_closing = False
         self._is_watched = False
+        self._hears = False
         self._on_change = on_change
         self.journal = journal
         self._pending: harness.Pending = {}
@@ -140,7 +142,6 @@ class Held:
         """Take note that it is open, and of what its opening showed."""
         self.attempt, self.missing = attempt, attempt.missing
         self.lost, self.closed_because = None, ""
-        self.add_notices(attempt.notices)
         self._become("degraded" if self.missing else "ready")
 
     def gave_up(self, attempt: Attempt) -> None:
@@ -157,25 +158,38 @@ class Held:
         """Return the request that was sent over it with a number, or None."""
         return self.journal.requests.request(req_id, self.number)
 
-    def note_requests(self) -> None:
-        """Begin to take down what is requested over it, before it opens or any time later."""
-        self.journal.requests.put_on(self.held_ib, self.number, self.address[2])
+    def attend(self) -> None:
+        """Begin to take down what is requested over it, and its notices from `hear` on.
+
+        Before it opens, or any time later; a second time changes nothing.
+        """
+        ib = self.held_ib
+        self.journal.requests.put_on(ib, self.number, self.address[2])
+        quiet.attend(ib)
+        ib.errorEvent.disconnect(self._on_notice)
+        ib.errorEvent.connect(self._on_notice)
+        # Not of the object's own class: a user's may connect as soon as it is made.
+        self._own_handlers = dict(harness.own_handler_counts(libraries.ib_class(ib)))
+        self.count_own_handler("errorEvent")
+
+    def hear(self, notices: Iterable[Notice] = ()) -> None:
+        """Take its notices into the journal from now on, and those that came before first."""
+        self._hears = True
+        for notice in notices:
+            about = subject(None, notice.req_id, notice.code, notice.text)
+            self._add(replace(notice, connection=self.number, about=about))
 
     def watch(self, others_open: Callable[[], bool]) -> None:
         """Begin to take note of its requests, its notices and its end, and contain its loss."""
         ib = self.held_ib
         self._is_watched = True
-        self.note_requests()
+        self.attend()
         self._pending = harness.track_requests(ib)
         watch_handlers(ib, self.journal.refuse)
         harness.contain_loss(ib, self._pending, others_open, self._on_loss)
         harness.check_orders(ib, self._order_objection)
         ib.client.conn.disconnected.connect(self._on_socket_closed)
         self.opened_at = time.time()
-        ib.errorEvent.connect(self._on_notice)
-        # Not of the object's own class: a user's may connect as soon as it is made.
-        self._own_handlers = dict(harness.own_handler_counts(libraries.ib_class(ib)))
-        self.count_own_handler("errorEvent")
         if ib.isConnected():
             self._become("ready")
 
@@ -189,6 +203,7 @@ class Held:
         ib = self.held_ib
         if ib is not None:
             self.journal.requests.take_off(ib, self.number)
+            quiet.attend_no_more(ib)
             unwatch_handlers(ib)
             harness.check_no_orders(ib)
             harness.untrack(ib)
@@ -279,19 +294,20 @@ class Held:
                 # Marked as seen: a request that nobody waits for any more is no news.
                 future.exception()
 
-    def add_notices(self, notices: Iterable[Notice]) -> None:
-        """Put notices that came over this connection into the journal."""
-        for notice in notices:
-            self._add(replace(notice, connection=self.number))
-
-    def _on_notice(self, req_id: int, code: int, text: str, *_contract: Any) -> None:
-        self._add(Notice(code, text, req_id, time.time(), self.number))
+    def _on_notice(self, req_id: int, code: int, text: str, *rest: Any) -> None:
+        if not self._hears:
+            # What comes before ready is seen on the wire.
+            return
+        ib, contract = self.held_ib, rest[0] if rest else None
+        about = subject(ib, req_id, code, text, contract)
+        self._add(Notice(code, text, req_id, time.time(), self.number, about), contract)
+        quiet.note_heard()
         self._on_change()
         if code == Code.VALIDATION:
-            harness.end_refused(self.held_ib, self._pending, req_id, code, text)
+            harness.end_refused(ib, self._pending, req_id, code, text)
 
-    def _add(self, notice: Notice) -> None:
-        self.link.add(self.journal.add(notice))
+    def _add(self, notice: Notice, contract: Any = None) -> None:
+        self.link.add(self.journal.add(notice, contract))
 
     def _on_loss(self) -> Callable[[], None]:
         """Take note of a loss; return what is to be done when the library has forgotten all."""

@@ -7,13 +7,14 @@ import errno
 import math
 import socket
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ibnb.tws.attempt import Attempt, Ending, cause
 from ibnb.tws.handshake import Handshake, Stage
-from ibnb.tws.notices import REFUSING
+from ibnb.tws.notices import REFUSING, Notice
+from ibnb.tws.story import tell
 from ibnb.tws.target import Target
 
 from . import libraries
@@ -29,6 +30,9 @@ AGAIN_SECONDS = 0.02
 """How long a task that was cancelled may go on before it is cancelled again."""
 REFUSAL_SECONDS = 0.07
 """How long the close that follows a refusing notice may take before it is not waited for."""
+
+OnReady = Callable[[Sequence[Notice]], None]
+"""Is called at the stage ready with the notices until then; those after it are the library's."""
 
 
 OF_THE_NETWORK = (TimeoutError, ConnectionError)
@@ -56,6 +60,7 @@ class _Watch:
     begun: float
     lowest_version: int
     hush: Hush
+    on_ready: OnReady
     connecting: asyncio.Task[Any] | None = None
     stage: Stage = Stage.RESOLVE
     refused: bool = False
@@ -71,6 +76,8 @@ class _Watch:
 
     def on_data(self, data: bytes) -> None:
         shake = self.handshake
+        if self.stage >= Stage.READY:
+            return
         self.reach(Stage.TCP)
         shake.feed(data)
         if shake.server_version is not None:
@@ -78,8 +85,9 @@ class _Watch:
             self.reach(Stage.START)
         if shake.ready:
             self.reach(Stage.READY)
+            self.on_ready(tuple(shake.notices))
             # From here on the library tells of its own synchronisation, which nobody else does.
-            self.hush.active = False
+            self.hush.ready()
         if not self.refused and any(notice.code in REFUSING for notice in shake.notices):
             self.refused = True
             self.decided.get_loop().call_later(REFUSAL_SECONDS, self.decide, "answered")
@@ -99,6 +107,10 @@ class _Watch:
         self.decide("foreign" if self.handshake.is_foreign else "closed")
 
 
+def _nothing(_notices: Sequence[Notice]) -> None:
+    pass
+
+
 async def open_ib(
     ib: Any,
     library: Library,
@@ -107,6 +119,8 @@ async def open_ib(
     *,
     timeout: float,
     number: int | None = None,
+    hush: Hush | None = None,
+    on_ready: OnReady = _nothing,
 ) -> Attempt:
     """Bring an `IB` object to the stage ``ready`` within `timeout` seconds; return what was seen.
 
@@ -119,7 +133,11 @@ async def open_ib(
     """
     connecting = ib.client.connectAsync(target.host, target.port, client_id, timeout=0)
     return await watch_opening(
-        ib, library, target, client_id, connecting, timeout=timeout, number=number
+        *(ib, library, target, client_id, connecting),
+        timeout=timeout,
+        number=number,
+        hush=hush,
+        on_ready=on_ready,
     )
 
 
@@ -133,12 +151,15 @@ async def watch_opening(
     timeout: float | None = None,
     number: int | None = None,
     missing: Missing = lambda _accounts: (),
+    hush: Hush | None = None,
+    on_ready: OnReady = _nothing,
 ) -> Attempt:
     """Let a library's own connecting run, and end it as soon as the wire shows that it is vain.
 
     `timeout` is in seconds; with None the library's own time limit is the only one. `missing` says
     what the library asked for after ready and did not get. An error of this side is raised as it
-    is. `number` is that by which the connection's handlers know whose they are.
+    is. `number` is that by which the connection's handlers know whose they are. `hush` holds the
+    library's log lines back until then.
 
     Raises:
         OpeningFailedError: it did not become ready, or the library gave up after that. No socket
@@ -147,9 +168,16 @@ async def watch_opening(
     """
     loop = asyncio.get_running_loop()
     connection = ib.client.conn
-    with hushed(library.loggers) as hush:
+    hush = hush or Hush(lambda _code, _text: False)
+    with hushed(library.loggers, hush):
         watch = _Watch(
-            Handshake(), loop.create_future(), {}, time.perf_counter(), library.speaks[0], hush
+            Handshake(),
+            loop.create_future(),
+            {},
+            time.perf_counter(),
+            library.speaks[0],
+            hush,
+            on_ready,
         )
         # The events keep functions strongly and methods weakly: `watch` outlives the opening here.
         connection.hasData.connect(watch.on_data)
@@ -173,9 +201,13 @@ async def watch_opening(
             )
             attempt = replace(attempt, missing=missing(attempt.accounts or ()))
             _require_ready(attempt)
-        except BaseException:
+        except BaseException as error:
             # Whatever ends it: a task that is left would connect later, unowned.
             await _abandon(ib, task)
+            if isinstance(error, OpeningFailedError):
+                hush.story = tell(error.attempt)
+            elif not isinstance(error, Exception):
+                hush.story = ""
             raise
         finally:
             connection.hasData.disconnect(watch.on_data)

@@ -51,9 +51,11 @@ class Resuming:
         self._task: asyncio.Task[None] | None = None
 
     async def resume(
-        self, connection: Connection, wait: Wait, on_wait: OnWait | None
+        self, connection: Connection, wait: Wait, on_wait: OnWait | None, *, asked: bool = True
     ) -> Resumed | None:
         """Resume a connection whose turn it is; None where it is open, and somebody answers.
+
+        Unless a user `asked` for it, the outcome of all tries is announced and not each of them.
 
         Raises:
             ConnectFailed: it did not work. The connection is as lost as before.
@@ -77,7 +79,8 @@ class Resuming:
             )
         except OpeningFailedError as failure:
             session.failed = failure.attempt
-            raise await session.explained(failure) from None
+            error = await session.explained(failure)
+            raise session.journal.fail(error, failure.attempt) if asked else error from None
         session.failed = None
         session.tenant.took(connection.address)
         return resumed
@@ -102,7 +105,7 @@ class Resuming:
                 async with session.turn():
                     if session.connection is not connection or connection.state != "lost":
                         return
-                    resumed = await self.resume(connection, lambda _address: 0.0, None)
+                    resumed = await self.resume(connection, lambda _address: 0.0, None, asked=False)
             except ConnectFailed as failure:
                 if failure.verdict not in PASSING:
                     self.announce(connection, failure)

@@ -331,7 +331,8 @@ class Session:
                 if old is not None and replaced and was_open:
                     # Nobody else says it: there is no line of what is open now.
                     self.holdings.announce(closed_line(old, left, earlier=False))
-                raise await self.explained(failure, refused) from None
+                error = await self.explained(failure, refused)
+                raise self.journal.fail(error, failure.attempt) from None
             # Owned first of all: an interrupt may come while the old one is closed.
             self.connection = fresh
             self.failed = None

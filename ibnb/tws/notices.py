@@ -17,6 +17,7 @@ class Code:
 
     NO_SECURITY_DEFINITION = 200
     ORDER_CANCELLED = 202
+    UNREADABLE = 320
     VALIDATION = 321
     CLIENT_ID_IN_USE = 326
     LINK_LOST = 1100
@@ -33,6 +34,7 @@ class Code:
     DEFINITION_FARM_BROKEN = 2157
     DEFINITION_FARM_OK = 2158
     PAPER_DISCLAIMER = 10141
+    DELAYED_DATA = 10167
     CANCEL_NOT_FOUND = 10147
 
 
@@ -45,6 +47,11 @@ FARM_CONNECTING = frozenset({Code.MARKET_FARM_CONNECTING})
 REFUSING = frozenset({Code.CLIENT_ID_IN_USE, Code.PAPER_DISCLAIMER})
 """Notices that refuse the session start; the gateway closes after them."""
 LINK_RESTORED = frozenset({Code.LINK_RESTORED_DATA_LOST, Code.LINK_RESTORED_DATA_KEPT})
+GOOD_NEWS = (
+    FARM_OK | FARM_ASLEEP | FARM_CONNECTING | {Code.LINK_RESTORED_DATA_KEPT, Code.DELAYED_DATA}
+)
+"""The commonest notices that are no complaint, whatever their text: the catalogue need not be read
+to know that."""
 MOST_FARMS = 100
 """So many farms are told apart; IBKR has a few dozen."""
 
@@ -55,6 +62,7 @@ class Notice:
 
     `time` is this machine's clock when it arrived, in seconds since the epoch. `connection` is the
     number of the connection it came over, among those of this process; 0 where it has none.
+    `about` names what it is about, as far as that is known: a contract, an order, a farm.
     """
 
     code: int
@@ -62,6 +70,7 @@ class Notice:
     req_id: int = NO_REQUEST
     time: float = 0.0
     connection: int = field(default=0, compare=False)
+    about: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

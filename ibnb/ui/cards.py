@@ -34,15 +34,79 @@ class AskedView:
     example: str
 
 
+About = tuple[tuple[str, int], ...]
+"""Subjects by name, each with how often something was about it."""
+
+
+@dataclass(frozen=True)
+class Came:
+    """How often a thing came, and what it was about.
+
+    `about` has the first few subjects by name, each with how often it was that; what is left of
+    `count` was about others. `earlier` says that it came before the cell under which it is told.
+    """
+
+    count: int = 1
+    about: About = ()
+    earlier: bool = False
+
+
+ONCE = Came()
+SINCE = "since the last cell"
+
+
+def named(came: Came) -> str:
+    """Return what a thing was about as one phrase: the first few by name, the rest counted."""
+    if len(came.about) == 1 and came.about[0][1] == came.count:
+        return came.about[0][0]
+    names = [f"{name} {words.times(count)}".strip() for name, count in came.about]
+    rest = came.count - sum(count for _, count in came.about)
+    return ", ".join(names) + (f" and {rest} more" if names and rest else "")
+
+
+def about_line(came: Came) -> str:
+    """Return the line of a card that names what it is about, or nothing."""
+    names = named(came)
+    if not names:
+        return ""
+    return f"About: {names}" if came.count == 1 else f"{came.count} times: {names}"
+
+
+@dataclass(frozen=True)
+class ListedRow:
+    """A thing that is told in one row: its code or page, its title, how often, and about what."""
+
+    code: str
+    title: str
+    times: str
+    about: str
+
+
+def listed_row(explanation: Explanation, came: Came, *, show_accounts: bool) -> ListedRow:
+    """Return an explanation as one row of a list."""
+    entry = explanation.entry
+    return ListedRow(
+        clean(str((*entry.codes, entry.id)[0])),
+        clean(entry.title, show_accounts=show_accounts),
+        words.times(came.count),
+        clean(named(came), show_accounts=show_accounts),
+    )
+
+
 @dataclass(frozen=True)
 class CardView:
-    """An explanation as it is shown. `times` is for a notice that came more than once."""
+    """An explanation as it is shown. `times` is for a notice that came more than once.
+
+    `about` names what the notices were about, and `since` says that they came before the cell.
+    """
 
     mark: Mark
     id: str
     codes: str
     title: str
     times: str
+    since: str
+    about: str
     summary: str
     facts: tuple[str, ...]
     resolution: tuple[str, ...]
@@ -56,6 +120,12 @@ class CardView:
     def answered(self) -> bool:
         """Whether a check has a live answer."""
         return any(check.mark is not None for check in self.checks)
+
+
+def card_title(view: CardView) -> str:
+    """Return the title of a card on one line: codes, title, how often, and since when."""
+    title = " ".join(part for part in (view.codes, view.title, view.times) if part)
+    return f"{title}, {view.since}" if view.since else title
 
 
 @dataclass(frozen=True)
@@ -94,8 +164,10 @@ class Pages:
         return Why(clean(entry.id), card)
 
 
-def card_view(explanation: Explanation, *, count: int = 1, show_accounts: bool = False) -> CardView:
-    """Return what an explanation shows."""
+def card_view(
+    explanation: Explanation, *, came: Came = ONCE, show_accounts: bool = False
+) -> CardView:
+    """Return what an explanation shows. `came`: how often its notice came, and about what."""
     entry = explanation.entry
 
     def shown(texts: Sequence[str]) -> tuple[str, ...]:
@@ -106,7 +178,9 @@ def card_view(explanation: Explanation, *, count: int = 1, show_accounts: bool =
         id=clean(entry.id),
         codes=", ".join(str(code) for code in entry.codes),
         title=clean(entry.title, show_accounts=show_accounts),
-        times=words.times(count),
+        times=words.times(came.count),
+        since=SINCE if came.earlier else "",
+        about=clean(about_line(came), show_accounts=show_accounts),
         summary=clean(entry.summary, show_accounts=show_accounts),
         facts=shown(explanation.facts),
         resolution=shown(entry.resolution),

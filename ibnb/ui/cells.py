@@ -6,6 +6,7 @@ import hashlib
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,9 @@ from ibnb.session import Opened, Waiting
 from ibnb.session.loops import run
 
 from .diagnosing import Diagnosing, report_of
-from .failures import explain_failure
 from .lines import closed_line, opened_line, resumed_by_itself_line, waiting_line
-from .notices import Tally, show_notices
 from .show import Shown, show
+from .telling import CellTeller
 from .values import show_explanation
 
 if TYPE_CHECKING:
@@ -27,29 +27,38 @@ if TYPE_CHECKING:
     from ibnb.diagnostics import Question, Report
     from ibnb.diagnostics.bundle import BundleFile
     from ibnb.knowledge import Explanation
-    from ibnb.session import Closed, ConnectFailed, Connection, IbnbError
+    from ibnb.session import Closed, ConnectFailed, Connection
     from ibnb.session.connection import Resumed
     from ibnb.session.guard import Guard
     from ibnb.session.runs import Run
 
+    from .badge import Badges
+    from .running import RunningCell
+
 PATIENCE_SECONDS = 2.0
 """A held client ID is often free again by then: a shorter wait is not worth a line."""
+_LOADING = object()
+"""Stands for the cell that loads ibnb, whose beginning nobody saw."""
+MOST_LINES = 20
+"""So many lines wait for the next cell, the last ones."""
 
 
 class Cells:
     """Follows the cells of one shell and puts cards, reports and lines under them."""
 
-    def __init__(self, shell: Any, app: App) -> None:
+    def __init__(self, shell: Any, app: App, running: RunningCell, badges: Badges) -> None:
         self.shell = shell
         self.app = app
         self.in_notebook = getattr(shell, "kernel", None) is not None
+        self._running = running
+        self._badges = badges
+        self._teller = CellTeller(app, running, self._with_evidence, in_notebook=self.in_notebook)
+        self._lines: deque[str] = deque(maxlen=MOST_LINES)
         self._key = ""
-        self._tally = Tally()
         self._thread = threading.get_ident()
         self._outer: Any = None
         self._parent = ""
         self._shown_before: BaseException | None = None
-        self._refused: Explanation | None = None
         self._diagnoses: dict[str, Diagnosing] = {}
         self._guard: Guard | None = None
         self._run: Run | None = None
@@ -57,21 +66,27 @@ class Cells:
     def enter(self, guard: Guard) -> None:
         """Begin to follow the cells, and to say what the guard closes."""
         self._guard = guard
-        self.app.session.holdings.announce = print
+        self.app.session.holdings.announce = self._say
         self.app.session.resuming.announce = self._resumed
-        self.app.session.journal.listeners.append(self._tally.add)
-        self.app.session.journal.on_refusal.append(self._on_refusal)
+        self.app.session.journal.tellers.append(self._teller)
         self.shell.events.register("pre_execute", self._beside)
         self.shell.events.register("pre_run_cell", self._before)
         self.shell.events.register("post_run_cell", self._after)
+        if self._header().get("msg_type") == "execute_request":
+            # Loaded by a cell: it runs already.
+            self._outer, self._parent = _LOADING, self._request()
+            self._running.begin()
 
     def leave(self) -> None:
-        """Stop following, and close every widget that is still there."""
+        """Stop following, tell what is left to tell, and close every widget still there."""
         self.shell.events.unregister("pre_execute", self._beside)
         self.shell.events.unregister("pre_run_cell", self._before)
         self.shell.events.unregister("post_run_cell", self._after)
-        self.app.session.journal.listeners.remove(self._tally.add)
-        self.app.session.journal.on_refusal.remove(self._on_refusal)
+        self.app.session.journal.tellers.remove(self._teller)
+        self.app.session.holdings.announce = print
+        self.app.session.resuming.announce = lambda *_: None
+        self._running.end()
+        self._tell(None)
         for diagnosing in self._diagnoses.values():
             diagnosing.close()
         self._diagnoses.clear()
@@ -102,7 +117,18 @@ class Cells:
         print(opened_line(opened, show_accounts=self.app.settings.show_accounts))  # noqa: T201
 
     def _resumed(self, connection: Connection, outcome: Resumed | ConnectFailed) -> None:
-        print(resumed_by_itself_line(connection, outcome))  # noqa: T201
+        self._say(resumed_by_itself_line(connection, outcome))
+
+    def _say(self, line: str) -> None:
+        """Print a line into the cell that runs, or keep it for the next one."""
+        here = threading.get_ident() == self._thread
+        if self._running.is_running and here:
+            self._running.within(print, line)
+        elif self.in_notebook and here:
+            # The cell that it would go to is over, and may be stored already.
+            self._lines.append(line)
+        else:
+            print(line)  # noqa: T201
 
     def show_closed(self, closed: Closed | None) -> None:
         """Say in one line what was closed."""
@@ -162,7 +188,7 @@ class Cells:
             # A cell within a cell, as `%%capture` makes them, belongs to the one that is run.
             return
         self._outer, self._parent = info, parent
-        self._shown_before, self._refused = _last_shown(), None
+        self._shown_before = _last_shown()
         cell_id = getattr(info, "cell_id", None)
         source = info.raw_cell or ""
         self._key = cell_id or hashlib.sha256(source.encode()).hexdigest()
@@ -170,13 +196,14 @@ class Cells:
         # run; the inputs always lack this cell yet, and begin with an empty one.
         label = f"cell [{len(self.shell.history_manager.input_hist_parsed)}]"
         self._run = self.app.session.holdings.runs.begin(self._key, label)
-        self._tally.clear()
+        self._running.begin()
 
     def _after(self, result: Any) -> None:
         if threading.get_ident() != self._thread or self._outer is None:
             return
         # An interrupt may leave no result.
-        if result is not None and result.info is not self._outer:
+        loading = self._outer is _LOADING
+        if result is not None and result.info is not self._outer and not loading:
             return
         self._outer = None
         if self._guard is not None and self._run is not None:
@@ -186,23 +213,17 @@ class Cells:
         if (error is not None or result is None) and self._guard and self._run is not None:
             # What a failed cell was opening must not connect later, when nobody waits for it.
             run(self._guard.abandon(self._run), self.app.session.home)
-        heard = self._tally.take()
-        if not self.app.settings.explain:
-            return
-        explanation = explain_failure(error, self.app) if error is not None else None
-        explanation = explanation or self._refused
-        explained = ""
-        if explanation is not None:
-            explained = explanation.entry.id
-            self.show_explanation(explanation)
-        troubles = show_notices(self.app, heard, explained, self._with_evidence)
-        latest = explanation or (troubles[0] if troubles else None)
-        if latest is not None:
-            self.app.remember(latest)
+        self._running.end()
+        self._tell(error)
 
-    def _on_refusal(self, error: IbnbError) -> None:
-        self._refused = error.explanation
-        self.app.remember(error.explanation)
+    def _tell(self, error: BaseException | None) -> None:
+        """Tell all that is due, and draw the badges as things are: the cell is stored so."""
+        while self._lines:
+            print(self._lines.popleft())  # noqa: T201
+        try:
+            self._teller.end(error)
+        finally:
+            self._badges.flush()
 
     def _shown_within(self) -> BaseException | None:
         """Return the exception whose traceback `%run` or a cell within this one showed, if any."""
@@ -211,8 +232,12 @@ class Cells:
 
     def _request(self) -> str:
         """Return which of the frontend's requests runs now; cells within cells share it."""
+        return str(self._header().get("msg_id", ""))
+
+    def _header(self) -> dict[str, Any]:
         parent: dict[str, Any] = getattr(self.shell, "get_parent", dict)() or {}
-        return str(parent.get("header", {}).get("msg_id", ""))
+        header: dict[str, Any] = parent.get("header", {})
+        return header
 
 
 def _last_shown() -> BaseException | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from .cards import card_view
+from .cards import ONCE, Came, card_view
 from .views import badge_view, report_view
 
 if TYPE_CHECKING:
@@ -33,11 +33,11 @@ def report_html(report: Report, *, show_accounts: bool = False) -> str:
 
 
 def explanation_html(
-    explanation: Explanation, *, count: int = 1, show_accounts: bool = False
+    explanation: Explanation, *, came: Came = ONCE, show_accounts: bool = False
 ) -> str:
-    """Return the card of an explanation. `count` says how often its notice came."""
+    """Return the card of an explanation. `came`: how often its notice came, and about what."""
     return render(
-        "explanation", view=card_view(explanation, count=count, show_accounts=show_accounts)
+        "explanation", view=card_view(explanation, came=came, show_accounts=show_accounts)
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TextIO
 
 from . import words
-from .cards import why_line
+from .cards import card_title, why_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,8 +58,7 @@ def draw_report(view: ReportView, file: TextIO) -> None:
 def draw_card(view: CardView, file: TextIO) -> None:
     """Draw an explanation; the content is that of the plain text."""
     console = _console(file)
-    title = " ".join(part for part in (view.codes, view.title, view.times) if part)
-    _head(console, view.mark, title, view.summary)
+    _head(console, view.mark, card_title(view), *filter(None, (view.about, view.summary)))
     if view.facts:
         _section(console, "What happened here", _list(view.facts))
     if view.asked is not None:
@@ -111,9 +110,10 @@ def _row(row: Row) -> Text:
     return said
 
 
-def _head(console: Console, mark: Mark, title: str, summary: str) -> None:
+def _head(console: Console, mark: Mark, title: str, *texts: str) -> None:
     console.print(_marked(mark).append(f"  {title}", "bold"))
-    console.print(_text(summary))
+    for text in texts:
+        console.print(_text(text))
 
 
 def _section(console: Console, heading: str, body: Table) -> None:

@@ -12,7 +12,7 @@ import textwrap
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from . import words
-from .cards import AskedView, CardView, card_view, why_line
+from .cards import ONCE, AskedView, Came, CardView, ListedRow, card_title, card_view, why_line
 from .foreign import clean
 from .views import BadgeView, ReportView, Row, badge_view, report_view
 
@@ -52,10 +52,10 @@ def report_text(report: Report, *, magics: bool = False, show_accounts: bool = F
 
 
 def explanation_text(
-    explanation: Explanation, *, count: int = 1, show_accounts: bool = False
+    explanation: Explanation, *, came: Came = ONCE, show_accounts: bool = False
 ) -> str:
-    """Return the card of an explanation. `count` says how often its notice came."""
-    return _card(card_view(explanation, count=count, show_accounts=show_accounts))
+    """Return the card of an explanation. `came`: how often its notice came, and about what."""
+    return _card(card_view(explanation, came=came, show_accounts=show_accounts))
 
 
 def bundle_text(path: object, files: Iterable[BundledFile]) -> str:
@@ -69,6 +69,16 @@ def bundle_text(path: object, files: Iterable[BundledFile]) -> str:
     for name, size, what in shown:
         start = f"  {name:<{names}}  {size:>{sizes}}  "
         lines += _wrap(what, start, " " * len(start))
+    return "\n".join(lines)
+
+
+def listed_text(heading: str, rows: Iterable[ListedRow]) -> str:
+    """Return a list of what has no card of its own: its code and title, how often, about what."""
+    lines = [f"{heading}:"]
+    for row in rows:
+        said = " ".join(part for part in (row.code, row.title, row.times) if part)
+        about = f": {row.about}" if row.about else ""
+        lines += _wrap(f"{said}{about} - %iberror {row.code}", "  ", "    ")
     return "\n".join(lines)
 
 
@@ -95,11 +105,11 @@ def print_explanation(
     explanation: Explanation,
     file: TextIO | None = None,
     *,
-    count: int = 1,
+    came: Came = ONCE,
     show_accounts: bool = False,
 ) -> None:
     """Print a card: coloured and as wide as the terminal, or plain where `file` is none."""
-    view = card_view(explanation, count=count, show_accounts=show_accounts)
+    view = card_view(explanation, came=came, show_accounts=show_accounts)
     out = sys.stdout if file is None else file
     if _is_terminal(out):
         from .terminal import draw_card
@@ -145,11 +155,14 @@ def _row(row: Row, *, magics: bool) -> list[str]:
 
 
 def _card(view: CardView) -> str:
-    title = " ".join(part for part in (view.codes, view.title, view.times) if part)
-    lines = [*_wrap(f"{view.mark}: {title}", "", "  "), *_wrap(view.summary, "  ", "  ")]
+    lines = _wrap(f"{view.mark}: {card_title(view)}", "", "  ")
+    lines += [
+        part for text in (view.about, view.summary) if text for part in _wrap(text, "  ", "  ")
+    ]
     if view.facts:
         lines += ["", "What happened here", *_bulleted(view.facts)]
     if view.asked is not None:
+        lines += ["", f"The {'last ' if view.times else ''}request: {view.asked.method}"]
         lines += _asked(view.asked)
     if view.resolution:
         lines += ["", "What to do", *_numbered(view.resolution, "  ")]
@@ -169,7 +182,7 @@ def _card(view: CardView) -> str:
 
 
 def _asked(view: AskedView) -> list[str]:
-    lines = ["", f"The request: {view.method}"]
+    lines = []
     for name, value, problem in view.parameters:
         marked = f"   <- {problem}" if problem else ""
         lines += _wrap(f"{name} = {value}{marked}", "  ", "      ")

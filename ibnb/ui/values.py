@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from .cards import ONCE, Came
 from .show import show
 
 if TYPE_CHECKING:
@@ -17,14 +18,14 @@ REPORT = ("ibnb.diagnostics.model", "Report")
 """By name: the rooms that they come from are not imported until they are needed."""
 
 
-def show_explanation(explanation: Explanation, *, count: int = 1, show_accounts: bool) -> None:
-    """Display the card of an explanation. `count` says how often its notice came."""
+def show_explanation(explanation: Explanation, *, came: Came = ONCE, show_accounts: bool) -> None:
+    """Display the card of an explanation. `came`: how often its notice came, and about what."""
     from .html import explanation_html
     from .text import explanation_text
 
     show(
-        explanation_text(explanation, count=count, show_accounts=show_accounts),
-        explanation_html(explanation, count=count, show_accounts=show_accounts),
+        explanation_text(explanation, came=came, show_accounts=show_accounts),
+        explanation_html(explanation, came=came, show_accounts=show_accounts),
     )
 
 

@@ -149,13 +149,16 @@ def test_one_card_per_code_counted(connected):
     assert "\N{MULTIPLICATION SIGN}3" in run.html
 
 
-def test_notice_while_idle_prints_nowhere_and_is_in_the_badge(connected, gateway):
-    """What arrives while no cell runs goes to the badge, not into some cell's output."""
+def test_notice_while_idle_is_in_the_badge_and_on_a_card_of_the_next_cell(connected, gateway):
+    """What arrives while no cell runs: the library's line passes, and the next cell tells it."""
     connected.run("ib", "badge-cell")
     gateway.send_notice(1100, "Connectivity between IBKR and Trader Workstation has been lost.")
     run = connected.run("import asyncio\nawait asyncio.sleep(1)\n1")
-    assert run.displays == []
+    [card] = [bundle for bundle in run.displays if "text/html" in bundle]
+    assert "1100" in card["text/plain"]
+    assert "Error 1100, reqId -1" in "".join(connected.strays)
     assert "Degraded" in connected.run("%ibhealth").text
+    assert connected.run("1").displays == []
 
 
 def test_explain_setting_switches_cards_off(connected):

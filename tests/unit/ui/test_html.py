@@ -11,6 +11,7 @@ from ibnb.knowledge.model import Answer, Entry, EntryCheck, Explanation
 from ibnb.tws.notices import Link, Notice
 from ibnb.tws.target import Target
 from ibnb.ui import words
+from ibnb.ui.cards import Came
 from ibnb.ui.html import badge_html, explanation_html, progress_html, report_html
 
 EVIL = "<img src=x onerror=alert(1)>\"'&</td></details><script>alert(2)</script><svg>{{ 7*7 }}"
@@ -256,7 +257,7 @@ def test_a_card_has_what_happened_what_to_do_and_the_live_answers():
 
 def test_a_repeated_notice_is_one_card_with_a_count():
     """Twelve notices are one card that says so; one is not counted."""
-    assert f"{words.TIMES}12" in explanation_html(explanation(), count=12)
+    assert f"{words.TIMES}12" in explanation_html(explanation(), came=Came(12))
     assert words.TIMES not in explanation_html(explanation())
 
 

@@ -3,6 +3,7 @@ from dataclasses import dataclass
 
 from ui_samples import explanation, health, refused
 
+from ibnb.ui.cards import Came
 from ibnb.ui.text import (
     badge_text,
     bundle_text,
@@ -139,7 +140,7 @@ def test_a_bundle_is_listed_with_sizes_and_contents():
 def test_the_text_of_an_explanation_is_known_to_the_letter():
     """The same explanation gives the same text."""
     assert explanation_text(explanation()) == EXPLAINED
-    assert explanation_text(explanation(), count=3).startswith(
+    assert explanation_text(explanation(), came=Came(3)).startswith(
         f"✗ Error: 326 The client ID is in use {words.TIMES}3\n"
     )
 
