@@ -65,7 +65,9 @@ def _question(app: App, explanations: Sequence[Explanation], number: int) -> Que
     about = numbered(session, number)
     failed = session.failed if about is None else None
     shown = about or meant(session, app.place.at_hand())
-    connected = failed is None and shown is not None and is_connected(shown)
+    # Of a connection that is gone nothing can be asked any more, and another has no say in it.
+    can_ask = failed is None and (about is not None or not number)
+    connected = can_ask and shown is not None and is_connected(shown)
     found = (checks_for(one, connected=connected) for one in explanations)
     only = tuple(dict.fromkeys(name for names in found for name in names))
     if not only:

@@ -148,7 +148,8 @@ class Hush:
 
     Args:
         tells: says of a notice's code and text whether it is told soon, once it is in the journal.
-        wanted: is asked at each line whether to hold it back.
+        wanted: for an opening of the user's own, is asked at each line whether to hold it back;
+            where he set up logging, no line is. Without it the opening is ibnb's.
 
     Attributes:
         story: what is told of the opening when it failed. Empty when it was given up and nobody
@@ -156,7 +157,7 @@ class Hush:
     """
 
     def __init__(
-        self, tells: Callable[[int, str], bool], wanted: Callable[[], bool] = lambda: True
+        self, tells: Callable[[int, str], bool], wanted: Callable[[], bool] | None = None
     ) -> None:
         self._tells = tells
         self._wanted = wanted
@@ -169,7 +170,9 @@ class Hush:
         if not self._active or record.levelno < logging.WARNING or len(self._held) >= MOST_HELD:
             return False
         message = record.getMessage()
-        if not (_OF_OPENING.match(message) or _NOTICE.match(message)) or not self._wanted():
+        if not (_OF_OPENING.match(message) or _NOTICE.match(message)):
+            return False
+        if self._wanted is not None and (_is_set_up(record) or not self._wanted()):
             return False
         self._held.append((record, message))
         return True
@@ -204,7 +207,7 @@ _hush: contextvars.ContextVar[Hush | None] = contextvars.ContextVar("ibnb_hush",
 class _KeepBack(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         hush = _hush.get()
-        return hush is None or _is_set_up(record) or not hush.holds(record)
+        return hush is None or not hush.holds(record)
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ibnb.session.health import Health
 
 WIDTH = 80
+UNBROKEN = "\N{NO-BREAK SPACE}"
 _INDENT = 13
 
 
@@ -78,8 +79,9 @@ def listed_text(heading: str, rows: Iterable[ListedRow]) -> str:
     for row in rows:
         said = " ".join(part for part in (row.code, row.title, row.times) if part)
         about = f": {row.about}" if row.about else ""
-        lines += _wrap(f"{said}{about} - %iberror {row.code}", "  ", "    ")
-    return "\n".join(lines)
+        # A command that is broken over two lines cannot be copied.
+        lines += _wrap(f"{said}{about} - %iberror{UNBROKEN}{row.code}", "  ", "    ")
+    return "\n".join(lines).replace(UNBROKEN, " ")
 
 
 def badge_text(health: Health, *, show_accounts: bool = False) -> str:

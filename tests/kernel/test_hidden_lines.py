@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from notice_server import NoticeServer, encode, notice
 
@@ -503,3 +506,34 @@ def test_notices_of_a_synchronisation_that_fails_are_told(loaded, server):
     run = loaded.run(f"ib = IB(); ib.connect('127.0.0.1', {server.port}, 7, timeout=0.5)")
     assert "1100" in "".join(cards(run))
     assert run.error_name in {"TimeoutError", ""}
+
+
+def test_the_cell_that_loads_ibnb_has_its_cards(plain, server):
+    """A notebook of one cell: what comes after `%load_ext` is told under it, and no log line."""
+    run = plain.run(
+        f"%load_ext ibnb\nib = IB(); ib.connect('127.0.0.1', {server.port}, 7)\n"
+        "ib.qualifyContracts(Stock('NOSUCH', 'SMART', 'USD'))"
+    )
+    assert "About: NOSUCH" in cards(run)[0]
+    assert said(plain) == ""
+    assert plain.run("1").displays == []
+
+
+def test_a_terminal_has_cards_and_no_lines(server, library):
+    """In plain IPython the same holds: each notice once, under its cell."""
+    script = (
+        "from IPython.terminal.interactiveshell import TerminalInteractiveShell as S\n"
+        "s = S.instance()\n"
+        "s.run_cell('%load_ext ibnb')\n"
+        f"s.run_cell('from {library} import *')\n"
+        f"s.run_cell('ib = IB(); ib.connect(\"127.0.0.1\", {server.port}, 7);')\n"
+        's.run_cell(\'ib.qualifyContracts(Stock("NOSUCH", "SMART", "USD"));\')\n'
+        "s.run_cell('ib.disconnect()')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("About: NOSUCH") == 1
+    assert "Unknown contract" not in done.stderr
+    assert "Error 200" not in done.stderr

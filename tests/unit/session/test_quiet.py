@@ -1,5 +1,6 @@
 """A log line of a library is held back only if what it says is told in its place."""
 
+import contextvars
 import io
 import logging
 
@@ -187,6 +188,17 @@ def test_what_is_logged_for_another_reason_meanwhile_passes(ib, logs, library):
 
 
 @watched
+def test_what_a_handler_starts_keeps_its_lines(ib, logs, library):
+    """A task that begins while a notice is told goes on after it, and may say the same."""
+    started = []
+    ib.errorEvent += lambda *_: started.append(contextvars.copy_context())
+    with logs:
+        refuse(ib)
+        started[0].run(logging.getLogger(f"{library}.wrapper").error, LINE)
+    assert logs.passed == [LINE]
+
+
+@watched
 def test_lines_of_a_log_that_is_set_up_pass(ib, logs, library):
     """Whoever set up logging gets them, told or not."""
     mine = io.StringIO()
@@ -274,3 +286,16 @@ def test_an_opening_that_nobody_tells_keeps_its_lines(library, logs):
     """As one of the user's own while no cell runs."""
     hush = quiet.Hush(lambda *_: True, wanted=lambda: False)
     assert log_opening(logs, library, hush, end=lambda _hush: None) == [OPENING, LOST, OTHER]
+
+
+def test_an_opening_of_the_users_own_is_logged_in_full_where_logging_is_set_up(library, logs):
+    """The error says what failed, and the log has every line as well."""
+    mine = io.StringIO()
+    handler = logging.StreamHandler(mine)
+    logging.getLogger(library).addHandler(handler)
+    try:
+        hush = quiet.Hush(lambda *_: True, wanted=lambda: True)
+        log_opening(logs, library, hush, end=lambda one: setattr(one, "story", "It closed."))
+    finally:
+        logging.getLogger(library).removeHandler(handler)
+    assert mine.getvalue().splitlines() == [OPENING, LOST, OTHER]

@@ -228,6 +228,7 @@ async def test_one_that_was_open_before_it_was_watched(session, server, module):
     session.holdings.add(ib, held)
     assert (session.health(ib).state, session.health(ib).opened_at) == ("ready", None)
     held.watch(lambda: False)
+    held.hear()
     health = session.health(ib)
     assert (health.state, health.accounts, health.server_version) == ("ready", ("DU1234567",), 176)
     server.client().send(notice(1100, "lost"))
