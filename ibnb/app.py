@@ -19,6 +19,7 @@ from ibnb.session import (
     Plan,
     Session,
     Waiting,
+    advising,
     parse_client_id,
     stable_client_id,
     survey,
@@ -30,12 +31,13 @@ from ibnb.session.libraries import find_library, is_ib
 from ibnb.session.loops import inspect_loop, patch_loop, run
 from ibnb.session.losses import where
 from ibnb.settings import IbSettings, apply_environment, check_seconds, state_folder
+from ibnb.situations import Asked, asking, diagnosed, situation_of
 from ibnb.tws.target import BadTargetError, Expectation, Target, parse_target
 from ibnb.wishes import Place, Wish
 
 if TYPE_CHECKING:
     from ibnb.diagnostics import Diagnosis, Diagnostician, Observer, Question
-    from ibnb.knowledge import Explanation
+    from ibnb.knowledge import Explanation, Situation
     from ibnb.simulator.process import SimulatorProcess
     from ibnb.tws.notices import Notice
 
@@ -69,6 +71,8 @@ class App:
             self.claim()
         self.waiting: Callable[[], AbstractContextManager[Callable[[Waiting], None] | None]]
         self.waiting = nullcontext
+        self.asked: Asked | None = None
+        self.granted: Asked | None = None
         self._latest: Explanation | None = None
         self._heard = 0
         self._simulator: SimulatorProcess | None = None
@@ -101,12 +105,12 @@ class App:
             trade=wish.trade,
             name=wish.name,
         )
-        asked = None if wish.wait is None else check_seconds("wait", wish.wait)
+        seconds = None if wish.wait is None else check_seconds("wait", wish.wait)
 
         def wait(address: Address) -> float:
-            return self.wait_for(address) if asked is None else asked
+            return self.wait_for(address) if seconds is None else seconds
 
-        with self.waiting() as on_wait:
+        with asking(self, wish, candidates), self.waiting() as on_wait:
             if not wish.resume:
                 return await self.session.connect(plan, candidates, wait=wait, on_wait=on_wait)
             connection = self.session.connection
@@ -119,6 +123,10 @@ class App:
                     return resumed
             opened = await self.session.connect(plan, candidates, wait=wait, on_wait=on_wait)
             return replace(opened, how="afresh")
+
+    def situation(self, about: Target | None = None, ib: Any = None) -> Situation:
+        """Return what is known here of where advice is read, and of what it is about."""
+        return situation_of(self, about, ib)
 
     def wait_for(self, address: Address) -> float:
         """Return how many seconds a client ID that is still held is waited for.
@@ -193,12 +201,15 @@ class App:
             BadInputError: the wish or a check's name makes no sense.
         """
         from ibnb.diagnostics import Question
+        from ibnb.knowledge import Situation
 
         candidates = self._own_targets(wish) if wish.target is None else ()
         candidates = candidates or self.candidates(wish)
         name = wish.library or self.settings.library
         if name:
             find_library(name)
+        # Here, and not on the diagnosis's own thread: it looks at what belongs to this one.
+        known = {one.address: diagnosed(self.situation(one)) for one in candidates}
         question = Question(
             candidates=candidates,
             client_id=self._diagnosing_id(wish),
@@ -207,6 +218,7 @@ class App:
             only=tuple(only),
             show_accounts=self.settings.show_accounts,
             wait=wait,
+            situation=lambda target: known.get(target.address) or Situation(),
             connection=self._number_meant(),
         )
         question.checks()
@@ -243,7 +255,7 @@ class App:
             notice = self.session.journal.latest_of(int(code))
             if notice is not None:
                 return self.explain_notice(notice)
-        return self._with_fate(explain(query))
+        return self._in_situation(explain(query))
 
     def remember(self, explanation: Explanation) -> None:
         """Take note that this was shown for the errors so far."""
@@ -264,8 +276,9 @@ class App:
             return self.explain_notice(notice)
         raise NoErrorYetError("No error so far. Give a code or words: %iberror 326")
 
-    def _with_fate(self, explanation: Explanation) -> Explanation:
-        """Add, on the page of a connection that is gone, what became of the `ib` at hand."""
+    def _in_situation(self, explanation: Explanation) -> Explanation:
+        """Add what decides the steps, and, if a connection is gone, what became of the `ib`."""
+        explanation = replace(explanation, situation=self.situation())
         if NOT_CONNECTED not in explanation.entry.codes:
             return explanation
         ib = self.place.at_hand()
@@ -277,7 +290,7 @@ class App:
         from ibnb.diagnostics.live import explain_notice
 
         explanation = explain_notice(notice, self.session.journal)
-        return self._with_fate(replace(explanation, connection=notice.connection))
+        return self._in_situation(replace(explanation, connection=notice.connection))
 
     async def with_evidence(self, *explanations: Explanation) -> list[Explanation]:
         """Return explanations with what the checks that their pages name find now."""
@@ -386,13 +399,14 @@ _app: App | None = None
 
 def the_app() -> App:
     """Return this process's one app, made when first asked for."""
-    global _app  # noqa: PLW0603 - the one session is the one global
-    if _app is None:
+    app = _app
+    if app is None:
         settings = IbSettings()
         apply_environment(settings)
-        _app = App(settings)
-        atexit.register(_app.session.close_at_exit)
-    return _app
+        app = App(settings)
+        set_app(app)
+        atexit.register(app.session.close_at_exit)
+    return app
 
 
 def current_app() -> App | None:
@@ -404,6 +418,7 @@ def set_app(app: App | None) -> Any:
     """Put another app in the place of this process's one; return the one before."""
     global _app
     before, _app = _app, app
+    advising.ask(app.situation if app is not None else None)
     if app is not None:
         app.claim()
     return before

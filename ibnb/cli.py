@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,7 @@ def _until_stopped(diagnosis: Diagnosis) -> Report:
 
 def explain(words: Sequence[str]) -> int:
     """Explain a code or words: 1 when the words match nothing."""
-    from ibnb.knowledge import UnknownQueryError
+    from ibnb.knowledge import Situation, UnknownQueryError
     from ibnb.knowledge import explain as look_up
     from ibnb.ui.text import print_explanation
 
@@ -83,6 +84,7 @@ def explain(words: Sequence[str]) -> int:
         raise BadInputError("ibnb explain: give a code or words, such as  ibnb explain 326")
     try:
         explanation = look_up(" ".join(options.query))
+        explanation = replace(explanation, situation=Situation(place="terminal"))
     except UnknownQueryError as error:
         print(error, file=sys.stderr)
         return PROBLEM

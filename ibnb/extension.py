@@ -50,7 +50,13 @@ class Extension:
         self.badges = Badges(shell, self.app, running)
         self.cells = Cells(shell, self.app, running, self.badges)
         self.values = Values(shell, self.app)
-        self.app.place = Place(notebook_name(shell), self.in_notebook, self.magics.at_hand)
+        self.app.place = Place(
+            notebook_name(shell),
+            self.in_notebook,
+            self.magics.at_hand,
+            has_magics=True,
+            name=self.magics.name_at_hand,
+        )
         self.app.waiting = self.cells.waiting
         self.guard = Guard(
             self.app.session,

@@ -176,9 +176,15 @@ class IbMagics(Magics, IbSettings):
 
         Of the two, the one that is connected.
         """
-        names = dict.fromkeys((self._name, IB))
-        found = [self.shell_.user_ns.get(name) for name in names]
-        return next((one for one in found if is_ib(one) and one.isConnected()), found[0])
+        return self.shell_.user_ns.get(self.name_at_hand())
+
+    def name_at_hand(self) -> str:
+        """Return the name of what `at_hand` returns."""
+        for name in (self._name, IB):
+            one = self.shell_.user_ns.get(name)
+            if is_ib(one) and one.isConnected():
+                return name
+        return self._name
 
     @property
     def shell_(self) -> Any:

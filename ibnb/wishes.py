@@ -41,8 +41,11 @@ class Place:
     """Where the process works: the notebook's name, whether it is one, and the `ib` it has.
 
     The name is found once: whoever changes the directory later works in the same notebook still.
+    `has_magics` is True in plain IPython too; `name` is what the user calls the `ib` at hand.
     """
 
     notebook: str = field(default_factory=working_directory)
     in_notebook: bool = False
     at_hand: Callable[[], Any] = lambda: None
+    has_magics: bool = False
+    name: Callable[[], str] = lambda: "ib"

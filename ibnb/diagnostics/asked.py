@@ -60,6 +60,14 @@ EXAMPLES: Mapping[str, str] = {
 """Calls to start from, as users of the libraries write them. None of them sends an order: a what-if
 order is answered with its margin and goes no further."""
 
+CANCELS: Mapping[str, str] = {
+    "cancelOrder": "ib.cancelOrder(trade.order)  # trade: one of ib.openTrades()",
+    "cancelMktData": "ib.cancelMktData(ticker.contract)  # ticker: what ib.reqMktData returned",
+    "cancelMktDepth": "ib.cancelMktDepth(ticker.contract)  # ticker: from ib.reqMktDepth",
+    "cancelHistoricalData": "ib.cancelHistoricalData(bars)  # bars: from ib.reqHistoricalData",
+}
+"""The same for what takes a request back, which has to name that request."""
+
 NAMED = "the gateway's answer names it"
 _NAMING: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"bar size", ("barSizeSetting",)),
@@ -100,7 +108,8 @@ def asked(request: Request, refusal: str = "") -> Asked:
         replace(row, problem=NAMED) if row.name in spoken_of and not row.problem else row
         for row in rows
     ]
-    return Asked(request.method, tuple(rows), EXAMPLES.get(request.method, ""))
+    example = EXAMPLES.get(request.method) or CANCELS.get(request.method, "")
+    return Asked(request.method, tuple(rows), example)
 
 
 def is_qualified(contract: Any) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from ibnb.knowledge import Situation
 from ibnb.session import Health
 from ibnb.session.holdings import Holdings
 from ibnb.session.leases import LeaseStore
@@ -89,6 +90,7 @@ class Context:
     are the connections of this kernel, and
     `at_hand` the health of the `ib` that the user's code has, where it has one. `own_ports` are the
     ports of this end of the connection that the diagnosis opens; it grows when that is open.
+    `situation` is what was known before it, and where its report is read.
     """
 
     target: Target
@@ -114,6 +116,7 @@ class Context:
     losses: tuple[Loss, ...] = ()
     pacing: Pacing | None = None
     own_ports: set[int] = field(default_factory=set)
+    situation: Situation = field(default_factory=Situation)
     machine: Once[Machine] = field(default_factory=lambda: Once(look_at_machine))
 
     @property

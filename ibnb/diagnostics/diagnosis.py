@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from ibnb.knowledge import Situation
 from ibnb.session import BadInputError, Health, Session
 from ibnb.session.held import Held
 from ibnb.session.libraries import SPEAKS, Library, event_packages, installed
@@ -43,6 +44,7 @@ class Question:
 
     For `wait` seconds the diagnosis is repeated, until the verdict is no error. `connection` is the
     number of the connection of this kernel that is asked about, 0 for none in particular.
+    `situation` tells what advice makes sense where the report is read, seen from a target.
     """
 
     candidates: tuple[Target, ...]
@@ -53,6 +55,7 @@ class Question:
     show_accounts: bool = False
     wait: float = 0.0
     connection: int = 0
+    situation: Callable[[Target], Situation] = lambda _target: Situation()
 
     def checks(self) -> tuple[Check, ...]:
         """Return the checks to run.
@@ -156,6 +159,7 @@ class Diagnostician:
             at_hand=at_hand,
             losses=session.losses if session is not None else (),
             pacing=pacing(session.journal, time.time()) if session is not None else None,
+            situation=replace(question.situation(target), client_id=str(question.client_id)),
         )
 
     def _look(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ibnb.knowledge import Answer, Explanation, catalogue
+from ibnb.knowledge import Explanation, catalogue
 
+from .answers import answer
 from .checks import CHECKS
+from .findings import with_results
 from .model import Report
 
 CONNECTING = ("net.tcp", "api.")
@@ -24,14 +26,15 @@ def checks_for(explanation: Explanation, *, connected: bool = False) -> tuple[st
 
 
 def with_answers(explanation: Explanation, report: Report) -> Explanation:
-    """Return the explanation with what the checks that it names found."""
-    named = {check.check for check in explanation.entry.checks}
+    """Return the explanation with what answers its questions, and steps that fit that."""
+    found = {result.id: result for result in report.results}
     answers = tuple(
-        Answer(result.id, result.status, result.summary)
-        for result in report.results
-        if result.id in named
+        answer(question, found[question.check])
+        for question in explanation.entry.checks
+        if question.check in found
     )
-    return replace(explanation, answers=answers)
+    situation = with_results(explanation.situation, report.results)
+    return replace(explanation, answers=answers, situation=situation)
 
 
 def explain_verdict(report: Report) -> Explanation | None:
@@ -39,10 +42,4 @@ def explain_verdict(report: Report) -> Explanation | None:
     entry = catalogue().by_id(report.verdict.id)
     if entry is None:
         return None
-    found = {result.id: result for result in report.results}
-    named = dict.fromkeys(step.check for step in entry.checks if step.check in found)
-    answers = tuple(
-        Answer(result.id, result.status, result.summary)
-        for result in (found[name] for name in named if name is not None)
-    )
-    return Explanation(entry, answers=answers)
+    return with_answers(Explanation(entry, situation=report.situation), report)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from ibnb.knowledge import Situation
+from ibnb.knowledge.situation import Gateway
 from ibnb.tws.attempt import Attempt, cause
 from ibnb.tws.story import tell
 
@@ -34,6 +36,11 @@ class Findings:
     results: Mapping[str, Result]
     attempt: Attempt | None
     context: Context
+
+    @property
+    def situation(self) -> Situation:
+        """What decides which steps make sense."""
+        return with_results(self.context.situation, self.results.values())
 
     @property
     def wire(self) -> str | None:
@@ -138,3 +145,31 @@ class Findings:
         """Return what the checks that saw this cause say is to be done, in their order."""
         steps = [step for one in self.results.values() if one.entry == entry for step in one.fix]
         return tuple(dict.fromkeys(steps))
+
+
+def with_results(situation: Situation, results: Iterable[Result]) -> Situation:
+    """Return a situation with the facts that checks have found beside what was known."""
+    found = {result.id: result for result in results}
+    holder, accounts = found.get("session.client-id"), found.get("api.accounts")
+    return replace(
+        situation,
+        gateway=_gateway(found) or situation.gateway,
+        holder=(holder.evidence.get("holder") if holder else None) or situation.holder,
+        accounts=(accounts.evidence.get("kind") if accounts else None) or situation.accounts,
+        checks={**situation.checks, **{name: one.status for name, one in found.items()}},
+    )
+
+
+def _gateway(found: Mapping[str, Result]) -> Gateway | None:
+    """Return what runs on this machine; None where that could not be seen."""
+    process, version = found.get("host.process"), found.get("api.version")
+    if process is None or process.status in {"skip", "crash"}:
+        return None
+    kinds = {one["kind"] for one in process.evidence.get("processes", ())}
+    if kinds == {"simulator"}:
+        return "simulator-only"
+    if kinds:
+        return "running"
+    # What answers is in a container, or of another user.
+    answered = version is not None and version.evidence.get("server_version") is not None
+    return None if answered else "none"

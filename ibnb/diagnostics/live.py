@@ -18,6 +18,7 @@ from .asked import asked, is_qualified
 from .objections import LOOKING_UP
 
 PACING_PAGES = frozenset({"pacing", "history-pacing"})
+CANCELLED, TIMED_OUT = "history-cancelled", "request-timeout"
 REFUSED = Code.VALIDATION
 ACCOUNT_CODE = re.compile("account code", re.IGNORECASE)
 FOLLOWING = frozenset({"reqAccountUpdates", "reqAccountUpdatesMulti"})
@@ -29,12 +30,43 @@ SOON = 10.0
 def explain_notice(notice: Notice, journal: Journal) -> Explanation:
     """Return what a notice means, with the request that it speaks of and what belongs to it."""
     explanation = explain(notice.code, text=notice.text)
+    if explanation.entry.id == CANCELLED and (given_up := journal.requests.gave_up_on(notice)):
+        return _timed_out(explanation, given_up, notice)
     request = journal.request_of(notice) or _unnamed(notice, journal)
     if explanation.entry.id in PACING_PAGES:
         explanation = _with_pace(explanation, pacing(journal, time.time()))
     if request is None:
         return explanation
-    return with_request(explanation, request, notice.text if notice.code == REFUSED else "")
+    explained = with_request(explanation, request, notice.text if notice.code == REFUSED else "")
+    taken_back = _taken_back(request, notice, journal)
+    return replace(explained, facts=(*explained.facts, taken_back)) if taken_back else explained
+
+
+def _taken_back(cancel: Request, notice: Notice, journal: Journal) -> str:
+    """Say which order a cancel was to take back, if that is known."""
+    if not cancel.is_cancel:
+        return ""
+    order = journal.requests.request(notice.req_id, notice.connection or None)
+    if order is None or order.method != "placeOrder":
+        return ""
+    what, symbol = order.parameters.get("order"), _symbol(order.contract)
+    told = f"{getattr(what, 'action', '')} {getattr(what, 'totalQuantity', '')} {symbol}"
+    return f"The order was {' '.join(told.split())}, order ID {order.req_id}, {_sent(order)}."
+
+
+def _sent(request: Request) -> str:
+    return f"sent at {clock(request.time)}"
+
+
+def _timed_out(cancelled: Explanation, request: Request, notice: Notice) -> Explanation:
+    """Return the page of a request without an answer, where a notice confirms that it was ended."""
+    waited = notice.time - request.time
+    fact = (
+        f"No answer came in {waited:.0f} s. The library then cancelled the request itself, and "
+        f"returned nothing: notice {notice.code} confirms that."
+    )
+    page = replace(explain(TIMED_OUT), facts=(*cancelled.facts, fact))
+    return with_request(page, request, told="It is about")
 
 
 def _unnamed(notice: Notice, journal: Journal) -> Request | None:
@@ -46,11 +78,13 @@ def _unnamed(notice: Notice, journal: Journal) -> Request | None:
     return own[-1] if own else None
 
 
-def with_request(explanation: Explanation, request: Request, refusal: str = "") -> Explanation:
+def with_request(
+    explanation: Explanation, request: Request, refusal: str = "", *, told: str = "It answers"
+) -> Explanation:
     """Return an explanation with the request that it is about, and what refused it as invalid."""
-    facts = [f"It answers {request.method}, sent at {clock(request.time)}."]
+    facts = [f"{told} {request.method}, {_sent(request)}."]
     contract = request.contract
-    if contract is not None:
+    if contract is not None and not request.is_cancel:
         facts += _contract_facts(request.method, contract)
         if Code.NO_SECURITY_DEFINITION in explanation.entry.codes:
             facts += _matching(contract)
@@ -67,8 +101,12 @@ def _contract_facts(method: str, contract: Any) -> list[str]:
 
 
 def _matching(contract: Any) -> list[str]:
-    symbol = str(getattr(contract, "symbol", "") or getattr(contract, "localSymbol", ""))
+    symbol = _symbol(contract)
     return [f"To see what there is: ib.reqMatchingSymbols({symbol!r})"] if symbol else []
+
+
+def _symbol(contract: Any) -> str:
+    return str(getattr(contract, "symbol", "") or getattr(contract, "localSymbol", ""))
 
 
 def _with_pace(explanation: Explanation, pace: Pacing) -> Explanation:

@@ -28,6 +28,11 @@ class Machine:
         """The processes that are a TWS or Gateway, and no simulated one."""
         return tuple(one for one in self.processes if one.kind != "simulator")
 
+    @property
+    def real_ports(self) -> frozenset[int]:
+        """The ports that a TWS or Gateway listens on."""
+        return frozenset(port for one in self.real for port in one.ports)
+
 
 @dataclass(frozen=True)
 class Place:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from ibnb.knowledge import Situation
 from ibnb.tws.target import Target
 
 if TYPE_CHECKING:
@@ -80,13 +81,17 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Report:
-    """A whole diagnosis. `results` is in the order of the checks; `seconds` is its duration."""
+    """A whole diagnosis. `results` is in the order of the checks; `seconds` is its duration.
+
+    `situation` is that in which it is read, with what was found.
+    """
 
     target: Target
     verdict: Verdict
     results: tuple[Result, ...]
     checks: tuple[Check, ...]
     seconds: float
+    situation: Situation = field(default_factory=Situation)
 
     @property
     def exit_status(self) -> int:

@@ -147,7 +147,8 @@ def another_program(found: Findings) -> Seen | None:
     if not found.is_no_gateway or found.is_simulated or found.attempt.received:
         return None  # what begins as a version reply does may be one's beginning
     summary = f"{tell(found.attempt)} {port.summary} That is neither a TWS nor a Gateway."
-    there = [f"Connect where a gateway listens: %ibconnect {one}" for one in found.api_ports]
+    fill = found.context.situation.fill
+    there = [fill(f"Connect where a gateway listens: {{connect {one}}}") for one in found.api_ports]
     steps = (*there, FIND_THE_PORT, LOOK_BEHIND)
     return Seen(found.wire, summary, (port.id, "api.version"), steps, own_steps=True)
 

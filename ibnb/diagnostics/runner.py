@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from ibnb.tws.redaction import redact_value
 
 from .context import Context
+from .findings import with_results
 from .model import Check, Report, Result, Verdict
 from .stopping import stopped_result, stopped_verdict
 from .verdict import judge
@@ -102,6 +103,7 @@ async def run_checks(
         results=results,
         checks=checks,
         seconds=time.perf_counter() - begun,
+        situation=with_results(context.situation, results),
     )
     for observer in observers:
         observer.on_report(report)
@@ -156,6 +158,7 @@ async def _result_of(
         if isinstance(error, TimeoutError) and limit.expired():
             reason = f"The check did not end within {seconds:g} s."
         result = Result(check.id, "crash", reason)
+    result = replace(result, fix=context.situation.choose(result.fix))
     return replace(_redacted(result, context), seconds=time.perf_counter() - begun)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ibnb.knowledge import explain
+from ibnb.knowledge import Situation, explain
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.story import tell
 
@@ -45,16 +45,19 @@ def _healthy(found: Findings) -> Verdict:
     failed = context.failed
     if failed is not None and failed.target.address == attempt.target.address:
         sentence += f" The last try to connect failed, so try it again. Then: {tell(failed)}"
-    verdict = _verdict(Seen("healthy", sentence), found)
+    # What failed before does not fail now: it is no longer something not to be tried.
+    again = replace(context.situation, tried=frozenset())
+    verdict = _verdict(Seen("healthy", sentence), found, again)
     # Whoever has a connection already need not be told how to open one.
     return replace(verdict, fix=()) if context.attached or context.health.is_open else verdict
 
 
-def _verdict(seen: Seen, found: Findings) -> Verdict:
+def _verdict(seen: Seen, found: Findings, situation: Situation | None = None) -> Verdict:
     entry = explain(seen.cause).entry
-    steps = [*seen.fix]
+    here = situation or found.situation
+    steps = [*here.choose(seen.fix)]
     if not seen.own_steps:
-        steps += [*found.fixes(seen.cause), *entry.resolution]
+        steps += [*here.choose(found.fixes(seen.cause)), *here.choose(entry.steps)]
     severity: Severity = seen.severity or entry.severity
     title = f"Possible cause: {entry.title}" if seen.hint else entry.title
     return Verdict(

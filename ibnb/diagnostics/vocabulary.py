@@ -31,7 +31,9 @@ viewers vpnkit warn whom wire wslrelay xinetd
 @cache
 def own_words() -> frozenset[str]:
     """Return the words of the catalogue and of all that a report says by itself, in lower case."""
-    texts = [*_texts([entry.to_dict() for entry in catalogue().entries]), OF_REPORTS]
+    entries = catalogue().entries
+    texts = [*_texts([entry.to_dict() for entry in entries]), OF_REPORTS]
+    texts += [step for entry in entries for step in entry.every_step]
     return frozenset(re.findall(r"[a-z]+", " ".join(texts).lower()))
 
 

@@ -8,6 +8,7 @@ from .index import Catalogue
 from .loader import CatalogueError
 from .lookup import UnknownQueryError, catalogue, completions, explain, severity_of
 from .model import Answer, Asked, Entry, EntryCheck, Explanation, Parameter, Severity
+from .situation import Situation, Step
 
 __all__ = [
     "Answer",
@@ -19,6 +20,8 @@ __all__ = [
     "Explanation",
     "Parameter",
     "Severity",
+    "Situation",
+    "Step",
     "UnknownQueryError",
     "catalogue",
     "completions",

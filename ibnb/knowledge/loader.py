@@ -14,9 +14,14 @@ one category, each an ``[[entry]]``::
     causes = ["What may lie behind it, most likely first."]
     checks = [
         "What to look at.",
-        {text = "What ibnb can look at itself.", check = "session.client-id"},
+        {text = "What the summary of a check answers?", check = "host.process"},
+        {text = "What else it can be asked?", check = "session.state", asks = "orders"},
     ]
-    resolution = ["What to do first.", "What to do next."]
+    resolution = [
+        "What to do first.",
+        {text = "What to do if this is known: %ibconnect {target}.", when = ["session=lost"]},
+        {text = "What to do unless this is known.", unless = ["session=open|lost"]},
+    ]
     related = ["not-connected"]         # ids of other entries
     check_ids = ["session.client-id"]   # the diagnostic checks that this page explains
     text = ["read-?only"]               # only where several entries share a code, see below
@@ -27,6 +32,16 @@ the same code and a `text`: regular expressions, looked for anywhere in the noti
 the case. They are tried in the order of the file. One entry of each code has no `text`; it explains
 the code as such, and is taken when no pattern matches, as with texts in another language. Entries
 that share a code stand in one file.
+
+A step of `resolution` may depend on the `Situation` in which it is shown; the module
+`ibnb.knowledge.situation` has the facts and their values. With `when` it is shown only if all of
+its conditions are known to hold, and then before the others; with `unless` it is left out if one of
+them is known to hold. In its text ``{target}``, ``{address}``, ``{without_id}``, ``{client_id}``,
+``{name}`` and ``{open_at}`` are filled in; ``{target|live}`` says what stands there while that is
+not known. ``{diag}``, ``{explain 326}`` and ``{pip install NAME}`` are spelled as a notebook or a
+terminal spells them. A step that names a magic is left out in a terminal, one that names a
+terminal's command (`` `ibnb sim` ``, in backticks) is left out in a notebook, and one that names a
+command which has just failed is left out anywhere: none of that has to be written down.
 
 Codes that differ in what happened but not in what to do share a ``[[family]]``. It has the keys of
 an entry, but its `codes` is a table from code to the sentence that says what happened; each becomes
@@ -52,6 +67,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
 
 from .model import Entry, EntryCheck, Severity
+from .situation import Condition, Step, StepError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -70,6 +86,19 @@ CHECK_IDS = (
     "session.client-id",
 )
 """The diagnostic checks that an entry may name, as ``%ibdiag --list`` shows them."""
+
+ASKS = {
+    "session.state": ("open", "orders", "missing", "client-id"),
+    "session.client-id": ("holder",),
+    "api.accounts": ("expected",),
+    "api.link": ("farms", "market", "history", "definitions"),
+    "host.process": ("since",),
+    "host.logs": ("logs",),
+    "net.clients": ("who", "half-closed"),
+    "env.guard": ("guard",),
+    "env.loop": ("patch",),
+}
+"""What an entry may ask of a check beside what its summary tells."""
 
 REQUIRED = ("id", "codes", "title", "category", "severity", "summary", "resolution")
 OPTIONAL = ("symptoms", "causes", "checks", "related", "text", "check_ids", "words")
@@ -197,9 +226,7 @@ def parse_entry(table: dict[str, Any], where: str) -> Entry:
         raise CatalogueError(
             f"{where}: severity is one of {_list(SEVERITIES)}, not {table['severity']!r}."
         )
-    resolution = _texts(table["resolution"], f"{where}: resolution")
-    if not resolution:
-        raise CatalogueError(f"{where}: resolution needs at least one step.")
+    steps = _steps(table["resolution"], f"{where}: resolution")
     return Entry(
         id=entry_id,
         codes=_codes(table["codes"], f"{where}: codes"),
@@ -210,7 +237,7 @@ def parse_entry(table: dict[str, Any], where: str) -> Entry:
         symptoms=_texts(table.get("symptoms", []), f"{where}: symptoms"),
         causes=_texts(table.get("causes", []), f"{where}: causes"),
         checks=_checks(table.get("checks", []), f"{where}: checks"),
-        resolution=resolution,
+        steps=steps,
         related=_texts(table.get("related", []), f"{where}: related"),
         text=_patterns(table.get("text", []), f"{where}: text"),
         check_ids=_check_ids(table.get("check_ids", []), f"{where}: check_ids"),
@@ -258,14 +285,44 @@ def _checks(value: object, where: str) -> tuple[EntryCheck, ...]:
 def _check(value: object, where: str) -> EntryCheck:
     if not isinstance(value, dict):
         return EntryCheck(_text(value, where))
-    unknown = set(value) - {"text", "check"}
+    unknown = set(value) - {"text", "check", "asks"}
     if unknown:
         raise CatalogueError(f"{where}: unknown key {_list(unknown)} in a check.")
     text = _text(value.get("text"), f"{where}: text")
     if "check" not in value:
         return EntryCheck(text)
     (check_id,) = _check_ids([value["check"]], where)
-    return EntryCheck(text, check_id)
+    if "asks" not in value:
+        return EntryCheck(text, check_id)
+    asks = _text(value["asks"], f"{where}: asks")
+    if asks not in ASKS.get(check_id, ()):
+        known = _list(ASKS.get(check_id, ())) or "nothing"
+        raise CatalogueError(f"{where}: {check_id} cannot be asked {asks!r}, but {known}.")
+    return EntryCheck(text, check_id, asks)
+
+
+def _steps(value: object, where: str) -> tuple[Step, ...]:
+    if not isinstance(value, list):
+        raise CatalogueError(f"{where} must be a list of texts or tables, not {value!r}.")
+    if not value:
+        raise CatalogueError(f"{where} needs at least one step.")
+    return tuple(_step(item, where) for item in value)
+
+
+def _step(value: object, where: str) -> Step:
+    table = value if isinstance(value, dict) else {"text": value}
+    unknown = set(table) - {"text", "when", "unless"}
+    if unknown:
+        raise CatalogueError(f"{where}: unknown key {_list(unknown)} in a step.")
+    text = _text(table.get("text"), f"{where}: text")
+    try:
+        when, unless = (
+            tuple(map(Condition.parse, _texts(table.get(key, []), f"{where}: {key}")))
+            for key in ("when", "unless")
+        )
+        return Step(text, when, unless)
+    except StepError as error:
+        raise CatalogueError(f"{where}: {error}.") from error
 
 
 def _check_ids(value: object, where: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from .loader import load
 from .model import Entry, Explanation, Severity
 from .pasted import Pasted, notice_in
 from .ranges import range_of
+from .situation import Step
 
 LONGEST_NUMBER = 20
 """Digits up to which a number is repeated in full; no gateway's code has more than five."""
@@ -173,7 +174,7 @@ def _unknown_number(number: int | None, said: str) -> Explanation:
             category=known.category,
             severity=known.severity,
             summary=f"{said}The catalogue has no page of its own for this code. {known.meaning}",
-            resolution=known.advice,
+            steps=known.advice,
         )
     else:
         entry = Entry(
@@ -183,9 +184,9 @@ def _unknown_number(number: int | None, said: str) -> Explanation:
             category="notices",
             severity="warning",
             summary=f"{said}{_no_range(number)}",
-            resolution=(
+            steps=(
                 "Read the gateway's own text, and check the number: is it a reqId or a port?",
-                "Run %ibdiag to see whether the connection works.",
+                Step("Run {diag} to see whether the connection works."),
             ),
         )
     return Explanation(entry)

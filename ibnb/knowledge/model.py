@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from .situation import Situation, Step
 
 Severity = Literal["info", "warning", "error"]
 
 
 @dataclass(frozen=True)
 class EntryCheck:
-    """One thing to look at. `check` is the id of the diagnostic check that does it, if any."""
+    """One thing to look at. `check` is the id of the diagnostic check that does it, if any.
+
+    `asks` says what the check is asked for, where that is not what its own summary tells.
+    """
 
     text: str
     check: str | None = None
+    asks: str = ""
 
 
 @dataclass(frozen=True)
@@ -22,7 +28,8 @@ class Entry:
 
     `text` are the patterns by which the page is told from others of the same code, none on the
     page that explains the code as such. `check_ids` are the diagnostic checks whose page it is.
-    `words` are what users type for this page first of all; they are not shown.
+    `words` are what users type for this page first of all; they are not shown. `steps` is all that
+    may have to be done; a `Situation` chooses from it.
     `family` is the id of the family of near-identical codes that it was written in, if any.
     """
 
@@ -35,12 +42,25 @@ class Entry:
     symptoms: tuple[str, ...] = ()
     causes: tuple[str, ...] = ()
     checks: tuple[EntryCheck, ...] = ()
-    resolution: tuple[str, ...] = ()
+    steps: tuple[Step | str, ...] = ()
     related: tuple[str, ...] = ()
     text: tuple[str, ...] = ()
     check_ids: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     family: str | None = None
+
+    @property
+    def resolution(self) -> tuple[str, ...]:
+        """The steps for a situation of which nothing is known."""
+        return Situation().choose(self.steps)
+
+    @property
+    def every_step(self) -> tuple[str, ...]:
+        """The steps for any situation at all."""
+        nowhere = Situation()
+        return tuple(
+            nowhere.fill(step.text) if isinstance(step, Step) else step for step in self.steps
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry in the JSON format of ``ibnb explain --json``."""
@@ -61,11 +81,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a diagnostic check answered, shown beside the entry's check that names it."""
+    """What a diagnostic check answered, shown beside the entry's check that names and `asks` it."""
 
     check: str
     status: str
     summary: str
+    asks: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,7 +117,8 @@ class Explanation:
     `facts` are sentences on what happened here and now (the notice as received, how long the
     opening waited, what closed it); `answers` are what the checks named by the entry found;
     `asked` is the request that it is about, where it is known, and `connection` the number of the
-    connection of this process that it is about, 0 where it is about none in particular.
+    connection of this process that it is about, 0 where it is about none in particular;
+    `situation` is what else is known, and decides what there is to do.
     """
 
     entry: Entry
@@ -104,7 +126,16 @@ class Explanation:
     answers: tuple[Answer, ...] = ()
     asked: Asked | None = None
     connection: int = 0
+    situation: Situation = field(default_factory=Situation)
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """What there is to do here, the first of it first."""
+        return self.situation.choose(self.entry.steps)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the entry in the JSON format; the live evidence is not part of that format."""
-        return self.entry.to_dict()
+        """Return the entry in the JSON format, with the steps of this situation.
+
+        The rest of the live evidence is not part of that format.
+        """
+        return self.entry.to_dict() | {"resolution": list(self.steps)}

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .situation import Step
+
 if TYPE_CHECKING:
     from .model import Severity
 
@@ -26,7 +28,7 @@ class CodeRange:
     category: str
     severity: Severity
     meaning: str
-    advice: tuple[str, ...]
+    advice: tuple[Step | str, ...]
 
     def __contains__(self, code: int) -> bool:
         """Say whether the code lies in this range."""
@@ -69,8 +71,8 @@ CLIENT_SIDE = CodeRange(
     "The codes from 500 to 599 come from the API client library on this machine, not from IBKR: "
     "something could not be sent or read on the socket.",
     (
-        "Check the connection first: run %ibdiag, or `ibnb diag` in a terminal.",
-        "Connect again with %ibconnect, then repeat the request.",
+        Step("Check the connection first: {diag}."),
+        Step("Connect again with %ibconnect {target}, then repeat the request."),
     ),
 )
 SYSTEM = CodeRange(
@@ -82,7 +84,7 @@ SYSTEM = CodeRange(
     "The codes from 1100 to 1300 tell of the gateway itself: its link to IBKR or its API port "
     "changed.",
     (
-        "Run %ibdiag to see whether the link works now.",
+        Step("Run {diag} to see whether the link works now."),
         "Look at TWS or Gateway: its status line shows whether it is connected.",
     ),
 )

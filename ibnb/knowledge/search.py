@@ -56,7 +56,7 @@ def _fields(entry: Entry) -> Iterable[tuple[float, str]]:
     yield 3, entry.summary
     yield 2, "\n".join(entry.causes)
     yield 1, "\n".join(check.text for check in entry.checks)
-    yield 1, "\n".join(entry.resolution)
+    yield 1, "\n".join(entry.every_step)
 
 
 def _stem(word: str) -> str:

@@ -294,12 +294,12 @@ class Connection(Held):
 
 
 def _refuse_order(journal: Journal, host: str, port: int) -> OrdersLocked:
-    target = Target(host, port)
+    target = Target(host, port, "live")
     fact = (
         f"{target} has a live account, and this `ib` was opened without --trade. The order was not "
-        f"sent. %ibconnect {target} --expect live --trade opens one that may trade there."
+        "sent."
     )
-    error = OrdersLocked("orders-locked", (fact,))
+    error = OrdersLocked("orders-locked", (fact,), target)
     journal.refuse(error)
     return error
 
@@ -311,4 +311,4 @@ def _same_account(before: Attempt | None, after: Attempt) -> None:
             f"{after.target} holds {accounts} now, another account than this `ib` was opened for. "
             "It was not resumed: %ibconnect opens a fresh one."
         )
-        raise ConnectFailed("wrong-environment", (fact,))
+        raise ConnectFailed("wrong-environment", (fact,), after.target)

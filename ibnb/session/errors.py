@@ -15,10 +15,13 @@ Exception
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from .advising import situation
 
 if TYPE_CHECKING:
     from ibnb.knowledge import Explanation
+    from ibnb.tws.target import Target
 
 
 class IbnbError(Exception):
@@ -29,17 +32,35 @@ class IbnbError(Exception):
         explanation: the catalogue's entry with what was seen here and now.
     """
 
-    def __init__(self, verdict: str, facts: tuple[str, ...] = ()) -> None:
+    more = "{explain VERDICT}"
+    """Where more can be read or found out, as a step of the catalogue says it."""
+
+    def __init__(
+        self,
+        verdict: str,
+        facts: tuple[str, ...] = (),
+        about: Target | None = None,
+        **known: Any,
+    ) -> None:
+        """Say what happened.
+
+        Args:
+            verdict: the catalogue id of the cause.
+            facts: sentences on what was seen here and now.
+            about: the target that it is about, if that is not where something was opened last.
+            known: more facts of the situation, by their names in `ibnb.knowledge.Situation`.
+        """
         from ibnb.knowledge import explain
 
         self.verdict = verdict
-        self.explanation: Explanation = replace(explain(verdict), facts=facts)
+        here = replace(situation(about), **known)
+        self.explanation: Explanation = replace(explain(verdict), facts=facts, situation=here)
         super().__init__(self._text())
 
     def _text(self) -> str:
         entry = self.explanation.entry
         happened = " ".join(self.explanation.facts) or entry.summary
-        first = f" First: {entry.resolution[0]}" if entry.resolution else ""
+        first = "".join(f" First: {step}" for step in self.explanation.steps[:1])
         return f"{entry.title}. {happened}{first}"
 
     def _render_traceback_(self) -> list[str]:
@@ -47,14 +68,17 @@ class IbnbError(Exception):
         entry = self.explanation.entry
         lines = [f"{type(self).__name__}: {entry.title} [{self.verdict}]"]
         lines += [f"  {fact}" for fact in self.explanation.facts or (entry.summary,)]
-        lines += [f"  First: {step}" for step in entry.resolution[:1]]
-        lines.append(f"  More: %iberror {self.verdict}   Diagnose: %ibdiag")
+        lines += [f"  First: {step}" for step in self.explanation.steps[:1]]
+        more = self.explanation.situation.fill(self.more.replace("VERDICT", self.verdict))
+        lines.append(f"  More: {more}")
         return lines
 
 
 # The libraries raise a bare TimeoutError or ConnectionError: code written for either catches it.
 class ConnectFailed(IbnbError, ConnectionError, TimeoutError):  # noqa: N818 - what the user reads
     """Met when `%ibconnect`, `ibnb.connect` or a guarded connect opens no usable connection."""
+
+    more = "{explain VERDICT}   Diagnose: {diag}"
 
 
 class ConnectRefused(ConnectFailed, ConnectionRefusedError):  # noqa: N818 - what the user reads

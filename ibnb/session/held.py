@@ -24,6 +24,7 @@ from .requests import Request
 from .runs import Run, Runs
 from .subjects import subject
 from .succession import Places, Succession
+from .time_requests import unwatch_time, watch_time
 
 LOG = logging.getLogger("ibnb")
 Address = tuple[str, int, int]
@@ -186,6 +187,7 @@ class Held:
         self.attend()
         self._pending = harness.track_requests(ib)
         watch_handlers(ib, self.journal.refuse)
+        watch_time(ib, self._pending)
         harness.contain_loss(ib, self._pending, others_open, self._on_loss)
         harness.check_orders(ib, self._order_objection)
         ib.client.conn.disconnected.connect(self._on_socket_closed)
@@ -205,6 +207,7 @@ class Held:
             self.journal.requests.take_off(ib, self.number)
             quiet.attend_no_more(ib)
             unwatch_handlers(ib)
+            unwatch_time(ib)
             harness.check_no_orders(ib)
             harness.untrack(ib)
             ib.client.conn.disconnected.disconnect(self._on_socket_closed)

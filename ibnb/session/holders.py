@@ -6,6 +6,7 @@ import os
 import platform
 import time
 from dataclasses import dataclass
+from typing import Literal
 
 from ibnb.tws.sockets import SocketClient, SocketsUnreadableError, clients_of
 from ibnb.tws.target import Target
@@ -24,12 +25,13 @@ class Holder:
     """A process that has a client ID, or may have it.
 
     `certain` says that the ID is known, and not only a socket to the same gateway. `stop` says how
-    a person ends it; ibnb ends nothing that it did not start.
+    a person ends it; ibnb ends nothing that it did not start. `kind` is what it is.
     """
 
     text: str
     stop: str
     certain: bool
+    kind: Literal["kernel", "notebook", "process"] = "process"
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,11 @@ class Holders:
     def certain(self) -> tuple[Holder, ...]:
         """Those of whom the ID is known."""
         return tuple(holder for holder in self.found if holder.certain)
+
+    @property
+    def kind(self) -> Literal["kernel", "notebook", "process", "unknown"]:
+        """What has the ID, or may have it: what advice depends on."""
+        return self.found[0].kind if self.found else "unknown"
 
 
 def find_holders(
@@ -78,7 +85,10 @@ def find_holders(
     mine = sum(client.connections for client in clients or () if client.pid == os.getpid())
     found = (
         *((_of_keeper(keeper),) if keeper is not None else ()),
-        *(Holder(_of_lease(lease), STOP_NOTEBOOK, certain=True) for lease in certain),
+        *(
+            Holder(_of_lease(lease), STOP_NOTEBOOK, certain=True, kind="notebook")
+            for lease in certain
+        ),
         *((_UNKNOWN_HERE,) if keeper is None and mine > own_sockets else ()),
         *(Holder(_of_socket(client), STOP_PROCESS, certain=False) for client in others),
     )
@@ -118,13 +128,14 @@ def tell_holders(target: Target, client_id: int, holders: Holders) -> tuple[str,
 
 def _of_keeper(keeper: Keeper) -> Holder:
     stop = f"Use that connection, or free the ID: {keeper.code}" if keeper.code else STOP_HERE
-    return Holder(f"this kernel itself: {keeper.tell()}", stop, certain=True)
+    return Holder(f"this kernel itself: {keeper.tell()}", stop, certain=True, kind="kernel")
 
 
 _UNKNOWN_HERE = Holder(
     "this kernel itself, through a connection that ibnb does not know",
     "Close it with the object that opened it.",
     certain=False,
+    kind="kernel",
 )
 
 

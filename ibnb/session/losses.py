@@ -6,7 +6,7 @@ import time
 import weakref
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ibnb.tws.accounts import mask_in
 from ibnb.tws.notices import Notice
@@ -14,6 +14,7 @@ from ibnb.tws.notices import Notice
 if TYPE_CHECKING:
     from .held import Address
 
+End = Literal["lost", "replaced", "closed"]
 KEPT = 50
 RECENT = 60.0
 """Seconds for which a notice may have to do with a loss that follows it."""
@@ -62,7 +63,7 @@ class Endings:
 
     def __init__(self) -> None:
         self._losses: deque[Loss] = deque(maxlen=KEPT)
-        self._told: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+        self._told: weakref.WeakKeyDictionary[Any, tuple[End, str]] = weakref.WeakKeyDictionary()
 
     @property
     def losses(self) -> tuple[Loss, ...]:
@@ -72,24 +73,31 @@ class Endings:
     def lost(self, ib: Any, loss: Loss) -> None:
         """Take note that an object's socket was lost."""
         self._losses.append(loss)
-        self._tell(ib, loss.tell())
+        self._tell(ib, "lost", loss.tell())
 
     def replaced(self, ib: Any, because: str) -> None:
         """Take note that another connection took an object's place; `because` is one sentence."""
-        self._tell(ib, because)
+        self._tell(ib, "replaced", because)
 
     def closed(self, ib: Any, address: Address, by: str) -> None:
         """Take note that an object's connection was closed on purpose, `by` what."""
-        self._tell(ib, f"{_this(address)} was closed at {clock(time.time())} by {by}.")
+        told = f"{_this(address)} was closed at {clock(time.time())} by {by}."
+        self._tell(ib, "closed", told)
 
     def fate(self, ib: Any) -> str | None:
         """Return one sentence on how an object's connection ended; None while open or unknown."""
-        return None if ib.isConnected() else self._told.get(ib)
+        told = None if ib.isConnected() else self._told.get(ib)
+        return told[1] if told is not None else None
 
-    def _tell(self, ib: Any, sentence: str) -> None:
+    def end(self, ib: Any) -> End | None:
+        """Return how an object's connection ended; None while open or unknown."""
+        told = None if ib.isConnected() else self._told.get(ib)
+        return told[0] if told is not None else None
+
+    def _tell(self, ib: Any, end: End, sentence: str) -> None:
         # Nobody has the object any more: nobody will ask.
         if ib is not None:
-            self._told[ib] = sentence
+            self._told[ib] = end, sentence
 
 
 def clock(seconds: float) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from .layers import Layer, put_on, take_off
+from .time_requests import time_requests
 
 APART = 5.0
 """Seconds between heartbeats: recent gateways answer a request for the time every 1 to 4 s."""
@@ -170,8 +171,7 @@ async def take_pulse(ib: Any, *, apart: float = APART, beats: int = BEATS) -> Pu
         for _ in range(beats):
             begun = time.perf_counter()
             with contextlib.suppress(ConnectionError):
-                # As a raw message: the library keeps a single future for all callers of its own.
-                ib.client.reqCurrentTime()
+                begun = await _send(ib, ear) or begun
             await ear.wait(ear.heard, apart)
             if ear.heard.is_set():
                 break
@@ -186,6 +186,25 @@ async def take_pulse(ib: Any, *, apart: float = APART, beats: int = BEATS) -> Pu
             return Pulse("answered", heard_ago=heard_ago(ib))
         busy = ear.held_up or _has_unread(ib)
         return Pulse("busy" if busy else "silent", heard_ago=heard_ago(ib))
+
+
+async def _send(ib: Any, ear: _Ear) -> float | None:
+    """Send a heartbeat and return when, by the performance counter; None where none was needed.
+
+    While the user is asking for the time, his answer shows life as well.
+    """
+    asked = time_requests(ib)
+    if asked is not None and not asked.is_asking:
+        await ear.wait(ear.told, asked.pause)
+    if ear.told.is_set() or (asked is not None and asked.is_asking):
+        return None
+    begun = time.perf_counter()
+    if asked is not None:
+        asked.send()
+    else:
+        # As a raw message: the library keeps a single future for all callers of its own.
+        ib.client.reqCurrentTime()
+    return begun
 
 
 @dataclass

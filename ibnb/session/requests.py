@@ -12,7 +12,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import CodeType, FrameType
 from typing import Any
 
@@ -25,6 +25,8 @@ MESSAGES_KEPT = 3000
 """One minute at the 50 messages a second that a gateway takes; the libraries send no more than 45.
 """
 KIND = "journal"
+CANCEL = "cancel"
+"""How the names of the methods begin that take back another request."""
 SENDING = "send"
 """The method by which a library's client sends each request; it is no request itself."""
 ID_NAMES = ("reqId", "orderId", "tickerId")
@@ -45,6 +47,21 @@ ENDING = frozenset(
         *("cancelNewsBulletins", "cancelAccountSummary"),
     }
 )
+GIVING_UP = ("cancelHistoricalData", "reqHistoricalDataAsync")
+"""What the libraries send when a request took too long, and the function that sends it then."""
+OURS = f"{__name__.partition('.')[0]}."
+GLOBAL = "reqGlobalCancel"
+OF_ORDERS = frozenset({"cancelOrder", GLOBAL})
+CANCELLING: Mapping[int, frozenset[str]] = {
+    **dict.fromkeys((135, 136, 137, 161, 202, 10147, 10148, 10149), OF_ORDERS),
+    300: frozenset({"cancelMktData"}),
+    310: frozenset({"cancelMktDepth"}),
+    365: frozenset({"cancelScannerSubscription"}),
+    366: frozenset({"cancelHistoricalData"}),
+}
+"""By the code of a notice the requests that it answers, where those take back another request."""
+EITHER = frozenset({135, 202})
+"""Codes that may also tell of an order that nobody here took back, or of a change of it."""
 ONCE: Mapping[str, tuple[str, bool]] = {
     "reqHistoricalData": ("keepUpToDate", False),
     "reqMktData": ("snapshot", True),
@@ -64,10 +81,12 @@ class Request:
         parameters: its arguments by the names that the method gives them, defaults included.
             Contracts and orders are as they were when the request was sent; what they refer to
             in turn, as combo legs, is shared with the user's object.
-        contract: the contract among them, or None.
+        contract: the contract among them, or None. Of a cancel that a notice answers it is that of
+            the request that was to be cancelled.
         time: when it was sent, in seconds since the epoch.
         client_id: the client ID that it was sent with.
         connection: which connection of this kernel it went over: reqIds repeat on others.
+        gave_up: it is a cancel that the library sent itself, because no answer had come in time.
     """
 
     req_id: int | None
@@ -77,11 +96,12 @@ class Request:
     time: float
     client_id: int
     connection: int
+    gave_up: bool = False
 
     @property
     def is_cancel(self) -> bool:
         """Whether it takes back another request."""
-        return self.method.startswith("cancel")
+        return self.method.startswith(CANCEL) or self.method == GLOBAL
 
 
 class _Fields(tuple[type[Any], dict[str, Any]]):
@@ -90,8 +110,11 @@ class _Fields(tuple[type[Any], dict[str, Any]]):
     __slots__ = ()
 
 
-_Entry = tuple[int, int, float, str, dict[str, Any]]
-"""Connection, client ID, time, method and parameters. A plain one: it is made for every request."""
+_Entry = tuple[int, int, float, str, dict[str, Any], bool]
+"""Connection, client ID, time, method, parameters, and whether the library gave up by it.
+
+A plain one: it is made for every request.
+"""
 _Asking = Mapping[int, tuple[CodeType, str, tuple[str, ...]]]
 """By the identity of its code a method: the code, its name, and the names of its parameters.
 
@@ -131,8 +154,8 @@ class RequestJournal:
                 # After it: what was not sent, because there is no connection, is no request.
                 asked = _asked(asking, sys._getframe(1))  # noqa: SLF001 - fields have no names
                 if asked is not None:
-                    method, parameters = asked
-                    entry = (connection, client_id, clock(), method, parameters)
+                    method, parameters, gave_up = asked
+                    entry = (connection, client_id, clock(), method, parameters, gave_up)
                     add(entry)
                     if method in STARTING:
                         _begin(standing, entry)
@@ -186,7 +209,35 @@ class RequestJournal:
             return None
         found = self._with_id(notice.req_id, notice.connection or None)
         before = notice.time or time.time()
-        return self._latest(request for request in found if request.time <= before)
+        latest = self._latest(request for request in found if request.time <= before)
+        cancel = self._cancel_of(notice, before)
+        if cancel is None:
+            return latest
+        return replace(cancel, contract=latest.contract if latest is not None else None)
+
+    def _cancel_of(self, notice: Notice, before: float) -> Request | None:
+        """Return the cancel that a notice answers, or None where it answers none."""
+        methods = CANCELLING.get(notice.code, frozenset())
+        asked_since = False
+        for entry in reversed(self._entries) if methods else ():
+            over, _, when, method, parameters, _ = entry
+            if notice.connection not in {0, over} or when > before:
+                continue
+            own = _number_in(parameters) == notice.req_id
+            if method in methods and (own or (method == GLOBAL and not asked_since)):
+                return _read(entry)
+            if own and not method.startswith(CANCEL):
+                if notice.code in EITHER:
+                    return None
+                asked_since = True
+        return None
+
+    def gave_up_on(self, notice: Notice) -> Request | None:
+        """Return the request of a notice if the library gave it up; None if it did not."""
+        found = self._with_id(notice.req_id, notice.connection or None)
+        before = notice.time or time.time()
+        sent = [request for request in found if request.time <= before]
+        return self._latest(iter(sent)) if sent and sent[0].gave_up else None
 
     def _counting(self, layer: Layer) -> Any:
         add, clock = self.sent.append, time.time
@@ -199,7 +250,7 @@ class RequestJournal:
 
     def _with_id(self, req_id: int, connection: int | None) -> Iterator[Request]:
         for entry in reversed(self._entries):
-            over, _, _, _, parameters = entry
+            over, parameters = entry[0], entry[4]
             if connection in {None, over} and _number_in(parameters) == req_id:
                 yield _read(entry)
 
@@ -228,8 +279,8 @@ def _asking(client: type[Any]) -> _Asking:
     }
 
 
-def _asked(asking: _Asking, frame: FrameType | None) -> tuple[str, dict[str, Any]] | None:
-    """Return the method above which something is sent, and what it was called with.
+def _asked(asking: _Asking, frame: FrameType | None) -> tuple[str, dict[str, Any], bool] | None:
+    """Return the method above which something is sent, what it was called with, and if given up.
 
     None where somebody sends by hand.
     """
@@ -239,7 +290,15 @@ def _asked(asking: _Asking, frame: FrameType | None) -> tuple[str, dict[str, Any
         return None
     given = frame.f_locals
     _, method, names = asking[id(frame.f_code)]
-    return method, {name: _kept(given[name]) for name in names if name in given}
+    gave_up = method == GIVING_UP[0] and _caller(frame.f_back) == GIVING_UP[1]
+    return method, {name: _kept(given[name]) for name in names if name in given}, gave_up
+
+
+def _caller(frame: FrameType | None) -> str:
+    """Return the name of the function that called a method, whatever of ours stands between."""
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(OURS):
+        frame = frame.f_back
+    return frame.f_code.co_name if frame is not None else ""
 
 
 def _begin(standing: dict[int | str, _Entry], entry: _Entry) -> None:
@@ -264,7 +323,7 @@ def _number(request: Request) -> int | str:
 
 def what_of(method: str) -> str:
     """Return what a request or its cancel is about, by the name of its method."""
-    return method.removeprefix("req").removeprefix("cancel")
+    return method.removeprefix("req").removeprefix(CANCEL)
 
 
 def what_is_asked(request: Request) -> tuple[Any, ...]:
@@ -300,7 +359,7 @@ def _number_in(parameters: Mapping[str, Any]) -> int | None:
 
 
 def _read(entry: _Entry) -> Request:
-    connection, client_id, when, method, kept = entry
+    connection, client_id, when, method, kept, gave_up = entry
     parameters = {name: _shown(value) for name, value in kept.items()}
     return Request(
         req_id=_number_in(parameters),
@@ -310,4 +369,5 @@ def _read(entry: _Entry) -> Request:
         time=when,
         client_id=client_id,
         connection=connection,
+        gave_up=gave_up,
     )

@@ -22,7 +22,7 @@ from .held import Address, Held, address_of
 from .holdings import Holdings, closed_line
 from .journal import Journal
 from .leases import Tenant
-from .losses import OWN_CODE, Endings, Loss, where
+from .losses import OWN_CODE, End, Endings, Loss, where
 from .opening import OpeningFailedError
 from .outcomes import Closed, Opened
 from .patience import OnWait, patiently
@@ -91,12 +91,15 @@ class Session:
         return self._endings.losses
 
     def fate(self, ib: Any) -> str | None:
-        """Return one sentence on when and why an `IB` object's connection ended.
+        """Return one sentence on when and why an `IB` object's connection ended, accounts masked.
 
-        It was lost, or replaced, or closed by `%ibdisconnect` or by the user's own code. None while
-        it is open, and where nothing is known. Accounts are masked.
+        None while it is open, and where nothing is known.
         """
         return self._endings.fate(ib)
+
+    def end_of(self, ib: Any) -> End | None:
+        """Return how an `IB` object's connection ended; None as with `fate`."""
+        return self._endings.end(ib)
 
     def note_end(self, held: Held, loss: Loss | None) -> None:
         """Take note of an end that ibnb did not ask for: a loss, or the user's own disconnect."""
@@ -246,12 +249,9 @@ class Session:
     async def explained(
         self, failure: OpeningFailedError, before: Attempt | None = None
     ) -> ConnectFailed:
-        """Return what the user is told of a failed opening, and of one that was tried before it.
-
-        Of a client ID that is in use it names who holds it.
-        """
+        """Return what the user is told of a failed opening, of one before it, and of a holder."""
         attempt = failure.attempt
-        verdict = cause(attempt) or "closed-after-start"
+        verdict, known = cause(attempt) or "closed-after-start", {}
         facts = [tell(before)] if before is not None else []
         facts.append(tell(attempt))
         if verdict == "client-id-in-use":
@@ -264,10 +264,11 @@ class Session:
                 find_holders, target, client_id, self.tenant.store, keeper, sockets
             )
             facts += tell_holders(target, client_id, holders)
+            known = {"holder": holders.kind}
         elif verdict == "sync-incomplete":
             facts += ways_out(attempt)[:1]
         kind = ConnectRefused if attempt.ending == "refused" else ConnectFailed
-        return kind(verdict, tuple(facts))
+        return kind(verdict, tuple(facts), attempt.target, **known)
 
     def health(self, ib: Any = None) -> Health:
         """Return the health of the session, or of an `IB` object of any origin."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,6 +44,8 @@ FARM_BROKEN = frozenset(
 FARM_OK = frozenset({Code.MARKET_FARM_OK, Code.HISTORY_FARM_OK, Code.DEFINITION_FARM_OK})
 FARM_ASLEEP = frozenset({Code.HISTORY_FARM_ASLEEP, Code.MARKET_FARM_ASLEEP})
 FARM_CONNECTING = frozenset({Code.MARKET_FARM_CONNECTING})
+OF_HISTORY = frozenset({Code.HISTORY_FARM_BROKEN, Code.HISTORY_FARM_OK, Code.HISTORY_FARM_ASLEEP})
+OF_DEFINITIONS = frozenset({Code.DEFINITION_FARM_BROKEN, Code.DEFINITION_FARM_OK})
 REFUSING = frozenset({Code.CLIENT_ID_IN_USE, Code.PAPER_DISCLAIMER})
 """Notices that refuse the session start; the gateway closes after them."""
 LINK_RESTORED = frozenset({Code.LINK_RESTORED_DATA_LOST, Code.LINK_RESTORED_DATA_KEPT})
@@ -117,6 +119,15 @@ def farm_state(code: int) -> str | None:
     if code in FARM_ASLEEP:
         return "asleep"
     return "connecting" if code in FARM_CONNECTING else None
+
+
+def farm_kind(code: int) -> Literal["market", "history", "definitions"] | None:
+    """Return what the farm is for that a notice code speaks of, or None when it speaks of none."""
+    if code in OF_HISTORY:
+        return "history"
+    if code in OF_DEFINITIONS:
+        return "definitions"
+    return "market" if farm_state(code) is not None else None
 
 
 class LinkFollower:

@@ -11,6 +11,7 @@ from .foreign import clean, clean_all
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ibnb.knowledge import Situation
     from ibnb.knowledge.model import Explanation
 
     from .words import Mark
@@ -138,15 +139,15 @@ class Why:
 
 
 def why_line(why: Why, *, magics: bool = False) -> str:
-    """Return how the page behind a result is opened."""
-    here = f", or here: %iberror {why.id}" if magics else ""
-    return f"why: ibnb explain {why.id}{here}"
+    """Return how the page behind a result is opened: by a magic, or in a terminal."""
+    return f"why: {'%iberror' if magics else 'ibnb explain'} {why.id}"
 
 
 class Pages:
     """Hands out the catalogue's pages for one report, each page once."""
 
-    def __init__(self, *, show_accounts: bool) -> None:
+    def __init__(self, situation: Situation, *, show_accounts: bool) -> None:
+        self._situation = situation
         self._show_accounts = show_accounts
         self._seen: dict[str, str] = {}
 
@@ -160,7 +161,8 @@ class Pages:
         if entry.id in self._seen:
             return Why(clean(entry.id), None, self._seen[entry.id])
         self._seen[entry.id] = under
-        card = card_view(Explanation(entry), show_accounts=self._show_accounts)
+        explanation = Explanation(entry, situation=self._situation)
+        card = card_view(explanation, show_accounts=self._show_accounts)
         return Why(clean(entry.id), card)
 
 
@@ -183,7 +185,7 @@ def card_view(
         about=clean(about_line(came), show_accounts=show_accounts),
         summary=clean(entry.summary, show_accounts=show_accounts),
         facts=shown(explanation.facts),
-        resolution=shown(entry.resolution),
+        resolution=shown(explanation.steps),
         causes=shown(entry.causes),
         symptoms=shown(entry.symptoms),
         checks=_answered(explanation, show_accounts=show_accounts),
@@ -207,10 +209,10 @@ def _asked(explanation: Explanation, *, show_accounts: bool) -> AskedView | None
 
 
 def _answered(explanation: Explanation, *, show_accounts: bool) -> tuple[AnsweredCheck, ...]:
-    answers = {answer.check: answer for answer in explanation.answers}
+    answers = {(answer.check, answer.asks): answer for answer in explanation.answers}
     checks = []
     for check in explanation.entry.checks:
-        answer = answers.pop(check.check, None) if check.check is not None else None
+        answer = answers.pop((check.check or "", check.asks), None)
         checks.append((clean(check.text, show_accounts=show_accounts), answer))
     # An answer that no check of the entry asked for is still something that was found out.
     checks += [(clean(answer.check), answer) for answer in answers.values()]
@@ -219,7 +221,7 @@ def _answered(explanation: Explanation, *, show_accounts: bool) -> tuple[Answere
         if answer is None
         else AnsweredCheck(
             text,
-            words.STATUS.get(answer.status) or words.unknown(answer.status),
+            words.ANSWER.get(answer.status) or words.unknown(answer.status),
             clean(answer.summary, show_accounts=show_accounts),
         )
         for text, answer in checks

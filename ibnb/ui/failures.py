@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 CONNECTING = frozenset({"connect", "connectAsync"})
 OF_THE_LOOP = (
     ("event loop is already running", "event-loop-running"),
+    ("no current event loop in thread 'MainThread'", "main-loop-gone"),
     ("no current event loop in thread", "blocking-on-thread"),
     ("cannot enter context", "queued-cells-lost"),
     ("Timeout should be used inside a task", "timeout-outside-task"),
@@ -37,7 +38,10 @@ def explain_failure(error: BaseException, app: App) -> Explanation | None:
     code = getattr(error, "code", None)
     if isinstance(code, int):
         return app.explain_notice(_notice_of(error, code, app))
-    return _of_python(error, functions, app)
+    explanation = _of_python(error, functions, app)
+    if explanation is None:
+        return None
+    return replace(explanation, situation=app.situation(ib=ib_of(error)))
 
 
 def _notice_of(error: BaseException, code: int, app: App) -> Notice:
@@ -50,20 +54,30 @@ def _notice_of(error: BaseException, code: int, app: App) -> Notice:
 def _of_python(error: BaseException, functions: tuple[str, ...], app: App) -> Explanation | None:
     from ibnb.knowledge import explain
 
-    text = str(error)
+    page = _page(error, functions)
+    if page is None:
+        return None
+    explanation = explain(page)
+    return _with_fate(explanation, error, app) if page == "not-connected" else explanation
+
+
+def _page(error: BaseException, functions: tuple[str, ...]) -> str | None:
+    """Return the page on what a library raised, or None where there is none."""
+    text, page = str(error), None
     match error:
         case ConnectionRefusedError():
-            return explain("connection-refused")
+            page = "connection-refused"
         case TimeoutError():
-            return explain("connect-timeout" if CONNECTING & {*functions} else "request-timeout")
+            page = "connect-timeout" if CONNECTING & {*functions} else "request-timeout"
         case ConnectionError():
-            return _with_fate(explain("not-connected"), error, app)
+            page = "not-connected"
         case RuntimeError():
-            return next((explain(page) for said, page in OF_THE_LOOP if said in text), None)
+            page = next((page for said, page in OF_THE_LOOP if said in text), None)
+        case AssertionError() if "placeOrder" in functions:
+            page = "order-done"
         case ValueError() if "can't be hashed" in text:
-            return explain("contract-not-qualified")
-        case _:
-            return None
+            page = "contract-not-qualified"
+    return page
 
 
 def _with_fate(explanation: Explanation, error: BaseException, app: App) -> Explanation:

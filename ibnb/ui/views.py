@@ -158,7 +158,7 @@ def row_of(check: Check, result: Result, *, show_accounts: bool = False) -> Row:
 def report_view(report: Report, *, show_accounts: bool = False) -> ReportView:
     """Return what a report shows."""
     checks = {check.id: check for check in report.checks}
-    pages = Pages(show_accounts=show_accounts)
+    pages = Pages(report.situation, show_accounts=show_accounts)
     verdict = report.verdict
     why = pages.why(verdict.id, "the verdict")
     rows = []

@@ -46,6 +46,9 @@ TICK: Mapping[str, Mark] = {
 }
 """What a diagnosis found of an item of the verification checklist."""
 
+ANSWER: Mapping[str, Mark] = {**STATUS, "skip": TICK["unknown"]}
+"""How a question of a page was answered."""
+
 VERDICT: Mapping[str, Mark] = {
     "info": Mark("✓", "OK", "good"),
     "warning": Mark("▲", "Warning", "warn"),

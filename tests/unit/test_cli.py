@@ -38,6 +38,33 @@ def no_app(monkeypatch):
     set_app(before)
 
 
+MAGIC = re.compile(r"%(?:ib[a-z]+|load_ext|reload_ext|config|pip)\b")
+
+
+def test_a_report_in_a_terminal_names_what_works_there(refused_port):
+    """No magic, and not the diagnosis that was just made; what needs no gateway is offered."""
+    ended = ibnb("diag", str(refused_port))
+    text = " ".join(ended.stdout.split())
+    assert not MAGIC.search(text)
+    first = text.partition("Do this first")[2].partition("Checks:")[0]
+    assert "ibnb diag" not in first
+    assert "Start TWS or IB Gateway" in first
+    assert "`ibnb sim` runs a simulated one." in first
+    steps = json.loads(ibnb("diag", str(refused_port), "--json").stdout)["verdict"]["fix"]
+    assert steps
+    assert not MAGIC.search(str(steps))
+
+
+@pytest.mark.parametrize("page", ["504", "326", "orders-locked", "event-loop-running", "healthy"])
+def test_a_page_in_a_terminal_names_what_works_there(page):
+    """What to do can be done where the page is read, in the text and in the JSON."""
+    steps = json.loads(ibnb("explain", page, "--json").stdout)["resolution"]
+    assert steps
+    assert not MAGIC.search(str(steps))
+    text = ibnb("explain", page).stdout.partition("What to do")[2].partition("What to check")[0]
+    assert not MAGIC.search(text)
+
+
 def test_explain_as_json():
     """The entry of a code, with exactly the documented keys, all texts as texts."""
     ended = ibnb("explain", "326", "--json")

@@ -20,8 +20,8 @@ ROOMS = {
     ],
     "knowledge": [
         *("Answer", "Asked", "Catalogue", "CatalogueError", "Entry", "EntryCheck", "Explanation"),
-        *("Parameter", "Severity", "UnknownQueryError", "catalogue", "completions", "explain"),
-        "severity_of",
+        *("Parameter", "Severity", "Situation", "Step", "UnknownQueryError", "catalogue"),
+        *("completions", "explain", "severity_of"),
     ],
     "simulator": [
         *("FAULTS", "PortTakenError", "SimulatedGateway", "SimulatorFailedError"),

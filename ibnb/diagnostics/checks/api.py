@@ -10,7 +10,7 @@ from ibnb.diagnostics.model import Check, Result
 from ibnb.tws.accounts import is_paper, mask_in
 from ibnb.tws.attempt import Attempt, cause, wrong_environment
 from ibnb.tws.handshake import Stage
-from ibnb.tws.notices import link_after
+from ibnb.tws.notices import farm_kind, farm_name, link_after
 from ibnb.tws.story import span, tell, tell_foreign, tell_lost
 
 from .net import PROBE_SECONDS, PROBE_TIME_OUTS
@@ -97,7 +97,8 @@ async def accounts(context: Context) -> Result:
     }
     if not names or wrong_environment(attempt.target, names):
         return _failed("api.accounts", attempt, evidence)
-    return Result("api.accounts", "pass", f"{', '.join(shown)}: {kind}.", evidence)
+    expected = ", as expected" if attempt.target.expects else ""
+    return Result("api.accounts", "pass", f"{', '.join(shown)}: {kind}{expected}.", evidence)
 
 
 async def link(context: Context) -> Result:
@@ -112,7 +113,16 @@ async def link(context: Context) -> Result:
         )
     state = link_after(attempt.notices)
     farms = {mask_in(name): said for name, said in [*state.farms.items()][:MOST_NOTICES]}
-    evidence = {"farms": farms, "notices": _told(attempt)}
+    kinds = {
+        mask_in(farm_name(notice.text)): farm_kind(notice.code)
+        for notice in attempt.notices
+        if farm_kind(notice.code)
+    }
+    evidence = {
+        "farms": farms,
+        "kinds": {name: kinds[name] for name in farms if name in kinds},
+        "notices": _told(attempt),
+    }
     if state.lost_by is not None:
         return Result(
             "api.link",

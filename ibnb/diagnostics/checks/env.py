@@ -54,7 +54,10 @@ async def library(context: Context) -> Result:
             "No API library is installed in this environment.",
             evidence,
             entry="no-api-library",
-            fix=("pip install ib_insync, then restart the kernel.",),
+            fix=(
+                "%pip install ib_insync, then restart the kernel.",
+                "`pip install ib_insync`",
+            ),
         )
     used = f"{context.library.name} {context.library.version}"
     if len(context.event_packages) >= TWO:
@@ -74,14 +77,15 @@ async def guard(context: Context) -> Result:
         return Result(
             "env.guard", "pass", "This is no notebook with ibnb loaded: nothing to guard."
         )
+    evidence = {"guard": context.guard}
     if context.guard:
-        return Result(
-            "env.guard", "pass", "Connections that this notebook's code makes are safe to rerun."
-        )
+        summary = "Connections that this notebook's code makes are safe to rerun."
+        return Result("env.guard", "pass", summary, evidence)
     return Result(
         "env.guard",
         "warn",
         "The guard is off: a rerun of code that connects can collide with what it left open.",
+        evidence,
         fix=("%config IbMagics.guard = True switches it on.",),
     )
 

@@ -33,17 +33,18 @@ async def address(context: Context) -> Result:
             f"{host} is {what}; a gateway listens on and trusts 127.0.0.1.",
             evidence,
             entry="connection-refused",
-            fix=(f"Use the address in place of the name: %ibconnect 127.0.0.1:{_port(context)}",),
+            fix=(
+                context.situation.fill(
+                    "Use the address in place of the name: "
+                    f"{{connect 127.0.0.1:{context.target.port}}}"
+                ),
+            ),
         )
     if addresses == [host]:
         summary = f"{host} is an address already: no name has to be resolved."
     else:
         summary = f"{host} is {', '.join(addresses)}."
     return Result("host.address", "pass", summary, evidence)
-
-
-def _port(context: Context) -> int:
-    return context.target.port
 
 
 async def process(context: Context) -> Result:
@@ -62,24 +63,25 @@ async def process(context: Context) -> Result:
             for one in found
         ]
     }
-    if not found and machine.unseen:
+    if not machine.real and machine.unseen:
         return Result(
             "host.process",
             "skip",
             f"Whether a TWS or Gateway runs here is not known: {machine.unseen}.",
             evidence,
         )
-    if not found:
+    described = "; ".join(tell_process(one) for one in found)
+    if not machine.real and not any(context.target.port in one.ports for one in found):
+        simulated = f" Simulated ones run: {described}." if found else ""
         return Result(
             "host.process",
             "warn",
-            "No TWS or Gateway process was found on this machine.",
+            f"No TWS or Gateway process was found on this machine.{simulated}",
             evidence,
             fix=(
                 "Start TWS or IB Gateway and log in; in a container it cannot be seen from here.",
             ),
         )
-    described = "; ".join(tell_process(one) for one in found)
     return Result("host.process", "pass", f"Running here: {described}.", evidence)
 
 

@@ -89,11 +89,15 @@ def _nothing(
             f"Nothing listens on {context.target}. {_who(beside[0])} listens on that port of "
             f"{addresses} only."
         )
-        fix = tuple(_connect_there(_at(one), number) for one in beside)
+        fix = tuple(_connect_there(context, _at(one), number) for one in beside)
     elif others:
         told = "; ".join(_tell_other(other, seen.found, machine) for other in others)
         summary = f"Nothing listens on port {number}. Listening here: {told}."
-        fix = tuple(_connect_there(str(other), other) for other in others)
+        # A simulated gateway is no place to go instead: somebody else's tests may run on it.
+        simulated = {port for one in machine.processes for port in one.ports} - machine.real_ports
+        there = [other for other in others if other not in simulated]
+        fix = tuple(_connect_there(context, str(other), other) for other in there)
+        fix = fix or _make_it_listen(machine, number)
     else:
         summary = f"Nothing listens on port {number}, nor on another port of a gateway."
         fix = _make_it_listen(machine, number)
@@ -160,10 +164,10 @@ def _tell_other(number: int, found: tuple[Listener, ...], machine: Machine) -> s
     return f"{_who(listener)} on {number}{kind}"
 
 
-def _connect_there(where: str, number: int) -> str:
+def _connect_there(context: Context, where: str, number: int) -> str:
     live = number in WELL_KNOWN and WELL_KNOWN[number][0] == "live"
     warning = " (a live account's port: only if live is what you want)" if live else ""
-    return f"Connect where it listens: %ibconnect {where}{warning}"
+    return context.situation.fill(f"Connect where it listens: {{connect {where}}}") + warning
 
 
 def _make_it_listen(machine: Machine, number: int) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from ibnb.diagnostics.model import Check, Result, Status
 from ibnb.session import Health
 from ibnb.session.held import address_of
 from ibnb.session.holders import Holders, find_holders, tell_holders
+from ibnb.session.losses import clock
 from ibnb.tws.attempt import cause, is_refusal_of
 from ibnb.tws.story import span, tell, tell_refused
 from ibnb.tws.target import Target
@@ -37,6 +38,10 @@ async def state(context: Context) -> Result:
     evidence: dict[str, object] = {
         "state": health.state,
         "target": str(health.target) if health.target else None,
+        "client_id": health.client_id,
+        "accounts": context.shown(health.accounts),
+        "kind": health.kind,
+        "orders": health.orders if health.is_open else None,
         "missing": list(health.missing),
     }
     if context.at_hand is not None and context.at_hand.stale:
@@ -46,7 +51,6 @@ async def state(context: Context) -> Result:
             f"The `ib` at hand is stale. {context.at_hand.stale}",
             evidence,
             entry="stale-connection",
-            fix=("Run %ibconnect: it binds `ib` to the connection that is open.",),
         )
     if health.is_open:
         return _open(health, evidence, context)
@@ -61,7 +65,8 @@ async def state(context: Context) -> Result:
             evidence,
             entry=cause(context.failed) if here else None,
         )
-    was = f" That to {health.target} is closed: {health.reason}." if health.reason else ""
+    since = f" since {clock(health.changed_at)}" if health.changed_at else ""
+    was = f" That to {health.target} is closed{since}: {health.reason}." if health.reason else ""
     return Result("session.state", "pass", f"This notebook has no connection open.{was}", evidence)
 
 
@@ -80,7 +85,7 @@ def _gone(health: Health, evidence: dict[str, object], context: Context) -> Resu
             f"The connection to {health.target} was lost, and is being opened again by itself.",
             evidence,
             entry="not-connected" if here else None,
-            fix=("Wait until it is back; %ibconnect opens a new connection at once.",),
+            fix=("Wait until it is back; %ibconnect --resume does it at once.",),
         )
     return Result(
         "session.state",
@@ -95,7 +100,7 @@ def _gone(health: Health, evidence: dict[str, object], context: Context) -> Resu
 
 def _open_again(health: Health) -> str:
     if not health.by_user:
-        return "%ibconnect opens a new connection."
+        return "%ibconnect --resume opens it again, as the same object with its handlers."
     return (
         f"Run the code that connected it again; or %ibconnect {health.target}, which opens a "
         "connection that is resumed after a loss."
@@ -142,7 +147,6 @@ async def heartbeat(context: Context) -> Result:
                 "without a single byte.",
                 evidence,
                 entry="half-open",
-                fix=(_close_and_open(context.health),),
             )
         case "closed":
             reason = "the connection was closed meanwhile."
@@ -155,12 +159,6 @@ def _nothing_to_listen_to(*, attached: bool) -> str:
     if attached:
         return "The connection was opened where ibnb did not watch it: it is not listened to."
     return "No connection of this notebook is open on this target: nothing to listen to."
-
-
-def _close_and_open(health: Health) -> str:
-    if not health.by_user:
-        return "%ibconnect closes this connection and opens a new one."
-    return "Call disconnect() on its IB object, then run the code that connected it again."
 
 
 async def history(context: Context) -> Result:
@@ -229,6 +227,8 @@ async def client_id(context: Context) -> Result:
         )
     holders = await asyncio.to_thread(_holders, context)
     evidence["clients"] = [holder.text for holder in holders.found]
+    evidence["holder"] = holders.kind if holders.certain else None
+    evidence["own"] = context.attached and context.health.client_id == context.client_id
     if holders.certain:
         return Result(
             "session.client-id",
@@ -272,6 +272,7 @@ async def _is_refused(context: Context) -> bool:
 
 def _refused(context: Context, holders: Holders, evidence: dict[str, object]) -> Result:
     told = " ".join(tell_holders(context.target, context.client_id, holders))
+    evidence["holder"] = holders.kind
     return Result(
         "session.client-id",
         "warn",

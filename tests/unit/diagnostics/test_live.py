@@ -1,5 +1,7 @@
 """What the journal adds to an explanation: the request, its contract, the pace, the way to look."""
 
+import time
+
 import pytest
 
 from ibnb.diagnostics.live import explain_notice
@@ -71,6 +73,20 @@ async def test_an_unknown_contract_can_be_searched(ib, api, explained):
     assert any("""ib.reqMatchingSymbols("O'HARE")""" in fact for fact in explained(200).facts)
     await ib.reqContractDetailsAsync(api.Contract(conId=1))
     assert not any("reqMatchingSymbols" in fact for fact in explained(200).facts)
+
+
+async def test_a_cancel_that_was_refused(ib, api, session):
+    """It shows the cancel, a call that cancels, and the order that it was for, as placed."""
+    order = api.LimitOrder("BUY", 7, 1.0)
+    trade = ib.placeOrder(api.Stock("AAPL", "SMART", "USD", conId=1), order)
+    ib.cancelOrder(trade.order)
+    order_id = trade.order.orderId
+    explanation = explain_notice(Notice(10147, "", order_id, time.time()), session.journal)
+    assert explanation.asked.method == "cancelOrder"
+    assert explanation.asked.example.startswith("ib.cancelOrder(trade.order)")
+    assert any(fact.startswith("It answers cancelOrder, sent at") for fact in explanation.facts)
+    assert any(f"BUY 7 AAPL, order ID {order_id}, sent" in fact for fact in explanation.facts)
+    assert not any("qualified" in fact for fact in explanation.facts)
 
 
 async def test_pacing_is_counted(session, ib, api):

@@ -45,6 +45,8 @@ ERRORS_OF_PYTHON = [
     "timeout-outside-task",
     "contract-not-qualified",
     "request-error",
+    "main-loop-gone",
+    "order-done",
 ]
 
 WARNING_VERDICTS = {"data-farm-down", "sync-incomplete", "clock-skew"}

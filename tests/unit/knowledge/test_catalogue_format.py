@@ -2,7 +2,7 @@
 
 import pytest
 
-from ibnb.knowledge import Catalogue, CatalogueError
+from ibnb.knowledge import Catalogue, CatalogueError, Situation
 from ibnb.knowledge.loader import load
 
 PAGE = """
@@ -62,6 +62,12 @@ def test_a_well_formed_page_is_read_whole(tmp_path):
         ('check = "net.port"', 'probe = "net.port"', "unknown key probe"),
         ('["Do this first."]', '"Do this first."', "list of texts"),
         ('["Do this first."]', "[]", "at least one step"),
+        ('["Do this first."]', '[{text = "Do", then = "x"}]', "unknown key then in a step"),
+        ('["Do this first."]', '[{when = ["session=open"]}]', "not empty, not None"),
+        ('["Do this first."]', '[{text = "Do", when = "session=open"}]', "list of texts"),
+        ('["Do this first."]', '[{text = "Do", when = ["session=odd"]}]', "session is one of"),
+        ('["Do this first."]', '[{text = "Do", unless = ["odd=open"]}]', "no fact 'odd'"),
+        ('["Do this first."]', '["See {odd}."]', "nothing is known as {odd}"),
         ('["Do this first."]', '["Do"]\nrelated = ["nowhere"]', "nowhere, which no file holds"),
         ('["Do this first."]', '["Do"]\nwords = "x"', "list of texts"),
         ("[[entry]]", "[entry]", "two brackets"),
@@ -223,6 +229,22 @@ resolution = ["Do this first."]
 7003 = "One thing happened."
 7004 = "Another thing happened."
 """
+
+
+def test_steps_are_chosen_by_the_situation(tmp_path):
+    """What a step needs, and what rules it out, stands beside its text; so do its blanks."""
+    written = """resolution = [
+    "Look.",
+    {text = "Reopen: %ibconnect {target|paper}.", when = ["session=lost|closed"]},
+    {text = "Wait.", unless = ["session=open"]},
+]"""
+    page = PAGE.replace('resolution = ["Do this first."]', written)
+    (entry,) = load_text(tmp_path, page)
+    assert entry.resolution == ("Look.", "Wait.")
+    assert entry.every_step == ("Look.", "Reopen: %ibconnect paper.", "Wait.")
+    lost = Situation(session="lost", target="7497")
+    assert lost.choose(entry.steps) == ("Reopen: %ibconnect 7497.", "Look.", "Wait.")
+    assert Situation(session="open").choose(entry.steps) == ("Look.",)
 
 
 def test_a_family_becomes_one_page_per_code(tmp_path):

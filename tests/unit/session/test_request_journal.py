@@ -112,6 +112,90 @@ async def test_a_cancel_leads_to_what_it_cancels(ib, requests, module):
     assert requests.request(77).method == "cancelOrder"
 
 
+@pytest.fixture
+def placed(ib, module):
+    """Place an order of 100 that rests, as the libraries do."""
+
+    def placed(symbol="AAPL"):
+        order = module.LimitOrder("BUY", 100, 1.0)
+        contract = module.Stock(symbol, "SMART", "USD", conId=1)
+        return ib.placeOrder(contract, order).order
+
+    return placed
+
+
+def answers(session, code, req_id):
+    """Return the method of the request that a notice of now would be said to answer."""
+    request = session.journal.request_of(Notice(code, "", req_id, time.time()))
+    return request.method if request is not None else None
+
+
+@pytest.mark.parametrize("code", [135, 136, 137, 161, 202, 10147, 10148, 10149])
+async def test_what_answers_a_cancel_belongs_to_it(session, ib, placed, code):
+    """A cancel that failed, or worked, is no answer to the order; other codes still are."""
+    order = placed()
+    ib.cancelOrder(order)
+    assert answers(session, code, order.orderId) == "cancelOrder"
+    assert answers(session, 201, order.orderId) == "placeOrder"
+    request = session.journal.request_of(Notice(code, "", order.orderId, time.time()))
+    assert request.contract.symbol == "AAPL"
+
+
+async def test_an_order_that_nobody_here_cancelled(session, ib, placed):
+    """What the exchange cancelled answers the order, also if another one was cancelled here."""
+    other, order = placed(), placed("MSFT")
+    ib.cancelOrder(other)
+    assert answers(session, 202, order.orderId) == "placeOrder"
+    assert answers(session, 10147, 987654) is None
+
+
+async def test_a_change_after_a_cancel(session, ib, placed, module):
+    """A cancel that came too late is told as that; a 202 that follows a change is not."""
+    order = placed()
+    ib.client.cancelOrder(order.orderId, "")
+    ib.client.placeOrder(order.orderId, module.Stock("AAPL", "SMART", "USD", conId=1), order)
+    assert answers(session, 161, order.orderId) == "cancelOrder"
+    assert answers(session, 202, order.orderId) == "placeOrder"
+
+
+async def test_a_cancel_of_all(session, ib, placed):
+    """It takes back what was placed before it, and nothing that was placed since."""
+    before = placed()
+    ib.reqGlobalCancel()
+    since = placed("MSFT")
+    assert answers(session, 202, before.orderId) == "reqGlobalCancel"
+    assert answers(session, 202, since.orderId) == "placeOrder"
+
+
+async def test_a_cancel_of_another_connection(session, connect, gateway, module):
+    """Order IDs repeat: a notice leads to the cancel of its own connection alone."""
+    first = (await connect(gateway.port)).connection
+    first.ib.client.cancelOrder(77, "")
+    second = (await connect(gateway.port, 42)).connection
+    order = module.LimitOrder("BUY", 100, 1.0)
+    second.ib.client.placeOrder(77, module.Stock("AAPL", "SMART", "USD", conId=1), order)
+    notice = Notice(202, "", 77, time.time(), second.number)
+    assert session.journal.request_of(notice).method == "placeOrder"
+
+
+@pytest.mark.parametrize(
+    ("code", "cancel"),
+    [
+        (300, "cancelMktData"),
+        (310, "cancelMktDepth"),
+        (365, "cancelScannerSubscription"),
+        (366, "cancelHistoricalData"),
+    ],
+)
+async def test_a_cancel_of_data(session, ib, module, code, cancel):
+    """What is not found to be cancelled is told of the cancel, and not of the request."""
+    ib.client.reqContractDetails(9001, module.Stock("AAPL", "SMART", "USD"))
+    arguments = (9001, False) if cancel == "cancelMktDepth" else (9001,)
+    getattr(ib.client, cancel)(*arguments)
+    assert answers(session, code, 9001) == cancel
+    assert answers(session, 200, 9001) == "reqContractDetails"
+
+
 async def test_every_request_is_found(library):
     """All public methods that send are found, and none that does not."""
     client = type(importlib.import_module(library).IB().client)

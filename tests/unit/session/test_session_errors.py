@@ -2,8 +2,16 @@
 
 import pytest
 
-from ibnb.knowledge import catalogue
-from ibnb.session import ConnectFailed, IbnbError, NoLibraryError, OrdersLocked, StaleConnection
+from ibnb.knowledge import Situation, catalogue
+from ibnb.session import (
+    ConnectFailed,
+    IbnbError,
+    NoLibraryError,
+    OrdersLocked,
+    StaleConnection,
+    advising,
+)
+from ibnb.tws.target import Target
 
 FACT = "127.0.0.1:4002 refused client ID 41: notice 326, 'in use'."
 
@@ -21,12 +29,58 @@ def test_the_traceback_is_the_explanation(kind, verdict):
     """In a notebook: the title with its id, what was seen, the first step, and where more is."""
     error = kind(verdict, (FACT,))
     entry = catalogue().by_id(verdict)
+    diagnose = "   Diagnose: %ibdiag" if kind is ConnectFailed else ""
     assert error._render_traceback_() == [
         f"{kind.__name__}: {entry.title} [{verdict}]",
         f"  {FACT}",
         f"  First: {entry.resolution[0]}",
-        f"  More: %iberror {verdict}   Diagnose: %ibdiag",
+        f"  More: %iberror {verdict}{diagnose}",
     ]
+
+
+@pytest.fixture
+def asked():
+    """Let errors ask somebody who knows the situation; nobody afterwards."""
+    yield advising.ask
+    advising.ask(None)
+
+
+def test_an_error_fits_the_situation(asked):
+    """Whoever knows the situation is asked as the error is raised, with what it is about."""
+    told = []
+    here = Situation(place="terminal", target="40011 --expect live")
+
+    def knows(about):
+        told.append(about)
+        return here
+
+    asked(knows)
+    target = Target("127.0.0.1", 40011, "live")
+    error = OrdersLocked("orders-locked", (FACT,), target)
+    assert told == [target]
+    assert error._render_traceback_()[-1] == "  More: `ibnb explain orders-locked`"
+    here = Situation(place="notebook", target="40011 --expect live")
+    steps = OrdersLocked("orders-locked").explanation.steps
+    assert any("%ibconnect 40011 --expect live --trade" in step for step in steps)
+
+
+def test_more_is_known_by_who_raises(asked):
+    """A fact that only the raising code has is put over what is known of the situation."""
+    asked(lambda _about: Situation(place="notebook", holder="unknown"))
+    error = ConnectFailed("client-id-in-use", (FACT,), holder="kernel")
+    assert error.explanation.situation.holder == "kernel"
+    assert "This very kernel has the ID" in str(error)
+
+
+def test_who_does_not_know_breaks_nothing(asked):
+    """Where the situation cannot be told, the error is raised with the general advice."""
+
+    def fails(_about):
+        raise KeyError("x")
+
+    asked(fails)
+    error = StaleConnection("stale-connection", (FACT,))
+    assert error.explanation.steps == catalogue().by_id("stale-connection").resolution
 
 
 def test_without_facts_the_summary_says_what_it_is():

@@ -1,6 +1,7 @@
 import io
 from dataclasses import dataclass
 
+import pytest
 from ui_samples import explanation, health, refused
 
 from ibnb.ui.cards import Came
@@ -115,10 +116,11 @@ def test_the_text_of_a_report_is_known_to_the_letter():
     assert report_text(refused()) == REFUSED
 
 
-def test_a_reader_in_ipython_is_told_the_magic_too():
-    """Beside the terminal's command stands the one for the cell."""
-    text = report_text(refused(), magics=True)
-    assert "  why: ibnb explain connection-refused, or here: %iberror connection-refused" in text
+@pytest.mark.parametrize(("magics", "command"), [(True, "%iberror"), (False, "ibnb explain")])
+def test_a_page_is_opened_by_the_command_that_the_reader_has(magics, command):
+    """A magic in IPython, a command in a terminal, and never the other one beside it."""
+    lines = report_text(refused(), magics=magics).splitlines()
+    assert f"  why: {command} connection-refused" in lines
 
 
 def test_a_bundle_is_listed_with_sizes_and_contents():

@@ -1,0 +1,263 @@
+"""The situation of this process, as far as its session tells: what advice has to fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ibnb.options import SIMULATOR
+from ibnb.session import ConnectFailed, Health
+from ibnb.session.advising import address_text, expectation_options
+from ibnb.session.held import address_of
+from ibnb.session.libraries import is_ib
+from ibnb.session.losses import where
+from ibnb.tws.accounts import is_paper
+from ibnb.tws.target import BadTargetError, Target, parse_target
+
+if TYPE_CHECKING:
+    from ibnb.app import App
+    from ibnb.knowledge import Situation
+    from ibnb.knowledge.situation import Accounts, End, Opener, State
+    from ibnb.session import Session
+    from ibnb.tws.attempt import Attempt
+    from ibnb.wishes import Wish
+
+CONNECT = "%ibconnect"
+DIAGNOSING = ("%ibdiag", "ibnb diag")
+USUAL_NAME = "ib"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The last connect that was asked of ibnb: what was wished, and which addresses it meant.
+
+    `failed` is what it came to if it failed; `is_over` is False while it goes on.
+    """
+
+    wish: Wish
+    candidates: tuple[Target, ...]
+    failed: Attempt | None = None
+    is_over: bool = False
+
+
+@contextmanager
+def asking(app: App, wish: Wish, candidates: tuple[Target, ...]) -> Iterator[None]:
+    """Remember what is asked for, and what it comes to."""
+    app.asked = asked = Asked(wish, candidates)
+    try:
+        yield
+    except ConnectFailed:
+        asked = replace(asked, failed=app.session.failed)
+        raise
+    else:
+        app.granted = asked
+    finally:
+        app.asked = replace(asked, is_over=True)
+
+
+def situation_of(app: App, about: Target | None = None, ib: Any = None) -> Situation:
+    """Return what is known here.
+
+    Args:
+        app: whose session it is.
+        about: the target that the advice is about; left out: where an opening failed last, else
+            where something is or was open.
+        ib: the `IB` object that the advice is about; left out: the one at hand.
+    """
+    from ibnb.knowledge import Situation
+
+    seen = _Seen(app, about, ib)
+    target = seen.target
+    is_open = seen.state == "open"
+    guarding = app.session.holdings.guarding
+    return Situation(
+        place="notebook" if app.place.has_magics else "terminal",
+        session=seen.state,
+        ib=_end(app, app.place.at_hand() if ib is None else ib),
+        opener=seen.opener,
+        guard=None if guarding is None else "on" if guarding else "off",
+        accounts=seen.accounts,
+        address=address_text(target) if target is not None else "",
+        target=seen.arguments(),
+        without_id=seen.arguments(with_id=False),
+        client_id=str(seen.client_id) if seen.client_id is not None else "",
+        name=seen.name,
+        open_at=seen.open_at if is_open else "",
+        tried=seen.tried,
+    )
+
+
+def diagnosed(situation: Situation) -> Situation:
+    """Return a situation in which its target has just been diagnosed."""
+    of_target = {f"{command} {situation.address}" for command in DIAGNOSING}
+    return replace(situation, tried=situation.tried | {*DIAGNOSING, *of_target})
+
+
+class _Seen:
+    """What the session shows of a target: of the one asked for, or of the one at hand."""
+
+    def __init__(self, app: App, about: Target | None, ib: Any) -> None:
+        self._app = app
+        self._meant = app.health()
+        failed = app.session.failed
+        gone = _gone(app.session, ib) if about is None else None
+        if gone is not None:
+            self._health, failed = gone, None
+        else:
+            self._health = self._meant if _is(about, self._meant.target) else Health("closed")
+        self._failed = failed if failed is not None and _is(about, failed.target) else None
+        self.target = about or (failed.target if failed is not None else self._health.target)
+
+    @property
+    def state(self) -> State:
+        """The state of the notebook's connection."""
+        if self._meant.is_open:
+            return "open"
+        if {self._meant.state, self._health.state} & {"lost", "resuming"}:
+            return "lost"
+        if self._failed is not None:
+            return "failed"
+        return "closed" if self._health.target or self._meant.target else "never"
+
+    @property
+    def opener(self) -> Opener | None:
+        """Who opened what it is about, or tried to."""
+        asked, failed = self._app.asked, self._failed
+        if failed is not None:
+            is_ours = asked is not None and (asked.failed is failed or not asked.is_over)
+            return "ibnb" if is_ours else "code"
+        if self._health.target is None:
+            return None
+        return "code" if self._health.by_user else "ibnb"
+
+    @property
+    def accounts(self) -> Accounts | None:
+        """The kind of the accounts that were found."""
+        if self._failed is not None:
+            found = self._failed.accounts
+            return None if not found else "paper" if is_paper(found) else "live"
+        kind = self._health.kind
+        return kind if kind in {"paper", "live"} else None
+
+    @property
+    def client_id(self) -> int | None:
+        """The client ID that it has, or was asked for."""
+        return self._failed.client_id if self._failed is not None else self._health.client_id
+
+    @property
+    def name(self) -> str:
+        """What the notebook calls the connection."""
+        wish = self._wish
+        return (wish.name if wish is not None else "") or self._app.place.name()
+
+    @property
+    def open_at(self) -> str:
+        """Where the notebook's connection is open, for people."""
+        target, client_id = self._meant.target, self._meant.client_id
+        if target is None or client_id is None:
+            return ""
+        return where(address_of(target.host, target.port, client_id))
+
+    def arguments(self, *, with_id: bool = True) -> str:
+        """Return what opens it again, behind `%ibconnect`."""
+        target = self.target
+        if target is None:
+            return ""
+        return " ".join(
+            (self._word or address_text(target), *self._options(target, with_id=with_id))
+        )
+
+    @property
+    def tried(self) -> frozenset[str]:
+        """The commands that lead to what has just failed."""
+        if self._failed is None or self.opener != "ibnb":
+            return frozenset()
+        asked = self._app.asked
+        candidates = asked.candidates if asked is not None else ()
+        last = self._failed.target
+        failed = {last.address}
+        for one in candidates:
+            failed.add(one.address)
+            if one.address == last.address:
+                break
+        words = {str(one) for one in (*candidates, last) if one.address in failed}
+        words |= {address_text(one) for one in (*candidates, last) if one.address in failed}
+        words |= {word for word in ("paper", "live") if _leads_to(word) <= failed}
+        # Alone it is told as a way to connect at all: it just was not.
+        words |= {"", self._word}
+        options = " ".join(self._options(last, with_id=True))
+        return frozenset(
+            " ".join(part for part in (CONNECT, word, more) if part)
+            for word in words
+            for more in {"", options}
+        )
+
+    @property
+    def _wish(self) -> Wish | None:
+        """What was wished of this target, if ibnb opened it or tried to."""
+        target = self.target
+        if target is None or self.opener == "code":
+            return None
+        for asked in (self._app.asked, self._app.granted):
+            if asked is not None and any(one.address == target.address for one in asked.candidates):
+                return asked.wish
+        return None
+
+    @property
+    def _word(self) -> str:
+        """The word for the target, if it is the simulated gateway, whose port says nothing."""
+        wish = self._wish
+        if wish is None:
+            return ""
+        given = self._app.settings.target if wish.target is None else wish.target
+        return SIMULATOR if given == SIMULATOR else ""
+
+    def _options(self, target: Target, *, with_id: bool) -> list[str]:
+        """Return the options that belong to a target: without them it would be another."""
+        wish = self._wish
+        own = self.client_id if wish is None and self.opener == "code" else None
+        client_id = wish.client_id if wish is not None else own
+        name = wish.name if wish is not None and wish.name not in {"", USUAL_NAME} else None
+        library = wish.library if wish is not None else None
+        given = {
+            "--client-id": client_id if with_id else None,
+            "--library": library,
+            "--name": name,
+        }
+        words = ((option, str(value)) for option, value in given.items() if value is not None)
+        return [*(word for pair in words for word in pair), *expectation_options(target)]
+
+
+def _is(about: Target | None, target: Target | None) -> bool:
+    """Say whether a target is the one that it is about, if it is about any."""
+    return about is None or (target is not None and target.address == about.address)
+
+
+def _gone(session: Session, ib: Any) -> Health | None:
+    """Return the health of an object that is no longer connected; None if it is, or never was."""
+    if not is_ib(ib) or ib.isConnected():
+        return None
+    health, client = session.health(ib), ib.client
+    if health.target is not None:
+        return health
+    # What nobody looked after still tells itself where it was.
+    where_it_was = Target(client.host, client.port) if client.host else None
+    return Health("closed", where_it_was, client.clientId, by_user=True) if where_it_was else None
+
+
+def _leads_to(word: str) -> set[tuple[str, int]]:
+    try:
+        return {one.address for one in parse_target(word)}
+    except BadTargetError:
+        return set()
+
+
+def _end(app: App, ib: Any) -> End | None:
+    """Return what became of an `IB` object."""
+    if not is_ib(ib):
+        return None
+    if ib.isConnected():
+        return "open"
+    return app.session.end_of(ib) or (None if ib.client.host else "never")
