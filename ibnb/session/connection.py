@@ -16,7 +16,7 @@ from ibnb.tws.attempt import Attempt
 from ibnb.tws.target import Target
 
 from . import libraries
-from .door import lock_orders
+from .door import lock_orders, orders_locked
 from .errors import ConnectFailed, OrdersLocked
 from .held import OPEN, Address, Held, address_of
 from .journal import Journal
@@ -128,8 +128,8 @@ class Connection(Held):
 
     @property
     def orders_locked(self) -> bool:
-        """Whether order-sending calls raise `OrdersLocked`."""
-        return self.kind_is_live and not self.plan.trade
+        """Whether orders raise `OrdersLocked`."""
+        return self.kind_is_live and orders_locked(self.ib)
 
     async def open(self) -> None:
         """Open it, lock its orders where the account is live, and synchronise.

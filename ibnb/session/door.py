@@ -13,17 +13,19 @@ import threading
 import weakref
 from collections.abc import Callable
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from ibnb.tws.accounts import is_paper
-from ibnb.tws.outgoing import OutgoingReader, is_order, is_order_message
-from ibnb.tws.wire import ImpossibleFrameError
+from ibnb.tws.outgoing import OutgoingReader, is_what_if, may_be_order
+from ibnb.tws.wire import frame
 
 from .layers import Layer, put_on
 
 KIND = "order lock"
 LOCK = "order_lock"
-"""The attribute of a library's connection that has its lock."""
+DOOR = "door"
+"""The attributes of a library's connection that have its lock, and the door that it writes to."""
 SENDING = "sendMsg"
 """The method by which a client sends a message, or puts it into its queue."""
 
@@ -58,12 +60,13 @@ class OrderLock:
 
     def check(self, message: str) -> None:
         """Raise if a message is an order that may not leave."""
-        if self._is_order(is_order_message, message.encode()) and not self.is_open:
+        if self._is_order(frame(message.encode())) and not self.is_open:
             raise self._error()
 
     def let_through(self, pieces: list[bytes]) -> list[bytes]:
         """Return what may leave of some pieces of an outgoing stream."""
-        return [piece for piece in pieces if not self._is_order(is_order, piece)]
+        passing = [piece for piece in pieces if not self._is_order(piece)]
+        return passing if len(passing) == len(pieces) or not self.is_open else pieces
 
     def refuse(self, loop: asyncio.AbstractEventLoop | None) -> None:
         """Raise for what does not leave.
@@ -75,9 +78,11 @@ class OrderLock:
             loop.call_soon_threadsafe(getattr(client, SENDING), None)
         raise self._error()
 
-    def _is_order(self, judge: Callable[[bytes, int], bool], message: bytes) -> bool:
+    def _is_order(self, piece: bytes) -> bool:
+        if not may_be_order(piece):
+            return False
         client = self._client()
-        return judge(message, client.serverVersion() if client is not None else 0)
+        return client is None or not is_what_if(piece, client.serverVersion())
 
     def _error(self) -> Exception:
         client = self._client()
@@ -137,18 +142,11 @@ def _writing(
 
     def write_checked(data: Any) -> None:
         with turn:
-            if lock.is_open:
-                held = reader.release()
-                write(held + bytes(data) if held else data)
-                return
-            try:
-                pieces, is_clear = reader.feed(bytes(memoryview(data))), True
-            except ImpossibleFrameError as error:
-                pieces, is_clear = list(error.payloads), False
+            pieces = reader.feed(data if type(data) is bytes else bytes(memoryview(data)))
             passing = lock.let_through(pieces)
             if passing:
                 write(b"".join(passing))
-        if len(passing) < len(pieces) or not is_clear:
+        if len(passing) < len(pieces):
             lock.refuse(loop)
 
     return write_checked
@@ -185,6 +183,7 @@ def _put_door(connection: Any, lock: OrderLock) -> None:
     """Have every transport that a library's connection gets, now or later, behind a door."""
     transport, kind = connection.transport, connection.__class__
     connection.__class__ = _with_door(kind)
+    vars(connection).pop("transport", None)
     setattr(connection, LOCK, lock)
     connection.transport = transport
 
@@ -194,17 +193,17 @@ def _with_door(kind: Any) -> Any:
     """Return the class of a library's connections with doors, by the same name."""
     if hasattr(kind, LOCK):
         return kind
-    its_own = {name: getattr(kind, name) for name in ("__doc__", "__module__", "__qualname__")}
-    # For an object of this class that somebody makes: nothing is known of its account.
-    its_own[LOCK] = OrderLock(lambda: None, lambda *_address: AssertionError())
-
-    def get(connection: Any) -> Any:
-        return vars(connection).get("transport")
 
     def take(connection: Any, transport: Any) -> None:
         is_new = transport is not None and not isinstance(transport, Door)
-        vars(connection)["transport"] = (
-            Door(transport, getattr(connection, LOCK)) if is_new else transport
-        )
+        door = Door(transport, getattr(connection, LOCK)) if is_new else transport
+        setattr(connection, DOOR, door)
 
-    return type(kind.__name__, (kind,), {**its_own, "transport": property(get, take)})
+    its_own = {name: getattr(kind, name) for name in ("__doc__", "__module__", "__qualname__")}
+    added = {
+        "transport": property(attrgetter(DOOR), take),
+        DOOR: None,
+        # For an object of this class that somebody makes: nothing is known of its account.
+        LOCK: OrderLock(lambda: None, lambda *_address: AssertionError()),
+    }
+    return type(kind.__name__, (kind,), its_own | added)

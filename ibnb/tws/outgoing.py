@@ -1,20 +1,30 @@
 r"""What a client sends: a greeting, then messages, some of which are orders.
 
 Orders are recognised by what the gateway will read, whoever wrote it. If that is not certain, a
-message counts as an order: this is for those who keep orders from going out.
+message may be one: this is for those who keep orders from going out.
 """
 
 from __future__ import annotations
 
-from .wire import GREETING, LENGTH_BYTES, MAX_FRAME, ImpossibleFrameError, OutgoingId
+import re
+from functools import lru_cache
+
+from .wire import GREETING, LENGTH_BYTES, MAX_FRAME, OutgoingId
 
 READABLE_VERSIONS = range(157, 179)
 """The server versions whose placeOrder is read here: those that the API libraries speak."""
 NO_FA_PROFILE_SINCE = 177
 """From this server version on, an order has no faProfile."""
-_PLACE = b"%d" % OutgoingId.PLACE_ORDER
-_EXERCISE = b"%d" % OutgoingId.EXERCISE_OPTIONS
-_ZERO = ord("0")
+_LENGTH = rb"\0..."
+"""Longer than three bytes can say is no message."""
+_PLACE = re.compile(rb"%b%d\0" % (_LENGTH, OutgoingId.PLACE_ORDER), re.DOTALL)
+_ORDERS = rb"%d|%d" % (OutgoingId.PLACE_ORDER, OutgoingId.EXERCISE_OPTIONS)
+_OTHER = rb"(?!(?:%b)(?:\0|\Z))[1-9][0-9]*(?:\0|\Z)" % _ORDERS
+_HARMLESS = re.compile(
+    rb"%b%b|%b(?:\Z|%b)" % (re.escape(GREETING), _LENGTH, _LENGTH, _OTHER), re.DOTALL
+)
+"""The beginning of a greeting, an empty message, and one that plainly has another number."""
+_FLAGS = frozenset({b"", b"0", b"1"})
 _BAG = b"BAG"
 _UNSET = 1.7976931348623157e308
 _MOST_DIGITS = 6
@@ -32,55 +42,56 @@ class OutgoingReader:
     def feed(self, data: bytes) -> list[bytes]:
         """Take bytes and return the pieces that are complete now, their lengths included.
 
-        Raises:
-            ImpossibleFrameError: a length is announced that no message has. `payloads` are the
-                pieces before it; what comes after them is forgotten.
+        If a length is announced that no message has, all that is there is one piece.
         """
-        data = self.release() + data
+        if self._held:
+            data = self._held + data
         pieces: list[bytes] = []
-        begin = 0
-        while True:
-            # No message is as long as the greeting's letters would say that it is.
-            head = begin + len(GREETING) * data.startswith(GREETING, begin) + LENGTH_BYTES
-            if len(data) < head:
-                break
-            length = int.from_bytes(data[head - LENGTH_BYTES : head], "big")
-            if length > MAX_FRAME:
-                raise ImpossibleFrameError(length, tuple(pieces))
-            end = head + length
-            if len(data) < end:
+        begin, there = 0, len(data)
+        while begin < there:
+            end = _end(data, begin)
+            if end is None or end > there:
                 break
             pieces.append(data[begin:end])
             begin = end
         self._held = data[begin:]
         return pieces
 
-    def release(self) -> bytes:
-        """Return the bytes that wait for the rest of their piece, and forget them."""
-        held, self._held = self._held, b""
-        return held
+
+def _end(data: bytes, begin: int) -> int | None:
+    """Return where a piece ends; None if its length is not there yet."""
+    head = begin + LENGTH_BYTES
+    # No message is as long as the greeting's letters would say that it is.
+    if data.startswith(GREETING, begin):
+        head += len(GREETING)
+    if len(data) < head:
+        return None
+    length = int.from_bytes(data[head - LENGTH_BYTES : head], "big")
+    return head + length if length <= MAX_FRAME else len(data)
 
 
-def is_order(piece: bytes, server_version: int) -> bool:
-    """Say whether a piece of an outgoing stream sends an order, or may do so.
+def may_be_order(piece: bytes) -> bool:
+    """Say whether a piece, by its number alone, places an order or exercises options.
 
-    A what-if order sends none, if it says for certain that it is one.
+    It may do so as well if it does not begin with a plain number: "03" and "+3" may be read as 3,
+    and newer gateways read numbers that are not text. What makes no sense may do anything.
     """
-    if piece.startswith(GREETING):
+    return _HARMLESS.match(piece) is None
+
+
+@lru_cache(maxsize=4)
+def is_what_if(piece: bytes, server_version: int) -> bool:
+    """Say whether a piece asks only what an order would do, in a way that leaves no doubt.
+
+    Fields that are there or not are decided by the ones before them, as a gateway does it. Flags
+    on the way and right after it have to be flags: where one field is out of step, all are.
+    """
+    if server_version not in READABLE_VERSIONS or _PLACE.match(piece) is None:
         return False
-    return is_order_message(piece[LENGTH_BYTES:], server_version)
-
-
-def is_order_message(payload: bytes, server_version: int) -> bool:
-    """Say the same as `is_order` of a message without its length."""
-    kind = payload.partition(b"\0")[0]
-    if kind == _PLACE:
-        return not _is_what_if(payload, server_version)
-    if kind == _EXERCISE:
-        return True
-    # "03" and "+3" may be read as 3, and newer gateways read numbers that are not text.
-    is_plain = kind.isdigit() and kind[0] != _ZERO
-    return bool(payload) and not is_plain
+    try:
+        return _what_if(_Fields(piece[LENGTH_BYTES:]), server_version)
+    except _UnclearError:
+        return False
 
 
 class _UnclearError(ValueError):
@@ -90,25 +101,24 @@ class _UnclearError(ValueError):
 class _Fields:
     """The fields of a message, taken one after the other."""
 
-    def __init__(self, payload: bytes) -> None:
-        *fields, rest = payload.split(b"\0")
+    def __init__(self, message: bytes) -> None:
+        *self._fields, rest = message.split(b"\0")
+        self._at = 0
         if rest:
             raise _UnclearError
-        self._fields = iter(fields)
 
     def take(self) -> bytes:
-        field = next(self._fields, None)
-        if field is None:
+        self._at += 1
+        if self._at > len(self._fields):
             raise _UnclearError
-        return field
+        return self._fields[self._at - 1]
 
     def skip(self, count: int) -> None:
-        for _ in range(count):
-            self.take()
+        self._at += count
 
     def take_flag(self) -> bool:
         field = self.take()
-        if field not in {b"", b"0", b"1"}:
+        if field not in _FLAGS:
             raise _UnclearError
         return field == b"1"
 
@@ -131,20 +141,6 @@ class _Fields:
         if not abs(number) < _UNSET:
             raise _UnclearError
         return number > 0
-
-
-def _is_what_if(payload: bytes, server_version: int) -> bool:
-    """Say whether a placeOrder asks only what an order would do, in a way that leaves no doubt.
-
-    Fields that are there or not are decided by the ones before them, as a gateway does it. Flags
-    on the way and right after it have to be flags: where one field is out of step, all are.
-    """
-    if server_version not in READABLE_VERSIONS:
-        return False
-    try:
-        return _what_if(_Fields(payload), server_version)
-    except _UnclearError:
-        return False
 
 
 def _what_if(fields: _Fields, server_version: int) -> bool:

@@ -297,7 +297,7 @@ RAISING = {
     "the loop's transport": lambda t: real_transport(t).write(t.frame),
     "the loop's transport, lines": lambda t: real_transport(t).writelines([t.frame]),
     "a method's transport": lambda t: t.transport.close.__self__.write(t.frame),
-    "vars": lambda t: vars(t.conn)["transport"].write(t.frame),
+    "vars": lambda t: vars(t.conn)["door"].write(t.frame),
     "in bytes": in_bytes,
     "behind another": lambda t: t.transport.write(t.ids + t.frame),
     "before another": lambda t: t.transport.write(t.frame + t.ids),

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ibnb.session import door
+from ibnb.session import door, harness
 from ibnb.session.libraries import SPEAKS
-from ibnb.tws.outgoing import READABLE_VERSIONS, is_order_message
+from ibnb.tws.outgoing import READABLE_VERSIONS, is_what_if, may_be_order
+from ibnb.tws.wire import frame
 
 often = settings(
     max_examples=100,
@@ -58,7 +59,7 @@ def message_of(module, version, contract, order):
     finally:
         client.reset()
     (text,) = sent
-    return text.encode()
+    return frame(text.encode())
 
 
 def drawn(module, data, **fixed):
@@ -95,7 +96,8 @@ def test_a_what_if_is_told_from_an_order(module, library, data):
     what_if = data.draw(st.booleans())
     contract, order = drawn(module, data, whatIf=what_if)
     message = message_of(module, version, contract, order)
-    assert is_order_message(message, version) is not what_if
+    assert is_what_if(message, version) is what_if
+    assert may_be_order(message)
 
 
 @often
@@ -105,7 +107,7 @@ def test_of_another_version_it_may_be_an_order(module, library, data):
     contract, order = drawn(module, data, whatIf=True)
     message = message_of(module, SPEAKS[library][1], contract, order)
     for version in (0, READABLE_VERSIONS.start - 1, READABLE_VERSIONS.stop, 201):
-        assert is_order_message(message, version)
+        assert not is_what_if(message, version)
 
 
 @often
@@ -116,9 +118,11 @@ def test_what_is_cut_short_may_be_an_order(module, library, data):
     contract, order = drawn(module, data, whatIf=True)
     message = message_of(module, version, contract, order)
     before_what_if = data.draw(st.integers(1, 60))
-    fields = message.split(b"\0")
-    assert is_order_message(b"\0".join(fields[:before_what_if]) + b"\0", version)
-    assert is_order_message(message.removesuffix(b"\0") + b"x", version)
+    text = message[4:]
+    fields = text.split(b"\0")
+    assert not is_what_if(frame(b"\0".join(fields[:before_what_if]) + b"\0"), version)
+    assert not is_what_if(frame(text.removesuffix(b"\0") + b"x"), version)
+    assert not is_what_if(b"\1" + message[1:], version)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +142,7 @@ def test_odd_values_leave_doubt(module, field, value):
     contract = module.Stock("AAPL", "SMART", "USD")
     order = module.Order(action="BUY", totalQuantity=1, whatIf=True)
     setattr(order, field, value)
-    assert is_order_message(message_of(module, 176, contract, order), 176)
+    assert not is_what_if(message_of(module, 176, contract, order), 176)
 
 
 @pytest.mark.parametrize("kind", ["bag", " BAG", "Bag"])
@@ -146,7 +150,7 @@ def test_a_combo_by_another_name_leaves_doubt(module, kind):
     """The library leaves the legs out, a gateway may expect them."""
     contract = module.Contract(secType=kind, symbol="SPY")
     order = module.Order(action="BUY", totalQuantity=1, whatIf=True)
-    assert is_order_message(message_of(module, 176, contract, order), 176)
+    assert not is_what_if(message_of(module, 176, contract, order), 176)
 
 
 def test_an_object_is_locked_once(module):
@@ -160,3 +164,29 @@ def test_an_object_is_locked_once(module):
     assert door.orders_locked(ib)
     assert not door.orders_locked(module.IB())
     assert repr(ib.client.conn.order_lock) == "<OrderLock: locked>"
+
+
+@pytest.mark.parametrize(
+    ("value", "passes"),
+    [
+        *((True, True), (1, True), ("1", True)),
+        *(
+            (False, False),
+            ("0", False),
+            ("false", False),
+            ("True", False),
+            (2, False),
+            (1.0, False),
+        ),
+    ],
+)
+def test_an_objection_asks_what_is_written_too(module, value, passes):
+    """Code that may send no orders may ask what one would do; a text that Python finds true is one.
+
+    Without a connection the library refuses what passes.
+    """
+    ib = module.IB()
+    harness.check_orders(ib, lambda: PermissionError("objected"))
+    order = module.MarketOrder("BUY", 1, whatIf=value)
+    with pytest.raises(ConnectionError if passes else PermissionError):
+        ib.client.placeOrder(5, module.Stock("AAPL", "SMART", "USD"), order)

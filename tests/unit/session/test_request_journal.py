@@ -318,7 +318,7 @@ async def test_closing_restores_the_object(connect, session, gateway, module):
         ib = (await connect(gateway.port, trade=trade)).connection.ib
         assert "send" in vars(ib.client)
         await session.disconnect()
-        lock = (set(), set()) if trade else ({"sendMsg"}, {door.LOCK})
+        lock = (set(), set()) if trade else ({"sendMsg"}, {door.LOCK, door.DOOR})
         assert vars(ib.client).keys() - vars(fresh.client).keys() == lock[0]
         assert vars(ib.wrapper).keys() == vars(fresh.wrapper).keys()
         assert vars(ib.client.conn).keys() - vars(fresh.client.conn).keys() == lock[1]
