@@ -196,6 +196,9 @@ class IbMagics(Magics, IbSettings):
         """Complete what is ours to complete; IPython adds nothing of its own there."""
         lines, column = context.full_text.split("\n"), context.cursor_position
         *above, line = lines[: context.cursor_line + 1]
+        if not line[:column].endswith(context.token):
+            # Whoever asks by text and line alone gives no place: the end is meant.
+            column = len(line)
         found = complete("\n".join([*above, line[:column]]), line[column:])
         if found is None:
             return {"completions": [], "suppress": False}
