@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import logging as _logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -35,6 +36,17 @@ __all__ = [
 def __dir__() -> list[str]:
     """Return the public names, which Tab completes."""
     return [*__all__, "__version__"]
+
+
+def _mask(record: _logging.LogRecord) -> bool:
+    """Mask the accounts in a record of ibnb's own log, whoever writes it and wherever it goes."""
+    from .ui.foreign import harmless
+
+    record.msg, record.args = harmless(record.getMessage()), None
+    return True
+
+
+_logging.getLogger(__name__).addFilter(_mask)
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

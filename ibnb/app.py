@@ -244,8 +244,9 @@ class App:
             UnknownQueryError: the words match nothing.
             NoErrorYetError: the latest was asked for, and there was none.
         """
-        from ibnb.knowledge import explain
+        from ibnb.knowledge import UnknownQueryError, explain
         from ibnb.knowledge.lookup import LONGEST_NUMBER
+        from ibnb.ui.foreign import masked
 
         if query is None or query == "":
             return self._explain_latest()
@@ -255,7 +256,12 @@ class App:
             notice = self.session.journal.latest_of(int(code))
             if notice is not None:
                 return self.explain_notice(notice)
-        return self._in_situation(explain(query))
+        try:
+            return self._in_situation(explain(query))
+        except UnknownQueryError as error:
+            # It repeats the words.
+            shown = masked(str(error), show_accounts=self.settings.show_accounts)
+            raise UnknownQueryError(shown) from None
 
     def remember(self, explanation: Explanation) -> None:
         """Take note that this was shown for the errors so far."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -40,7 +39,7 @@ def diag(words: Sequence[str]) -> int:
         question = app.question(wish_of(options), options.only, options.wait)
         report = _until_stopped(app.start_diagnosis(question, [WaitingLines(sys.stderr)]))
         if options.json:
-            _print_json(report.to_dict())
+            _print_json(report.to_dict(), show_accounts=app.settings.show_accounts)
         else:
             print_report(report, show_accounts=app.settings.show_accounts)
         # After the report: it is worth having also where the bundle cannot be written any more.
@@ -86,7 +85,7 @@ def explain(words: Sequence[str]) -> int:
         explanation = look_up(" ".join(options.query))
         explanation = replace(explanation, situation=Situation(place="terminal"))
     except UnknownQueryError as error:
-        print(error, file=sys.stderr)
+        _say(error)
         return PROBLEM
     if options.json:
         _print_json(explanation.to_dict())
@@ -125,10 +124,14 @@ def demo(words: Sequence[str]) -> int:
     return run(headless=options.headless, output=options.output, port=options.port)
 
 
-def _print_json(document: dict[str, Any] | list[dict[str, Any]]) -> None:
+def _print_json(
+    document: dict[str, Any] | list[dict[str, Any]], *, show_accounts: bool = False
+) -> None:
+    from ibnb.ui.foreign import json_text
+
     # JSON can escape what the encoding of this standard output has no character for.
     is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    print(json.dumps(document, indent=2, ensure_ascii=not is_utf8))
+    print(json_text(document, show_accounts=show_accounts, ascii_only=not is_utf8))
 
 
 VERBS: dict[str, Callable[[Sequence[str]], int]] = {
@@ -155,14 +158,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return HEALTHY if words else CANNOT_RUN
     verb = VERBS.get(words[0])
     if verb is None:
-        print(f"ibnb: unknown verb {words[0]!r}: give {', '.join(VERBS)}", file=sys.stderr)
+        _say(f"ibnb: unknown verb {words[0]!r}: give {', '.join(VERBS)}")
         return CANNOT_RUN
     try:
         status = verb(words[1:])
         # Here, and not when the process ends: what cannot be written then is a traceback.
         sys.stdout.flush()
     except (BadInputError, IbnbError) as error:
-        print(error, file=sys.stderr)
+        _say(error)
     except KeyboardInterrupt:
         pass
     except BrokenPipeError:  # whoever reads has read enough
@@ -170,10 +173,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - whatever it is, 1 would say that a problem was found
         _drop_output()
         said = " ".join(f"{type(error).__name__}: {error}".split())
-        print(f"ibnb {words[0]} could not run: {said}", file=sys.stderr)
+        _say(f"ibnb {words[0]} could not run: {said}")
     else:
         return status
     return CANNOT_RUN
+
+
+def _say(sentence: object) -> None:
+    """Print a line for people that may repeat what they typed."""
+    from ibnb.ui.foreign import harmless
+
+    print(harmless(sentence), file=sys.stderr)
 
 
 def _drop_output() -> None:

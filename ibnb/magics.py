@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import keyword
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from ibnb.session import BadInputError
 from ibnb.session.libraries import is_ib
 from ibnb.settings import IbSettings, apply_environment
 from ibnb.support import write_support_bundle
+from ibnb.ui.foreign import harmless, json_text
 from ibnb.wishes import wish_of
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _one_line(*kinds: type[Exception]) -> Iterator[None]:
     try:
         yield
     except ours as error:
-        raise UsageError(str(error)) from None
+        raise UsageError(harmless(error)) from None
 
 
 @magics_class
@@ -131,7 +131,7 @@ class IbMagics(Magics, IbSettings):
             question = self.app.question(wish_of(options), options.only, options.wait)
         if options.json:
             report = self.cells.diagnose_quietly(question)
-            print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))  # noqa: T201
+            self._print_json(report.to_dict())
         else:
             report = self.cells.diagnose(question, static=options.static)
         if bundle is not None:
@@ -145,8 +145,10 @@ class IbMagics(Magics, IbSettings):
             return
         from ibnb.diagnostics import CHECKS
 
-        listed = [check.to_dict() for check in CHECKS]
-        print(json.dumps(listed, indent=2, ensure_ascii=False))  # noqa: T201 - the answer
+        self._print_json([check.to_dict() for check in CHECKS])
+
+    def _print_json(self, document: Any) -> None:
+        print(json_text(document, show_accounts=self.app.settings.show_accounts))  # noqa: T201
 
     @line_magic
     def iberror(self, line: str) -> None:
@@ -160,7 +162,7 @@ class IbMagics(Magics, IbSettings):
             options = explain_parser("%iberror").parse_line(line)
             explanation = self.app.explain(" ".join(options.query))
         if options.json:
-            print(json.dumps(explanation.to_dict(), indent=2, ensure_ascii=False))  # noqa: T201
+            self._print_json(explanation.to_dict())
         else:
             self.cells.show_explanation(explanation)
 

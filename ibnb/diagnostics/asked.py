@@ -13,6 +13,7 @@ from ibnb.session.requests import ID_NAMES, Request
 from .objections import contract_objection, is_unset, objection, order_objection
 
 LONGEST_VALUE = 120
+_BEGUN = re.compile(r"[^\W_]*$")
 SHOWN_OF_CONTRACT = (
     *("conId", "secType", "symbol", "localSymbol", "lastTradeDateOrContractMonth", "strike"),
     *("right", "multiplier", "exchange", "primaryExchange", "currency", "tradingClass"),
@@ -123,7 +124,10 @@ def shown(value: Any) -> str:
         text = repr(value)
     except Exception:  # noqa: BLE001 - an object of the user's own making
         text = f"a {type(value).__name__}"
-    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
+    if len(text) <= LONGEST_VALUE:
+        return text
+    # Of a part of an account nobody could tell that it is to be masked.
+    return f"{_BEGUN.sub('', text[:LONGEST_VALUE])}…"
 
 
 def _named(refusal: str) -> frozenset[str]:

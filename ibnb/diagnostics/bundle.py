@@ -22,6 +22,7 @@ from typing import Any
 
 from ibnb.session import BadInputError, Health
 from ibnb.session.libraries import EVENT_PACKAGES, NAMES
+from ibnb.tws.escaping import visible, visible_value
 from ibnb.tws.notices import Notice
 from ibnb.tws.redaction import redact, redact_value
 from ibnb.tws.target import Target
@@ -65,7 +66,7 @@ _README = """\
 ibnb support bundle
 ===================
 
-This file was made on your machine, at your wish. Nothing was sent anywhere.
+This file was made on your machine, at your request. Nothing was sent anywhere.
 
 What is in it
 -------------
@@ -75,7 +76,8 @@ What was taken out
 ------------------
 Every text in every file was redacted before it was written:
 
-- account numbers keep their first two and last three characters, as in DU•••567
+- accounts keep at most their first two and last three characters, as in DU•••567: what looks like
+  an account number, and the accounts that your gateway lists
 - <address>  an IPv4 or IPv6 address; this machine's own loopback (127.0.0.1, ::1) stays
 - <mac>      a hardware address
 - <host>     the host of a target that is not this machine
@@ -83,7 +85,7 @@ Every text in every file was redacted before it was written:
 - <user>     a login name, also inside a path such as /home/<user>/notebook.ipynb
 - <email>    an e-mail address
 - <token>    a session id, a hash, or another long run of random characters
-- <secret>   the value of something called password, token, cookie or the like
+- <secret>   the value of something called password, pw, token, cookie or the like
 
 A version of four numbers looks like an IPv4 address and was taken out with them. Long texts end in
 "…"; of notices and requests only the newest are here.
@@ -303,7 +305,7 @@ class _Cleaner:
     def lines(self, text: str) -> bytes:
         """Return a long text, line by line, of at most so many bytes."""
         text = self._without_hosts(whole_words(text, 2 * _TEXT_BYTES))
-        lines = [shorten(line, _LINE) for line in self._redact(text).splitlines()]
+        lines = [shorten(visible(line), _LINE) for line in self._redact(text).splitlines()]
         data = _encoded("\n".join(lines) + "\n")
         if len(data) <= _TEXT_BYTES:
             return data
@@ -337,7 +339,7 @@ class _Cleaner:
 
     def _redacted(self, value: Any, scale: Scale) -> Any:
         edited = plain(value, scale, self._without_hosts)
-        return redact_value(edited, self._names, words=own_words())
+        return visible_value(redact_value(edited, self._names, words=own_words()))
 
     def _redact(self, text: str) -> str:
         return redact(text, self._names, words=own_words())

@@ -85,7 +85,6 @@ class _Elsewhere:
         """Write that this gateway is being probed now."""
         recent = {**self._recent(), _key(address): time.time()}
         with contextlib.suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
             made = private(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             with os.fdopen(made, "w", encoding="utf-8") as file:
                 file.write(json.dumps(recent))

@@ -8,6 +8,7 @@ from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
+from ibnb.tws.escaping import visible_value
 from ibnb.tws.redaction import redact_value
 
 from .context import Context
@@ -169,4 +170,4 @@ def _redacted(told: Told, context: Context) -> Told:
     shown = redact_value(
         known, accounts=not context.show_accounts, keep=context.named, words=own_words()
     )
-    return replace(told, **shown)
+    return replace(told, **visible_value(shown))

@@ -31,6 +31,7 @@ ID_LIKENESS = 0.8
 MOST_COMPLETIONS = 100
 """Words that are offered where nothing was typed; a longer list is read by nobody."""
 
+_LAST_WORD = re.compile(r"[^\W_]*$")
 _NUMBER = re.compile(r"([+-]?\d+)(?:\.0*)?")  # "326.0" is what a table of numbers makes of a code
 
 
@@ -216,7 +217,11 @@ def _of_mistyped_id(words: str) -> tuple[Entry, ...]:
 
 
 def _advice(words: str) -> str:
-    shown = words if len(words) <= LONGEST_WORDS else f"{words[:LONGEST_WORDS]}..."
+    shown = words
+    if len(words) > LONGEST_WORDS:
+        # Cut where a word ends: of half an account nobody could tell that it is to be masked.
+        whole = words[: LONGEST_WORDS + 1].rpartition(" ")[0]
+        shown = f"{whole or _LAST_WORD.sub('', words[:LONGEST_WORDS])}..."
     return (
         f"Nothing in the catalogue matches {shown!r}. "
         "Try the number of the error (326), or a word of its message (refused, timeout)."

@@ -17,11 +17,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ibnb.tws.accounts import EveryWord, mask_in
+from ibnb.tws.escaping import visible
+
 from .advising import situation
 
 if TYPE_CHECKING:
     from ibnb.knowledge import Explanation
     from ibnb.tws.target import Target
+
+
+def _harmless(text: str) -> str:
+    """Return a sentence of ours fit for a traceback, whatever was put into it."""
+    return visible(mask_in(text, EveryWord()))
 
 
 class IbnbError(Exception):
@@ -53,6 +61,7 @@ class IbnbError(Exception):
         from ibnb.knowledge import explain
 
         self.verdict = verdict
+        facts = tuple(map(_harmless, facts))
         here = replace(situation(about), **known)
         self.explanation: Explanation = replace(explain(verdict), facts=facts, situation=here)
         super().__init__(self._text())
@@ -107,4 +116,10 @@ class NoLibraryError(IbnbError):
 
 
 class BadInputError(ValueError):
-    """Met when a target, option or setting makes no sense; the text is one line for the user."""
+    """Met when a target, option or setting makes no sense; the text is one line for the user.
+
+    It repeats what was given, which may hold an account: that is masked.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(_harmless(text))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ibnb.tws.accounts import is_paper
+from ibnb.tws.accounts import is_paper, know
 from ibnb.tws.notices import Link, Notice
 from ibnb.tws.story import tell
 from ibnb.tws.target import Target
@@ -148,6 +148,7 @@ def foreign_health(ib: Any) -> Health:
     if not ib.isConnected():
         return Health("closed", library=libraries.library_name(ib), by_user=True)
     accounts = tuple(ib.managedAccounts())
+    know(accounts)
     return Health(
         "ready",
         Target(client.host, client.port),

@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ibnb.tws.accounts import know
+from ibnb.tws.escaping import visible
+
 from . import libraries
 from .held import Address, Held, address_of
 from .losses import where
@@ -100,6 +103,8 @@ class Holdings:
     def add(self, ib: Any, held: Held) -> None:
         """Take an `IB` object into account from now on."""
         self._held[ib] = held
+        # Of one that was connected before anybody looked after it, no opening told them.
+        know(ib.wrapper.accounts)
 
     def drop(self, ib: Any) -> None:
         """Forget an `IB` object."""
@@ -243,7 +248,7 @@ def closed_line(held: Held, left: tuple[str, ...], *, earlier: bool) -> str:
     """Say in one line what was closed, who had opened it, and what it still had."""
     opened = "by an earlier run of this cell" if earlier else _opened_by(held.run)
     still = f", which still had {', '.join(left)}" if left else ""
-    return f"Closed {where(held.address)}, opened {opened}{still}."
+    return visible(f"Closed {where(held.address)}, opened {opened}{still}.")
 
 
 def _opened_by(run: Run | None) -> str:

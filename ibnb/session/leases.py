@@ -189,9 +189,12 @@ class SqliteLeases:
     def _open(self, busy: float) -> sqlite3.Connection:
         import sqlite3
 
-        if not self._path.exists():
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+        try:
             os.close(private(self._path, os.O_CREAT | os.O_WRONLY))
+        except OSError:
+            # A file that may only be read is still read.
+            if not self._path.exists():
+                raise
         store = sqlite3.connect(self._path, timeout=busy, isolation_level=None)
         try:
             store.text_factory = lambda text: text.decode(errors="replace")

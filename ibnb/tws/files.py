@@ -1,10 +1,11 @@
 """Reading a part of a file that another program writes: bounded, and never an error.
 
-And making files that nobody else reads.
+And writing files of ours that nobody else reads.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+_FILE_RIGHTS, _FOLDER_RIGHTS, _OF_OTHERS = 0o600, 0o700, 0o077
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,24 @@ def tail(path: Path, limit: int) -> Part | None:
 
 
 def private(path: Path, flags: int) -> int:
-    """Open a file as `os.open` does; one that is made is for this user alone."""
-    return os.open(path, flags, 0o600)
+    """Open a file as `os.open` does, for this user alone, also if others could read it before.
+
+    Folders that are missing are made, for this user alone too. One that is there stays as it is:
+    it may be meant for others.
+
+    Raises:
+        OSError: the system refuses.
+    """
+    for folder in reversed([path.parent, *path.parent.parents]):
+        # Each by itself: of several at once only the last would get these rights.
+        if not folder.exists():
+            folder.mkdir(_FOLDER_RIGHTS, exist_ok=True)
+    descriptor = os.open(path, flags, _FILE_RIGHTS)
+    if stat.S_IMODE(os.fstat(descriptor).st_mode) & _OF_OTHERS:
+        # What belongs to somebody else is his to keep from others.
+        with contextlib.suppress(OSError):
+            path.chmod(_FILE_RIGHTS)
+    return descriptor
 
 
 def _read(path: Path, limit: int, *, from_end: bool) -> Part | None:

@@ -13,6 +13,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from . import wire
+from .accounts import know
 from .notices import NO_REQUEST, Notice
 from .wire import IncomingId
 
@@ -147,6 +148,7 @@ class Handshake:
             case IncomingId.MANAGED_ACCOUNTS:
                 listed = fields[2] if len(fields) > VERSION_FIELDS else ""
                 self.accounts = tuple(name for name in listed.split(",") if name)
+                know(self.accounts)
             case IncomingId.NOTICE:
                 if len(self.notices) < MOST_NOTICES:
                     self.notices.append(self._notice(fields))

@@ -17,12 +17,17 @@ from itertools import pairwise
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-from .accounts import mask_in
+from .accounts import mask, mask_in
+from .escaping import free_key
 
+Put = Callable[[re.Match[str]], str]
 _KINDS = ("address", "email", "host", "mac", "name", "secret", "token", "user")
 _OPEN, _SHUT = "\ue000", "\ue001"
 """Around the number of a text that is kept, while the rules are at work."""
-_DONE = rf"(?P<done><(?:{'|'.join(_KINDS)})>|[A-Z][A-Z0-9]•••[A-Z0-9]{{3}}|{_OPEN}[0-9]+{_SHUT})"
+_PUT = rf"<(?:{'|'.join(_KINDS)})>"
+_REPLACED = re.compile(f"({_PUT})")
+_MASKED = r"[A-Za-z][A-Za-z0-9]•••[A-Za-z0-9]{1,3}"
+_DONE = rf"(?P<done>{_PUT}|{_MASKED}|{_OPEN}[0-9]+{_SHUT})"
 """What an earlier rule left: no rule may look for anything inside it."""
 
 _LOGIN_VARIABLES = ("LOGNAME", "USER", "LNAME", "USERNAME", "SUDO_USER", "JUPYTERHUB_USER")
@@ -38,12 +43,17 @@ _NOBODY = frozenset(
 )
 """Logins and host names that are the same on thousands of machines, or words of this field."""
 
+_PW = r"(?:(?<![a-z])|(?<=fix)|(?<=tws)|(?<=ib)|(?<=user)|(?-i:(?<=[a-z])(?=P)))pw"
+"""IBC's own name of a password, as it is and at the end of another word, and no part of one."""
+_OF_WHICH = r"(?:[-_]?(?:paper|live))?"
+"""What the images of gateways write behind a key that there is of each kind of account."""
 _SENSITIVE_KEY = (
-    r"(?:passwo?r?d|passwd|passphrase|passcode|pwd|secret|token|api[-_ ]?key|access[-_ ]?key"
-    r"|private[-_ ]?key|authori[sz]ation|cookie|session[-_ ]?id|credential|(?<![a-z])sid"
-    r"|(?<![a-z])otp|(?<![a-z])jwt)s?\d*"
+    rf"(?:passwo?r?[dt]|passwd|passphrase|passcode|pwd|{_PW}|kennwort|secret|token|api[-_ ]?key"
+    r"|access[-_ ]?key|private[-_ ]?key|authori[sz]ation|cookie|session[-_ ]?id|credential"
+    rf"|(?<![a-z])(?:sid|otp|totp|jwt|pass(?==)))s?\d*{_OF_WHICH}"
 )
-_LOGIN_KEY = r"(?:user[-_]?(?:name|id)|login[-_]?name|logname)"
+_LOGIN_KEY = rf"(?:user[-_]?(?:name|id)|login[-_]?(?:name|id)|logname){_OF_WHICH}"
+_ACCOUNT_KEY = r"acc(?:oun)?t(?:s|[-_ ]?(?:code|name|id|number)s?)?"
 _SEPARATOR = r"\\?[\"']?\s?(?:[=:]|:=|=>|%3D)[ \t]*(?:\r?\n[ \t]+)?"
 _QUOTED = r"[bru]?(?:\\\"(?:(?!\\\")[^\n])*(?:\\\")?|\"(?:[^\"\\\n]|\\.)*\"?|'(?:[^'\\\n]|\\.)*'?)"
 _HEADER = r"(?:[^\r\n\"']|\"[^\"\r\n]*\")+"
@@ -86,7 +96,7 @@ def redact(
     text, kept = _without_kept(text, keep)
     # What one rule takes out can lay bare to another rule what stood beside it. Each round that
     # changes anything leaves fewer characters that are not done yet, so this ends.
-    while (again := _once(text, own, given, accounts=accounts)) != text:
+    while (again := _once(text, own, given, words, accounts=accounts)) != text:
         text = again
     return re.sub(f"{_OPEN}([0-9]+){_SHUT}", lambda match: kept[int(match[1])], text)
 
@@ -123,55 +133,77 @@ def redact_value(
     def text(found: str) -> str:
         return redact(found, names, accounts=accounts, keep=keep, words=words)
 
-    return _walk(value, text)
+    return _Walk(text, accounts=accounts).value(value)
 
 
-def _walk(value: Any, text: Callable[[str], str]) -> Any:
-    if isinstance(value, str):
-        return text(value)
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, Mapping):
-        found: dict[Any, Any] = {}
-        for key, item in value.items():
-            found[_free(found, _key(key, text))] = _below(key, item, text)
-        return found
-    if isinstance(value, list):
-        return [_walk(item, text) for item in value]
-    if isinstance(value, tuple):
-        return tuple(_walk(item, text) for item in value)
-    return text(repr(value))
+class _Walk:
+    """Goes through one plain value and redacts every text in it."""
 
+    def __init__(self, text: Callable[[str], str], *, accounts: bool) -> None:
+        self._text = text
+        self._accounts = accounts
 
-def _key(key: Any, text: Callable[[str], str]) -> Any:
-    if key is None or isinstance(key, bool | int | float):
-        return key
-    return text(key if isinstance(key, str) else repr(key))
+    def value(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._text(value)
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        if isinstance(value, Mapping):
+            found: dict[Any, Any] = {}
+            for key, item in value.items():
+                found[free_key(found, self._key(key))] = self._below(key, item)
+            return found
+        if isinstance(value, list):
+            return [self.value(item) for item in value]
+        if isinstance(value, tuple):
+            return tuple(self.value(item) for item in value)
+        return self._text(repr(value))
 
+    def _key(self, key: Any) -> Any:
+        if key is None or isinstance(key, bool | int | float):
+            return key
+        return self._text(key if isinstance(key, str) else repr(key))
 
-def _free(taken: Mapping[Any, Any], key: Any) -> Any:
-    free, number = key, 1
-    while free in taken:
-        number += 1
-        free = f"{key} ({number})"
-    return free
+    def _below(self, key: Any, item: Any) -> Any:
+        if item is None or isinstance(item, bool) or item == "":
+            return item
+        if isinstance(key, str):
+            if _SECRET_BELOW.search(key):
+                return "<secret>"
+            if _LOGIN_BELOW.search(key):
+                return "<user>"
+            if self._accounts and _ACCOUNT_BELOW.search(key):
+                return self._account(item)
+        return self.value(item)
 
-
-def _below(key: Any, item: Any, text: Callable[[str], str]) -> Any:
-    if item is None or isinstance(item, bool) or item == "":
-        return item
-    if isinstance(key, str) and re.search(_SENSITIVE_KEY + r"\W*$", key, re.IGNORECASE):
-        return "<secret>"
-    if isinstance(key, str) and re.search(_LOGIN_KEY + r"\W*$", key, re.IGNORECASE):
-        return "<user>"
-    return _walk(item, text)
+    def _account(self, item: Any) -> Any:
+        """Return what stands under a key such as ``account``: it is one, whatever it looks like."""
+        if isinstance(item, str | int):
+            return mask(str(item))
+        if isinstance(item, list | tuple):
+            return type(item)(map(self._account, item))
+        return self.value(item)
 
 
 def _rule(pattern: str, flags: int = 0) -> re.Pattern[str]:
     return re.compile(f"{_DONE}|(?:{pattern})", flags)
 
 
-_LOGIN_IN_URL = _rule(r"(?<=://)(?P<user>[^\s/:@\"'<>]*)(?P<password>:[^\s/\"'<>]*)?@")
+def _below(key: str) -> re.Pattern[str]:
+    return re.compile(rf"{key}\W*$", re.IGNORECASE)
+
+
+_SECRET_BELOW, _LOGIN_BELOW, _ACCOUNT_BELOW = map(
+    _below, (_SENSITIVE_KEY, _LOGIN_KEY, _ACCOUNT_KEY)
+)
+_LOGIN_IN_URL = _rule(
+    r"(?<=://)(?P<user>[^\s/:@\"'<>]*)(?P<password>:[^\s/\"]*)?@"
+    # Whatever a password there holds, as a slash, people write it as it is.
+    r"|(?<=redis://|ediss://)(?P<store>[^\s\"]*)@"
+    rf"|(?<![\w.+%:/@-])(?P<login>[\w.+%-]*):(?P<secret>[^\s:@/\"'<>]+)@"
+    rf"(?=\[|localhost\b|(?:{_OCTET}\.){{3}}|{_OPEN}|[\w-]+(?:\.[\w-]+)*:\d{{2}})",
+    re.IGNORECASE,
+)
 _IN_QUERY = _rule(
     rf"(?P<key>[?&;][\w.-]{{0,40}}?{_SENSITIVE_KEY}=)(?P<value>[^\s&#\"']+)", re.IGNORECASE
 )
@@ -180,14 +212,21 @@ _IN_HEADER = _rule(
     re.IGNORECASE,
 )
 _AFTER_KEY = _rule(
-    rf"(?P<key>{_SENSITIVE_KEY}{_SEPARATOR}|(?<![\w-])--[\w-]{{0,40}}?{_SENSITIVE_KEY}\s+)"
+    rf"(?P<key>{_SENSITIVE_KEY}(?:\\?[\"']?,?\s+\\?[\"']?value)?{_SEPARATOR}"
+    rf"|(?<![\w-])--?[\w-]{{0,40}}?(?:{_SENSITIVE_KEY}|pass)\s+)"
     rf"(?P<value>(?!<secret>(?:[^A-Za-z0-9]|$))(?:{_QUOTED}|\S+))",
     re.IGNORECASE,
 )
 _AFTER_LOGIN_KEY = _rule(
-    rf"(?P<key>{_LOGIN_KEY}{_SEPARATOR}|(?<![^\W_])(?:user|login)=)(?P<value>{_QUOTED}|[^\s,;&)]+)",
+    rf"(?P<key>{_LOGIN_KEY}(?:\\?[\"']?,?\s+\\?[\"']?value)?{_SEPARATOR}"
+    rf"|(?<![\w-])--?[\w-]{{0,40}}?{_LOGIN_KEY}\s+|(?<![^\W_])(?:user|login)=|(?<!\S)/(?:fix)?user:)"
+    rf"(?P<value>{_QUOTED}|[^\s,;&)]+)",
     re.IGNORECASE,
 )
+_TO_IBC = _rule(
+    rf"(?P<key>\bibcalpha\.ibc\.\w+\s+(?:{_QUOTED}|\S+)\s+)(?P<user>\S+)(?P<blank>\s+)\S+"
+)
+"""How the controller IBC is started: with its file, the login and the password, without keys."""
 _BEARER = _rule(
     r"(?P<key>\bbearer\s+)(?P<value>(?=[^\s\d]*\d|\S{20})[\w.~+/=-]{6,})", re.IGNORECASE
 )
@@ -219,38 +258,32 @@ def _once(
     text: str,
     own: re.Pattern[str] | None,
     given: re.Pattern[str] | None,
+    words: Container[str],
     *,
     accounts: bool,
 ) -> str:
-    """Apply every rule: those that know from the words around it what a thing is come first."""
-    text = _apply(_LOGIN_IN_URL, _login_in_url, text)
-    for rule in (_IN_QUERY, _IN_HEADER, _AFTER_KEY, _BEARER):
-        text = _apply(rule, _value_as("<secret>"), text)
-    for rule in (_AFTER_LOGIN_KEY, _HOME):
-        text = _apply(rule, _value_as("<user>"), text)
-    text = _apply(_JWT, _as("<token>"), text)
-    text = _apply(_EMAIL, _as("<email>"), text)
-    text = _apply(_USER_AT_ADDRESS, _as("<user>"), text)
-    text = _apply(_WIRE_ADDRESS, _wire_address, text)
-    for rule in (_UUID, _HEX_RUN, _PLAIN_RUN, _MIXED_RUN):
-        text = _apply(rule, _run, text)
-    text = _apply(_IPV4, _ipv4, text)
+    """Apply every rule."""
+    for sign, rule, put in _RULES:
+        if sign in text:
+            text = _apply(rule, put, text)
     if accounts:
-        text = mask_in(text)
+        parts = _REPLACED.split(text)
+        parts[::2] = (mask_in(part, words) for part in parts[::2])
+        text = "".join(parts)
     if own is not None:
         text = _apply(own, _as("<user>"), text)
     return text if given is None else _apply(given, _as("<name>"), text)
 
 
-def _apply(rule: re.Pattern[str], put: Callable[[re.Match[str]], str], text: str) -> str:
+def _apply(rule: re.Pattern[str], put: Put, text: str) -> str:
     return rule.sub(lambda match: match.group() if match["done"] else put(match), text)
 
 
-def _as(word: str) -> Callable[[re.Match[str]], str]:
+def _as(word: str) -> Put:
     return lambda _match: word
 
 
-def _value_as(word: str) -> Callable[[re.Match[str]], str]:
+def _value_as(word: str) -> Put:
     def put(match: re.Match[str]) -> str:
         value = match["value"]
         begin = re.match(r"[bru]?(?:\\?\"|')", value)
@@ -267,7 +300,15 @@ def _value_as(word: str) -> Callable[[re.Match[str]], str]:
 
 
 def _login_in_url(match: re.Match[str]) -> str:
-    return ("<user>" if match["user"] else "") + (":<secret>" if match["password"] else "") + "@"
+    if match["login"] is not None or match["password"]:
+        return ("<user>" if match["user"] or match["login"] else "") + ":<secret>@"
+    if match["store"]:
+        return "<secret>@"
+    return "<user>@" if match["user"] else "@"
+
+
+def _to_ibc(match: re.Match[str]) -> str:
+    return f"{match['key']}<user>{match['blank']}<secret>"
 
 
 def _wire_address(match: re.Match[str]) -> str:
@@ -320,6 +361,31 @@ def _class_of(char: str) -> str:
     if char.isdigit():
         return "digit"
     return "" if not char.isalpha() else "upper" if char.isupper() else "lower"
+
+
+_RULES: tuple[tuple[str, re.Pattern[str], Put], ...] = (
+    ("@", _LOGIN_IN_URL, _login_in_url),
+    ("ibcalpha", _TO_IBC, _to_ibc),
+    ("=", _IN_QUERY, _value_as("<secret>")),
+    ("", _IN_HEADER, _value_as("<secret>")),
+    ("", _AFTER_KEY, _value_as("<secret>")),
+    ("", _BEARER, _value_as("<secret>")),
+    ("", _AFTER_LOGIN_KEY, _value_as("<user>")),
+    ("", _HOME, _value_as("<user>")),
+    ("eyJ", _JWT, _as("<token>")),
+    ("@", _EMAIL, _as("<email>")),
+    ("@", _USER_AT_ADDRESS, _as("<user>")),
+    ("", _WIRE_ADDRESS, _wire_address),
+    ("", _UUID, _run),
+    ("", _HEX_RUN, _run),
+    ("", _PLAIN_RUN, _run),
+    ("", _MIXED_RUN, _run),
+    (".", _IPV4, _ipv4),
+)
+"""What is looked for, where a text holds a sign of it: most hold none, and that is quickly seen.
+
+The rules that know from the words around it what a thing is come first.
+"""
 
 
 def _own_names() -> set[str]:

@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
-import unicodedata
+import json
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from ibnb.tws.accounts import mask_in
+from ibnb.tws.escaping import edited, visible
 
 LONGEST = 4000
 """Characters of one text that are shown; no sentence of a gateway or of ours has so many."""
-_REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Characters that change the direction of what follows: with them a text can look like another."""
+
+
+class _OurWords:
+    """The words of our own sentences, which are read only if somebody asks for one."""
+
+    def __contains__(self, word: object) -> bool:
+        from ibnb.diagnostics.vocabulary import own_words
+
+        return word in own_words()
+
+
+OUR_WORDS = _OurWords()
+"""An account that is called as one of them is not looked for in our sentences."""
+
+
+def masked(text: str, *, show_accounts: bool = False) -> str:
+    """Return a text with the accounts in it masked, unless they are to be shown."""
+    return text if show_accounts else mask_in(text, OUR_WORDS)
+
+
+def harmless(text: object, *, show_accounts: bool = False) -> str:
+    r"""Return a text on one line that does nothing but be read, accounts masked, whole."""
+    return visible(masked(str(text), show_accounts=show_accounts))
+
+
+def json_text(document: Any, *, show_accounts: bool = False, ascii_only: bool = False) -> str:
+    """Return a plain value as JSON whose texts and keys are `harmless` when they are read again."""
+    shown = edited(document, partial(harmless, show_accounts=show_accounts))
+    return json.dumps(shown, indent=2, ensure_ascii=ascii_only)
 
 
 def clean(text: object, *, show_accounts: bool = False) -> str:
@@ -23,8 +52,7 @@ def clean(text: object, *, show_accounts: bool = False) -> str:
     """
     whole = str(text)
     # More than is shown is masked, so that the cut cannot leave half an account number.
-    masked = _masked(whole[: 2 * LONGEST], show_accounts=show_accounts)
-    line = " ".join(_visible(masked).split())
+    line = " ".join(harmless(whole[: 2 * LONGEST], show_accounts=show_accounts).split())
     if len(whole) <= LONGEST:
         return line
     # How long it was is not known here: the journal keeps no more than a part of such a text.
@@ -70,19 +98,3 @@ def _inline(value: Any) -> str:
 
 def _is_list(value: Any) -> bool:
     return isinstance(value, list | tuple | set | frozenset)
-
-
-def _masked(text: str, *, show_accounts: bool) -> str:
-    return text if show_accounts else mask_in(text)
-
-
-def _visible(text: str) -> str:
-    return "".join(
-        char.encode("unicode_escape").decode() if _is_harmful(char) else char for char in text
-    )
-
-
-def _is_harmful(char: str) -> bool:
-    if char.isspace() and char not in "\x1c\x1d\x1e\x1f\x85":
-        return False
-    return char in _REORDERING or unicodedata.category(char) in {"Cc", "Cs"}

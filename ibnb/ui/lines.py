@@ -7,9 +7,15 @@ from ibnb.session.connection import Resumed
 from ibnb.session.losses import where
 from ibnb.tws.accounts import mask
 
+from .foreign import harmless
+
 
 def opened_line(opened: Opened, *, show_accounts: bool = False) -> str:
     """Say what was closed, what it still had, and what is open now."""
+    return harmless(_opened(opened, show_accounts=show_accounts), show_accounts=show_accounts)
+
+
+def _opened(opened: Opened, *, show_accounts: bool) -> str:
     connection = opened.connection
     plan, attempt = connection.plan, connection.attempt
     if opened.how == "left":
@@ -50,21 +56,21 @@ def resumed_line(connection: Connection, resumed: Resumed) -> str:
     again = f"; asked for again: {', '.join(resumed.again)}" if resumed.again else ""
     changed = f" Meanwhile: {'; '.join(resumed.changed)}." if resumed.changed else ""
     missing = f" Did not arrive: {', '.join(connection.missing)}." if connection.missing else ""
-    return f"Resumed {where(connection.address)}{again}.{changed}{missing}"
+    return harmless(f"Resumed {where(connection.address)}{again}.{changed}{missing}")
 
 
 def resumed_by_itself_line(connection: Connection, outcome: Resumed | ConnectFailed) -> str:
     """Say what came of a resume that nobody had asked for."""
     if isinstance(outcome, Resumed):
         return f"ibnb: {resumed_line(connection, outcome)}"
-    return f"ibnb: {where(connection.address)} is lost and was not resumed. {outcome}"
+    return harmless(f"ibnb: {where(connection.address)} is lost and was not resumed. {outcome}")
 
 
 def closed_line(closed: Closed | None) -> str:
     """Say what `%ibdisconnect` closed."""
     if closed is None:
         return "No connection was open."
-    return f"Closed {where(closed.address)}{_with(closed.left)}."
+    return harmless(f"Closed {where(closed.address)}{_with(closed.left)}.")
 
 
 def waiting_line(waiting: Waiting) -> str:

@@ -151,6 +151,67 @@ def test_words_that_match_nothing(options):
     assert re.fullmatch(r"Nothing in the catalogue matches 'xyzzy plugh'\. .+\n", ended.stderr)
 
 
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (["explain", "xyzzy", "U7654321", "plugh", "du7654321"], 1),
+        (["explain", "xyzzy-U7654321", "--json"], 1),
+        (["explain", f"xyzzy {'x' * 48} DU7654321 plugh"], 1),
+        (["explain", f"xyzzy-{'x' * 48}-DU7654321-plugh"], 1),
+        (["explain", "Error 99999, reqId 1: for DU7654321"], 0),
+        (["explain", "Error 99999, reqId 1: for du7654321", "--json"], 0),
+        (["U7654321"], 2),
+        (["diag", "DU7654321"], 2),
+        (["diag", "4002", "--client-id", "du7654321"], 2),
+        (["diag", "4002", "--only", "DU7654321"], 2),
+        (["diag", "4002", "DU7654321"], 2),
+        (["diag", "4002", "--bundle", "/no/such/folder/DU7654321.zip"], 2),
+        (["sim", "--fault", "U7654321"], 2),
+    ],
+)
+def test_an_account_that_was_typed_is_not_repeated(words, status, capsys):
+    """What was given is told back, in errors and answers alike, but no account in it."""
+    assert main(words) == status
+    told = "".join(capsys.readouterr())
+    assert "7654" not in told
+    assert "•••" in told or "...'" in told
+
+
+def test_json_holds_no_control_character_of_foreign_text():
+    """Neither as it is printed nor when it is read again, in values and in keys."""
+    hostile = "\x9b31m \x1b[2J \x7f \u202e\u2066 \x85 \u2028 us\x9bfarm"
+
+    def script(client):
+        notices = servers.notice(2104, f"is OK:{hostile}"), servers.notice(2103, hostile)
+        servers.healthy(client, *notices)
+
+    with Server(script) as server:
+        diagnosed = ibnb("diag", str(server.port), "--json")
+    explained = ibnb("explain", f"Error 99999, reqId 1: {hostile}", "--json")
+    for ended in (diagnosed, explained):
+        assert ended.stderr == ""
+        texts = [*ended.stdout.split("\n"), *texts_of(json.loads(ended.stdout))]
+        assert any(r"\x9b31m" in text for text in texts)
+        assert not [text for text in texts if HARMFUL.search(text)]
+    (link,) = (one for one in json.loads(diagnosed.stdout)["checks"] if one["id"] == "api.link")
+    assert any(r"us\x9bfarm" in farm for farm in link["evidence"]["farms"])
+
+
+HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def texts_of(value):
+    """Yield every text and every key of what was read from JSON."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from (key, *texts_of(item))
+    elif isinstance(value, list):
+        for item in value:
+            yield from texts_of(item)
+    elif isinstance(value, str):
+        yield value
+
+
 BAD_INPUT = {
     "unknown verb": (["diagnose"], "'diagnose'", "diag, explain, sim, demo"),
     "no verb but an option": (["--json"], "'--json'", "diag, explain, sim, demo"),

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from ibnb.diagnostics.asked import EXAMPLES, NAMED, asked
+from ibnb.diagnostics.asked import EXAMPLES, NAMED, asked, shown
 from ibnb.session.loops import patch_loop
 
 HISTORY = {
@@ -282,3 +282,9 @@ async def test_no_example_sends_an_order(gateway, ib, api, method):
     assert gateway.orders == ()
     calls = {node.attr for node in ast.walk(ast.parse(EXAMPLES[method])) if hasattr(node, "attr")}
     assert "placeOrder" not in calls
+
+
+def test_no_part_of_an_account_is_left_where_a_value_is_cut():
+    """Of a part nobody could tell that it is to be masked."""
+    for size in range(100, 125):
+        assert "DU12" not in shown(["x" * size, "DU1234567"]).replace("DU1234567", "")

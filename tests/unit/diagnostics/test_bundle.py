@@ -24,6 +24,7 @@ from ibnb.diagnostics.bundle import (
     write_bundle,
 )
 from ibnb.session import BadInputError, Health
+from ibnb.tws import accounts
 from ibnb.tws.notices import Link, Notice
 from ibnb.tws.target import Target
 
@@ -144,6 +145,60 @@ def test_no_planted_secret_is_in_any_file(kind, tmp_path):
         assert secret not in name.lower()
         assert secret not in data.decode().lower(), name
         assert secret.encode("unicode_escape") not in data.lower(), name
+
+
+ODD = ("F7654321", "prop_desk-7", "Ünïcode1", "A1")
+"""Accounts as an advisor's login lists them."""
+
+
+def test_listed_accounts_are_in_no_file_whatever_they_look_like(tmp_path, monkeypatch):
+    """As accounts of the session, in requests and orders, in texts, in every case of letters."""
+    known = accounts.KnownAccounts()
+    known.add(ODD)
+    monkeypatch.setattr(accounts, "_known", known)
+    path = tmp_path / "bundle.zip"
+    texts = [case(name) for name in ODD[:3] for case in (str, str.upper, str.lower)]
+    requests = [{"method": "reqAccountUpdatesMulti", "parameters": {"account": one}} for one in ODD]
+    requests += [{"parameters": {"order": {"account": one}, "odd": Odd(one)}} for one in ODD[:3]]
+    write_bundle(
+        path,
+        bundle(
+            report=report(" ".join(texts), evidence={text: [text] for text in texts}),
+            text="\n".join(texts),
+            health=Health("ready", accounts=ODD, notices=(Notice(321, texts[0]),)),
+            losses=[{"last_notice": Notice(1, text)} for text in texts],
+            notices=[Notice(321, f"Invalid account code '{text}'") for text in texts],
+            requests=requests,
+            settings={"account": "prop_desk-8"},
+        ),
+    )
+    for name, data in contents(path).items():
+        told = data.decode().lower()
+        assert not [one for one in (*ODD[:3], "prop_desk-8") if one.lower() in told], name
+    shown = ["F7•••321", "pr•••k-7", "Ün•••de1", "•••"]
+    assert loaded(path, "session.json")["health"]["accounts"] == shown
+    asked = loaded(path, "journal.json")["requests"]
+    assert [one["parameters"]["account"] for one in asked[:4]] == shown
+
+
+def test_no_control_character_is_in_a_bundle(tmp_path):
+    """Whoever opens its files in a terminal reads them and nothing else happens."""
+    path = tmp_path / "bundle.zip"
+    hostile = "\x9b31m\x1b[2J\x7f\u202e\u2066\x00 end"
+    write_bundle(
+        path,
+        bundle(
+            report=report(hostile, evidence={hostile: hostile}),
+            text=f"{hostile}\nnext",
+            notices=[Notice(2104, hostile)],
+        ),
+    )
+    for name, data in contents(path).items():
+        text = data.decode()
+        assert r"\u001b" not in text
+        assert not set(text) & set("\x9b\x1b\x7f\u202e\u2066\x00"), name
+    assert loaded(path, "journal.json")["notices"][0]["text"].startswith(r"\x9b31m\x1b[2J\x7f")
+    assert contents(path)["report.txt"].decode().splitlines()[1] == "next"
 
 
 def test_every_planted_place_is_still_there(tmp_path):
@@ -432,9 +487,13 @@ def test_an_existing_file_is_replaced_and_a_link_is_followed(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
-def test_only_its_owner_may_read_a_bundle(tmp_path):
-    """It lies in a shared folder, perhaps, until it is sent."""
+@pytest.mark.parametrize("existing", [False, True])
+def test_only_its_owner_may_read_a_bundle(existing, tmp_path):
+    """It lies in a shared folder, perhaps, until it is sent; an older one was open to others."""
     path = tmp_path / "bundle.zip"
+    if existing:
+        path.write_bytes(b"the older bundle")
+        path.chmod(0o644)
     write_bundle(path, bundle())
     assert path.stat().st_mode & 0o077 == 0
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import stat
+import sys
 import threading
 import time
 
@@ -89,6 +90,23 @@ async def test_what_is_wrong_in_the_state_folder_costs_nothing(tmp_path, told):
     (tmp_path / FILE).write_text(told)
     async with asyncio.timeout(PAUSE_SECONDS / 2), Pace(tmp_path).turn(Target(LOOPBACK, 4002)):
         assert (tmp_path / FILE).stat().st_size < 100
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
+async def test_nobody_else_may_read_what_is_remembered(tmp_path):
+    """The file and the folders that are made for it; a folder that is there stays as it is."""
+    folder = tmp_path / "state" / "ibnb"
+    async with Pace(folder).turn(Target(LOOPBACK, 4002)):
+        pass
+    made = (folder / FILE, folder, folder.parent)
+    assert [stat.S_IMODE(one.stat().st_mode) for one in made] == [0o600, 0o700, 0o700]
+    folder.chmod(0o755)
+    (folder / FILE).chmod(0o644)
+    async with asyncio.timeout(10 * PAUSE_SECONDS), Pace(folder).turn(Target("gw", 4002)):
+        pass
+    assert stat.S_IMODE((folder / FILE).stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+    assert "gw:4002" in (folder / FILE).read_text()
 
 
 async def test_a_state_folder_that_cannot_be_used_costs_nothing(tmp_path):

@@ -4,12 +4,15 @@ import json
 import socket
 
 import pytest
+import servers
 from diagnosing import attempt, context
+from servers import Server
 
-from ibnb.diagnostics import Check, Result
+from ibnb.diagnostics import Check, Diagnostician, Question, Result
 from ibnb.diagnostics.checks import api
 from ibnb.diagnostics.once import Shared
 from ibnb.diagnostics.runner import run_checks
+from ibnb.tws import accounts
 from ibnb.tws.attempt import cause
 from ibnb.tws.notices import link_after
 from ibnb.tws.target import Target
@@ -142,6 +145,38 @@ async def test_a_flood_of_notices_is_told_in_a_few():
     told = (await api.start(made)).evidence["notices"]
     assert len(told) == 21
     assert told[0] == f"{len(given.notices) - 20} more before these"
+
+
+async def test_an_account_that_looks_like_none_is_masked_as_soon_as_the_gateway_lists_it(
+    monkeypatch,
+):
+    """In its own notices too, in every case of letters, by a program that connects only once."""
+    monkeypatch.setattr(accounts, "_known", accounts.KnownAccounts())
+
+    def script(client):
+        notices = [servers.notice(321, f"for {name}") for name in ("prop_desk-7", "PROP_DESK-7")]
+        servers.healthy(client, *notices, accounts=servers.encode(15, 1, "prop_desk-7,listens"))
+
+    with Server(script) as server:
+        asked = Question((Target(servers.LOOPBACK, server.port),), client_id=901)
+        report = await Diagnostician().start(asked, None, None).report()
+    for form in (json.dumps(report.to_dict()), report_html(report), report_text(report)):
+        assert "prop_desk-7" not in form.lower()
+        assert "listens on port" in " ".join(form.split())
+    assert "pr•••k-7" in report_text(report)
+
+
+async def test_no_control_character_of_foreign_text_is_in_a_report():
+    """Whoever prints a part of it prints text, and nothing else happens."""
+    hostile = "\x9b31m\x1b[2J \u202e\x7f\u2066 end\nnext"
+    shown = r"\x9b31m\x1b[2J \u202e\x7f\u2066 end next"
+
+    async def foreign(_context):
+        return Result("net.tcp", "fail", hostile, {hostile: [hostile]}, None, (hostile,))
+
+    checks = (Check("net.tcp", "TCP opens", "network", foreign),)
+    (result,) = (await run_checks(checks, context()[0])).results
+    assert (result.summary, result.evidence, result.fix) == (shown, {shown: [shown]}, (shown,))
 
 
 async def test_showing_accounts_shows_accounts_and_nothing_else():

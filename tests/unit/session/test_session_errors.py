@@ -4,6 +4,7 @@ import pytest
 
 from ibnb.knowledge import Situation, catalogue
 from ibnb.session import (
+    BadInputError,
     ConnectFailed,
     IbnbError,
     NoLibraryError,
@@ -11,6 +12,7 @@ from ibnb.session import (
     StaleConnection,
     advising,
 )
+from ibnb.tws import accounts
 from ibnb.tws.target import Target
 
 FACT = "127.0.0.1:4002 refused client ID 41: notice 326, 'in use'."
@@ -105,3 +107,22 @@ def test_the_errors_are_of_the_kinds_that_code_expects():
     assert issubclass(StaleConnection, ConnectionError)
     assert not issubclass(OrdersLocked, ConnectionError)
     assert all(issubclass(one, IbnbError) for one in (ConnectFailed, StaleConnection, OrdersLocked))
+
+
+def test_what_was_put_into_an_error_does_nothing_but_be_read():
+    """A gateway's words, a file's name, what was typed: no control character, no account."""
+    foreign = "\x1b[2J\u202e DU1234567\nnext"
+    shown = r"\x1b[2J\u202e DU•••567 next"
+    error = ConnectFailed("client-id-in-use", (foreign,))
+    assert error.explanation.facts == (shown,)
+    assert shown in str(error)
+    assert shown in error._render_traceback_()[1]
+    assert str(BadInputError(f"target {foreign}")) == f"target {shown}"
+
+
+def test_a_typed_account_that_a_gateway_listed_is_not_repeated(monkeypatch):
+    """But a word of the sentence is one, also where an account has that name."""
+    known = accounts.KnownAccounts()
+    known.add(["prop_desk-7", "target"])
+    monkeypatch.setattr(accounts, "_known", known)
+    assert str(BadInputError("target 'Prop_Desk-7': give paper")) == "target 'Pr•••k-7': give paper"

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ibnb.knowledge import catalogue
+from ibnb.tws import accounts
 from ibnb.tws.redaction import redact, redact_value
 
 LOGIN = "anna.muster"
@@ -104,6 +105,48 @@ def test_a_secret_is_replaced_by_the_word_for_it_wherever_it_stands(kind, surrou
         ("password:\n    hunter2", "password:\n    <secret>"),
         ('password="hunter2', 'password="<secret>'),
         ("password=ab,hunter2", "password=<secret>"),
+        ("pw=hunter2 PW: hunter2", "pw=<secret> PW: <secret>"),
+        ('{"pw": "hunter2", "a": 1}', '{"pw": "<secret>", "a": 1}'),
+        ("{'fix-pw': 'hunter2'}", "{'fix-pw': '<secret>'}"),
+        (r"{\"pwd\": \"hunter2\"}", r"{\"pwd\": \"<secret>\"}"),
+        ("--user=hunter2 --pw=hunter2 x", "--user=<user> --pw=<secret> x"),
+        ("--fix-pw hunter2 --pw 'a hunter2' x", "--fix-pw <secret> --pw '<secret>' x"),
+        ("plink -pw hunter2 host", "plink -pw <secret> host"),
+        ("--username hunter2 --pass hunter2 x", "--username <user> --pass <secret> x"),
+        ("IBC.bat /User:hunter2 /PW:hunter2", "IBC.bat /User:<user> /PW:<secret>"),
+        ("/FIXUser:hunter2 /FIXPW:hunter2", "/FIXUser:<user> /FIXPW:<secret>"),
+        ("FIXPW=hunter2 userPw=hunter2", "FIXPW=<secret> userPw=<secret>"),
+        ("passphrase: 'a hunter2'", "passphrase: '<secret>'"),
+        ("SSH_PASSPHRASE=hunter2", "SSH_PASSPHRASE=<secret>"),
+        ("DB_PASS=hunter2 Passwort: hunter2", "DB_PASS=<secret> Passwort: <secret>"),
+        ("IbLoginId=hunter2\nIbPassword=hunter2", "IbLoginId=<user>\nIbPassword=<secret>"),
+        ("FIXLoginId=hunter2\nFIXPassword=hunter2", "FIXLoginId=<user>\nFIXPassword=<secret>"),
+        ("TWSUserName=hunter2 TWSPassword=hunter2", "TWSUserName=<user> TWSPassword=<secret>"),
+        ("TWSUSERID=hunter2 TWSPASSWORD=hunter2", "TWSUSERID=<user> TWSPASSWORD=<secret>"),
+        (
+            "TWS_USERID: hunter2\nTWS_PASSWORD: hunter2",
+            "TWS_USERID: <user>\nTWS_PASSWORD: <secret>",
+        ),
+        ("TWS_PASSWORD_PAPER=hunter2", "TWS_PASSWORD_PAPER=<secret>"),
+        ("-e TWS_USERID_PAPER=hunter2", "-e TWS_USERID_PAPER=<user>"),
+        ("VNC_SERVER_PASSWORD=hunter2", "VNC_SERVER_PASSWORD=<secret>"),
+        ("name: TWS_PASSWORD\n  value: hunter2", "name: TWS_PASSWORD\n  value: <secret>"),
+        (
+            '{"name": "TWS_USERID", "value": "hunter2"}',
+            '{"name": "TWS_USERID", "value": "<user>"}',
+        ),
+        (
+            "java ibcalpha.ibc.IbcGateway /opt/ibc.ini hunter2 hunter2 paper",
+            "java ibcalpha.ibc.IbcGateway /opt/ibc.ini <user> <secret> paper",
+        ),
+        ("redis://bob:hunter2@h:6379/0", "redis://<user>:<secret>@h:6379/0"),
+        ("REDIS://:hunter2@h/0, next", "REDIS://:<secret>@h/0, next"),
+        ("rediss://:ab/hunter2@h:6379", "rediss://<secret>@h:6379"),
+        ("'rediss://bob:it's@hunter2@h:6379'", "'rediss://<user>:<secret>@h:6379'"),
+        ("bob:hunter2@localhost:6379", "<user>:<secret>@localhost:6379"),
+        ("leases=bob:hunter2@gw.example:6379", "leases=<user>:<secret>@gw.example:6379"),
+        (":hunter2@127.0.0.1", ":<secret>@127.0.0.1"),
+        ("https://h/p?pw=hunter2&a=1", "https://h/p?pw=<secret>&a=1"),
     ],
 )
 def test_what_stands_beside_a_telling_word_goes(text, shown):
@@ -132,6 +175,9 @@ HARMLESS = (
     "password=None, token: null, secret=''",
     "DU•••567, <address>:4002, ~/Jts/jts.ini, C:\\Jts",
     "Trader Workstation: File > Global Configuration > API > Settings",
+    "STK:AAPL@SMART, 12:30:45@10.5, EUR:USD@IDEALPRO, opw=5, pip install --user ipython",
+    "passed: 5, status pass: 3, pass 4, a password, --port 4002, ibcalpha.ibc.IbcGateway",
+    "redis://h:6379/0, https://h:80/a@b, upward: 3, pwn: 2",
 )
 
 
@@ -235,6 +281,43 @@ def test_values_keep_their_shape():
     }
 
 
+@pytest.mark.parametrize(
+    "key", ["account", "accounts", "acctCode", "accountName", "clearingAccount"]
+)
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("prop_desk-7", "pr•••k-7"),
+        (["A1", "DU1234567"], ["•••", "DU•••567"]),
+        (("main", ("x" * 9,)), ("•••", ("xx•••xxx",))),
+        (12345678, "12•••678"),
+        ("DU•••567", "DU•••567"),
+        ("", ""),
+        (None, None),
+        (True, True),
+        ({"name": "x"}, {"name": "x"}),
+    ],
+)
+def test_what_stands_under_the_key_of_an_account_is_one(key, value, shown):
+    """Whatever it looks like, and whether or not any gateway listed it."""
+    assert redact_value({"order": [{key: value}]}) == {"order": [{key: shown}]}
+    assert redact_value({key: value}, accounts=False) == {key: value}
+
+
+def test_known_accounts_are_masked_and_our_words_are_not(monkeypatch):
+    """What a gateway listed is an account in every text; a word of the sentence stays one."""
+    known = accounts.KnownAccounts()
+    known.add(["prop_desk-7", "Ünïcode1", "order", "secret", "address"])
+    monkeypatch.setattr(accounts, "_known", known)
+    text = "PROP_DESK-7, an order for ünïcode1 at 10.0.0.5 with token=x, a secret"
+    shown = "PR•••K-7, an order for ün•••de1 at <address> with token=<secret> a secret"
+    own = {"order", "secret", "address"}
+    assert redact(text, words=own) == shown
+    assert redact(redact(text, words=own), words=own) == shown
+    assert "prop" in redact(text, words=own, accounts=False).lower()
+    assert redact("<address> <secret>") == "<address> <secret>"
+
+
 def test_values_under_a_telling_key_go_whatever_they_are():
     """A number or a list can be a secret; that something is unset or switched off is none."""
     value = {
@@ -243,10 +326,17 @@ def test_values_under_a_telling_key_go_whatever_they_are():
         "apiKey": "x",
         "Cookie": {"a": 1},
         "user_name": "b",
+        "pw": "x",
+        "--fix-pw": "x",
+        "IbPassword": "x",
+        "TWS_PASSWORD_PAPER": "x",
+        "IbLoginId": "b",
+        "TWS_USERID": "b",
     }
     assert redact_value(value) == {
         **dict.fromkeys(("password", "tokens", "apiKey", "Cookie"), "<secret>"),
-        "user_name": "<user>",
+        **dict.fromkeys(("pw", "--fix-pw", "IbPassword", "TWS_PASSWORD_PAPER"), "<secret>"),
+        **dict.fromkeys(("user_name", "IbLoginId", "TWS_USERID"), "<user>"),
     }
     unset = {"password": None, "token": "", "secret": False}
     assert redact_value(unset) == unset
@@ -274,7 +364,8 @@ TELLING = st.sampled_from(
     [
         *("password=", "token: ", "Cookie: ", "--token ", "&", "?sid=", "=", '"', "'", "\\"),
         *("<user>", "<", ">", "://", "@", "/home/", "\n    ", "•••", "AB", "DU12", "eyJ"),
-        *("::", "aa:bb", "10.0.0.", "1"),
+        *("::", "aa:bb", "10.0.0.", "1", "pw", "--pw ", "redis://", "value: ", "localhost"),
+        *("ibcalpha.ibc.X ", "desk-7", "TWS_USERID"),
     ]
 )
 HOSTILE = st.lists(st.one_of(TELLING, st.text(max_size=5)), max_size=12).map("".join)

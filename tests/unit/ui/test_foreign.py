@@ -1,6 +1,12 @@
-import pytest
+import json
+import unicodedata
 
-from ibnb.ui.foreign import clean, clean_all, clean_value
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ibnb.tws import accounts
+from ibnb.ui.foreign import clean, clean_all, clean_value, harmless, json_text
 
 
 def test_accounts_are_masked_in_the_middle_of_a_text():
@@ -27,6 +33,74 @@ def test_a_text_can_only_be_read(text, shown):
     """Nothing moves a terminal's cursor, reorders a line, breaks it, or fails to be written."""
     assert clean(text) == shown
     shown.encode()
+
+
+ODD = ("prop_desk-7", "Ünïcode1", "main account", "order", "Gateway")
+"""Accounts as a gateway listed them; the last three are nothing but words of ours."""
+
+
+@pytest.fixture
+def listed(monkeypatch):
+    """A process that heard of odd accounts."""
+    known = accounts.KnownAccounts()
+    known.add(ODD)
+    monkeypatch.setattr(accounts, "_known", known)
+
+
+@pytest.mark.usefixtures("listed")
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("for Prop_Desk-7 and ünïcode1", "for Pr•••k-7 and ün•••de1"),
+        ("The main account of the gateway: order 7", "The main account of the gateway: order 7"),
+        ("prop_desk-7\x1b[2J", r"pr•••k-7\x1b[2J"),
+    ],
+)
+def test_listed_accounts_are_masked_and_our_sentences_stay(text, shown):
+    """In every case of letters; a name that is a word of ours would damage what we say."""
+    assert clean(text) == harmless(text) == shown
+    assert json.loads(json_text({text: [text]})) == {shown: [shown]}
+    full = shown.replace("Pr•••k-7", "Prop_Desk-7").replace("ün•••de1", "ünïcode1")
+    full = full.replace("pr•••k-7", "prop_desk-7")
+    assert clean(text, show_accounts=True) == full
+    assert json.loads(json_text([text], show_accounts=True)) == [full]
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+        max_leaves=12,
+    )
+)
+def test_json_for_people_holds_nothing_that_acts(document):
+    """No control character is in it, neither as it is printed nor when it is read again."""
+    for ascii_only in (False, True):
+        printed = json_text(document, ascii_only=ascii_only)
+        printed.encode("ascii" if ascii_only else "utf-8")
+        for text in (*printed.split("\n"), *_texts(json.loads(printed))):
+            assert not [char for char in text if _acts(char)], ascii(text)
+
+
+def _texts(value):
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from (key, *_texts(item))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, str):
+        yield value
+
+
+def _acts(char):
+    bidi = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+    return unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} or char in bidi
+
+
+def test_keys_that_become_the_same_are_all_kept():
+    """What was two entries is two entries."""
+    assert json.loads(json_text({"a\x9b": 1, r"a\x9b": 2})) == {r"a\x9b": 1, r"a\x9b (2)": 2}
 
 
 def test_ordinary_letters_of_any_language_stay():

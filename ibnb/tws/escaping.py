@@ -1,0 +1,62 @@
+"""Making a text one that does nothing but be read, wherever it is printed."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Mapping
+from typing import Any
+
+_REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that change the direction of what follows: with them a text can look like another."""
+_BLANK = str.maketrans(dict.fromkeys("\t\n\v\f\r\u2028\u2029", " "))
+"""Characters that end a line or move along in it."""
+
+
+def visible(text: str) -> str:
+    r"""Return a text of one line in which every character is only what it looks like.
+
+    What would move a terminal's cursor, reorder the line, or could not be written at all is shown
+    as its escape, as in ``\x1b``. Line ends and tabs become blanks.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char.encode("unicode_escape").decode() if _is_harmful(char) else char
+        for char in text.translate(_BLANK)
+    )
+
+
+def visible_value(value: Any) -> Any:
+    """Return a plain value, as JSON can carry, with every text and every key in it `visible`."""
+    return edited(value, visible)
+
+
+def edited(value: Any, edit: Callable[[str], str]) -> Any:
+    """Return a plain value with every text and every key in it edited.
+
+    Keys that become the same are numbered, so that nothing is lost.
+    """
+    if isinstance(value, str):
+        return edit(value)
+    if isinstance(value, Mapping):
+        found: dict[Any, Any] = {}
+        for key, item in value.items():
+            name = edit(key) if isinstance(key, str) else key
+            found[free_key(found, name)] = edited(item, edit)
+        return found
+    if isinstance(value, list):
+        return [edited(item, edit) for item in value]
+    return tuple(edited(item, edit) for item in value) if isinstance(value, tuple) else value
+
+
+def free_key(taken: Mapping[Any, Any], key: Any) -> Any:
+    """Return a key, numbered if it is taken."""
+    free, number = key, 1
+    while free in taken:
+        number += 1
+        free = f"{key} ({number})"
+    return free
+
+
+def _is_harmful(char: str) -> bool:
+    return char in _REORDERING or unicodedata.category(char) in {"Cc", "Cs"}
