@@ -36,6 +36,7 @@ class Session:
     subscriptions: dict = field(default_factory=dict)
     """The symbol of each market data request that was not cancelled, by request ID."""
     time_told: float = 0.0
+    over: bool = False
     sending: threading.Lock = field(default_factory=threading.Lock)
 
     def sent(self, message_id):
@@ -71,7 +72,7 @@ class BareGateway:
         rejection: code and text of a rejected order.
         data: "ticks", "silent", or code and text of the notice that market data requests get.
         delay: seconds between an order or a request for data, and what it gets.
-        stuck: whether clients that come are not even told the version.
+        stuck: whether clients are not even told the version, until `unstick`.
     """
 
     def __init__(
@@ -120,6 +121,7 @@ class BareGateway:
         self._threads = []
         self._timers = []
         self._accepting = False
+        self._accepting_thread = None
         self._listener = socket.socket()
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listener.bind((LOOPBACK, 0))
@@ -141,32 +143,41 @@ class BareGateway:
         """Listen, for the first time or again after `stop`."""
         self._accepting = True
         self._listener.listen(64)
-        self._start_thread(self._accept, self._listener)
+        self._accepting_thread = self._start_thread(self._accept, self._listener)
         return self
 
     def stop(self):
         """Refuse connections and lose all clients; the port stays this gateway's own."""
         if not self._accepting:
             return
-        self._accepting = False
+        with self._changed:
+            self._accepting = False
+            self._changed.notify_all()
         # Closing a socket does not wake its accept everywhere; a connection does.
         with contextlib.suppress(OSError):
             socket.create_connection((LOOPBACK, self.port), PATIENCE).close()
-        for timer in self._timers:
-            timer.cancel()
-        self._hang_up_all()
-        current = threading.current_thread()
-        for thread in [*self._threads, *self._timers]:
-            if thread is not current:
-                thread.join(PATIENCE)
-                assert not thread.is_alive()
-        self._threads.clear()
-        self._timers.clear()
+        self._join(self._accepting_thread)
         self._listener.close()
         # Bound without listening: connections are refused, and nobody else gets the port.
         self._listener = socket.socket()
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listener.bind((LOOPBACK, self.port))
+        for timer in self._timers:
+            timer.cancel()
+        with self._changed:
+            sessions = list(self._all)
+        for session in sessions:
+            session.hang_up()
+        for thread in [*self._threads, *self._timers]:
+            self._join(thread)
+        self._threads.clear()
+        self._timers.clear()
+
+    def unstick(self):
+        """Go on with the clients that wait, and with those that come."""
+        with self._changed:
+            self.stuck = False
+            self._changed.notify_all()
 
     def drop(self, client_id=None):
         """Lose the sockets of all clients, or of one; wait until their IDs are free."""
@@ -200,6 +211,12 @@ class BareGateway:
         """The client IDs of the sessions that are open, in order."""
         with self._changed:
             return tuple(sorted(self._holders))
+
+    @property
+    def sockets_open(self):
+        """How many clients are connected, those that never started a session too."""
+        with self._changed:
+            return sum(not one.over for one in self._all)
 
     @property
     def sessions(self):
@@ -257,6 +274,12 @@ class BareGateway:
         with self._changed:
             self._threads.append(thread)
         thread.start()
+        return thread
+
+    @staticmethod
+    def _join(thread):
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
 
     def _guarded(self, target, *args):
         try:
@@ -289,6 +312,7 @@ class BareGateway:
             with self._changed:
                 if self._holders.get(session.client_id) is session:
                     del self._holders[session.client_id]
+                session.over = True
                 self._changed.notify_all()
             # Freed before: whoever sees the end of the socket may have the ID.
             session.sock.close()
@@ -297,8 +321,8 @@ class BareGateway:
         """Take a client to where its session has started; say whether it may stay."""
         read_exactly(session.sock, 4)
         read_frame(session.sock)
-        if self.stuck:
-            read_exactly(session.sock, 1)
+        with self._changed:
+            self._changed.wait_for(lambda: not (self.stuck and self._accepting))
         session.send(encode(VERSION, ZONE))
         fields = self._take(session)
         assert fields[0] == str(messages.START_API), fields
@@ -333,12 +357,6 @@ class BareGateway:
     def _sessions(self, client_id=None):
         with self._changed:
             return [one for one in self._holders.values() if client_id in {None, one.client_id}]
-
-    def _hang_up_all(self):
-        with self._changed:
-            sessions = list(self._all)
-        for session in sessions:
-            session.hang_up()
 
     def _tell(self, session, code, text, req_id=-1):
         session.send(notice(code, text, req_id))

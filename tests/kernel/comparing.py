@@ -44,6 +44,7 @@ SYMBOL = re.compile(r"symbol='([^']+)'")
 ORDER_ID = re.compile(r"\borderId=([1-9]\d*)")
 TIMED_OUT = re.compile(r"^(\w[\w ]*) request timed out", re.MULTILINE)
 RAISED = re.compile(r"^(?:\w+\.)*(\w+(?:Error|Exception)): ", re.MULTILINE)
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 UNSEEN = re.compile(r"<style\b.*?</style>|<script\b.*?</script>|<[^>]*>", re.DOTALL)
 
 
@@ -65,7 +66,7 @@ def said(*runs, forms=("text/plain", "text/html")):
                 shown = [*run.displays, *run.updates, *filter(None, [run.result])]
                 parts += [run.stdout, run.stderr, run.error]
                 parts += [said(one, forms=forms) for one in shown]
-    return html.unescape("\n".join(part for part in parts if part))
+    return COLOUR.sub("", html.unescape("\n".join(part for part in parts if part)))
 
 
 def says(text, *facts):
@@ -114,50 +115,68 @@ class Side:
         """What the steps returned."""
         self.clients_at_end = ()
         """The client IDs that were open when the steps were over."""
+        self.runs: dict[str, CellRun] = {}
+        """The runs of the cells that the steps gave a name."""
+        self.heard: dict[str, list] = {}
+        """Of each such cell, all outputs of the notebook that were new when it had ended."""
+        self._known = (0, 0, 0)
 
-    def __repr__(self):
-        """Tell everything, for a test that fails."""
-        return f"<{'plain' if self.plain else 'ibnb'} {self.gateway!r}\n{self.said}\n>"
+    @property
+    def story(self):
+        """Everything, for a test that fails."""
+        return f"{'plain' if self.plain else 'ibnb'} {self.gateway!r}\n{self.said}"
 
     def prepare(self, *, load=True):
         """Run what the notebook begins with; with ibnb it is loaded first, unless told not to."""
         if load:
-            self.ibnb("%load_ext ibnb")
+            self.run("%load_ext ibnb")
         run = self.notebook.run(PREPARE.replace("LIBRARY", self.library), "preparing")
         assert run.status == "ok", run.everything
 
-    def run(self, source, cell_id=None):
-        """Run a cell."""
-        return self._keep(source, self.notebook.run(self._fill(source), cell_id), common=True)
+    def run(self, source, cell_id=None, *, name="", fails=False):
+        """Run a cell; one that only ibnb understands runs only there.
+
+        Args:
+            source: the cell's source.
+            cell_id: under which it runs again; without it, it is a cell of its own.
+            name: keeps the run, and what is new in all outputs since the last name was given.
+            fails: whether the cell fails with the plain library; None if that depends.
+        """
+        run = CellRun()
+        if not (is_of_ibnb(source) and self.plain):
+            run = self._keep(source, self.notebook.run(self._fill(source), cell_id))
+        if self.plain and run.status and fails is not None:
+            assert run.status == ("error" if fails else "ok"), self.story
+        if name:
+            self.runs[name], self.heard[name] = run, self._news()
+        return run
 
     def run_all(self, *sources):
-        """Queue several cells at once, as Run All does."""
-        runs = self.notebook.run_all(list(map(self._fill, sources)))
-        return [self._keep(*pair, common=True) for pair in zip(sources, runs, strict=True)]
-
-    def ibnb(self, source, cell_id=None):
-        """Run a cell that only a notebook with ibnb has; elsewhere, do nothing."""
-        if self.plain:
-            return CellRun()
-        return self._keep(source, self.notebook.run(self._fill(source), cell_id), common=False)
+        """Queue several cells at once, as Run All does; those of ibnb only there."""
+        known = [one for one in sources if not (is_of_ibnb(one) and self.plain)]
+        runs = self.notebook.run_all(list(map(self._fill, known)))
+        return [self._keep(*pair) for pair in zip(known, runs, strict=True)]
 
     def connect(self, name, client_id, cell_id=None, *, how="raw", options=""):
-        """Run a cell that connects: raw, or by `%ibconnect` in the notebook that has it."""
-        if how == "raw" or self.plain:
-            source = f"{name} = IB(); {name}.connect('127.0.0.1', PORT, {client_id})"
-        else:
-            source = (
-                f"%ibconnect PORT --library {self.library} --client-id {client_id} "
-                f"--name {name} {options}"
-            )
-        run = self.run(source, cell_id)
+        """Run a cell that connects: raw, or with ibnb by its "magic" or its "call"."""
+        sources = {
+            "raw": f"{name} = IB(); {name}.connect('127.0.0.1', PORT, {client_id})",
+            "magic": f"%ibconnect PORT --library {self.library} --client-id {client_id} "
+            f"--name {name} {options}",
+            "call": f"import ibnb\n{name} = ibnb.connect(PORT, client_id={client_id}, "
+            f"library={self.library!r})",
+        }
+        run = self.run(sources["raw" if self.plain else how], cell_id)
+        # The same step of both sides, whatever its source.
+        self.cells[-1].common = True
         assert run.status == "ok", run.everything
         return run
 
     def value(self, expression):
         """Return the printed form of an expression, which the two sides may differ in."""
         source = f"print(repr(({expression})), end='')"
-        run = self._keep(source, self.notebook.run(self._fill(source)), common=False)
+        run = self.notebook.run(self._fill(source))
+        self.cells.append(Cell(source, run, common=False))
         assert run.status == "ok", run.everything
         return run.stdout
 
@@ -182,11 +201,10 @@ class Side:
         self.gateway.drop(client_id)
         self.settle()
 
-    def next(self):
-        """Run the cell that follows; return all that a user can read now that it has ended."""
-        run = self.run("print('next')")
+    def next(self, name=""):
+        """Run the cell that follows."""
+        run = self.run("print('next')", name=name)
         assert run.stdout.endswith("next\n"), run.everything
-        return self.said
 
     @property
     def outputs(self):
@@ -226,9 +244,21 @@ class Side:
     def _fill(self, source):
         return source.replace("PORT", str(self.gateway.port)).replace("LIBRARY", self.library)
 
-    def _keep(self, source, run, *, common):
-        self.cells.append(Cell(source, run, common))
+    def _news(self):
+        """Return the outputs that came since the last time, of cells that had ended too."""
+        book = self.notebook
+        all_three = [cell.run for cell in self.cells], book.strays, book.stray_displays
+        known, self._known = self._known, tuple(map(len, all_three))
+        return [one for kind, since in zip(all_three, known, strict=True) for one in kind[since:]]
+
+    def _keep(self, source, run):
+        self.cells.append(Cell(source, run, common=not is_of_ibnb(source)))
         return run
+
+
+def is_of_ibnb(source):
+    """Say whether a cell is one that only a notebook with ibnb can run."""
+    return source.startswith("%ib") or "ibnb" in source or "IbMagics" in source
 
 
 def compare(folder, library, steps, *, load=True, **options):
@@ -281,11 +311,13 @@ def assert_never_worse(plain, ours, *, but=()):
     }
     for name, of in compared.items():
         if name not in but:
-            assert of(ours) == of(plain), f"{name}: plain {of(plain)}, with ibnb {of(ours)}\n{ours}"
+            assert of(ours) == of(plain), (
+                f"{name}: plain {of(plain)}, with ibnb {of(ours)}\n{ours.story}"
+            )
     if "printed" not in but:
         for theirs, run in zip(plain.common, ours.common, strict=True):
             lost = [line for line in theirs.stdout.splitlines() if line not in run.stdout]
-            assert not lost, f"not printed with ibnb: {lost}\n{ours}"
+            assert not lost, f"not printed with ibnb: {lost}\n{ours.story}"
     if "said" not in but:
         lost = unsaid(ours.said, *facts_of(plain.logged))
-        assert not lost, f"not said with ibnb: {lost}\nplain: {plain.logged}\n{ours}"
+        assert not lost, f"not said with ibnb: {lost}\nplain: {plain.logged}\n{ours.story}"
