@@ -7,6 +7,9 @@ else
 BIN := $(VENV)/bin
 endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Tests wait for a third of their time: one worker more than there are cores.
+WORKERS ?= $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
+SIDE_BY_SIDE := --numprocesses $(WORKERS) --dist worksteal
 
 .PHONY: demo test benchmark clean
 
@@ -20,8 +23,9 @@ test: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests/unit
-	$(BIN)/python -m pytest tests/kernel
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/kernel -m "not serial"
+	$(BIN)/python -m pytest tests/kernel -m serial
 	$(BIN)/python -m pytest tests/browser
 	$(BIN)/python -m pytest --nbval-lax notebooks
 

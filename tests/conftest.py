@@ -11,6 +11,14 @@ LIBRARIES = [
 ]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark what uses an API library, so that `-m library` picks it; a test may do so itself."""
+    for item in items:
+        if "library" in getattr(item, "fixturenames", ()):
+            item.add_marker("library")
+
+
 @pytest.fixture(params=LIBRARIES)
 def library(request):
     """Each API library that is installed here, one after the other."""

@@ -6,9 +6,7 @@ The plain library is the yardstick: with ibnb nothing that happened, or was said
 from __future__ import annotations
 
 import html
-import os
 import re
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -107,9 +105,7 @@ class Side:
         self.plain = plain
         self.gateway = gateway
         # Of its own, because a socket's path has to be short.
-        self._sockets = tempfile.TemporaryDirectory(prefix="kernel-")
-        sockets = f"{self._sockets.name}/socket" if os.name == "posix" else None
-        self.notebook = Notebook(folder, sockets=sockets)
+        self.notebook = Notebook(folder)
         self.cells: list[Cell] = []
         self.result = None
         """What the steps returned."""
@@ -239,7 +235,6 @@ class Side:
         """End the kernel."""
         self.notebook.client.stop_channels()
         self.notebook.manager.shutdown_kernel(now=True)
-        self._sockets.cleanup()
 
     def _fill(self, source):
         return source.replace("PORT", str(self.gateway.port)).replace("LIBRARY", self.library)

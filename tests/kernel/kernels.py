@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 import uuid
@@ -16,6 +18,9 @@ from jupyter_client.manager import KernelManager
 
 PATIENCE = 60.0
 STOP_AGAIN = 5.0
+# Ports that the manager picks are free until the kernel binds them: for tests that run side by
+# side, too. Windows has nothing else.
+TRANSPORT = "tcp" if sys.platform == "win32" else "ipc"
 
 
 @dataclass
@@ -55,8 +60,6 @@ class Notebook:
     Args:
         folder: the kernel's working directory, with its IPython and state folders.
         path: of the notebook, as the server would name it.
-        sockets: a short path that the names of the kernel's sockets begin with; without it they are
-            TCP ports, which somebody else may take between their choice and the kernel's start.
         environment: variables that the kernel has besides this process's own.
     """
 
@@ -65,7 +68,6 @@ class Notebook:
         folder: Any,
         *,
         path: str | None = None,
-        sockets: str | None = None,
         **environment: str,
     ) -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("IBNB_")}
@@ -82,7 +84,11 @@ class Notebook:
         """What was printed into the output of cells that had ended already."""
         self.stray_displays: list[dict[str, Any]] = []
         """What was displayed, or changed, in the output of cells that had ended already."""
-        self.manager = KernelManager(**({"transport": "ipc", "ip": sockets} if sockets else {}))
+        # A socket's path has room for some 100 characters, which the folder of a test may exceed.
+        self._sockets = tempfile.mkdtemp(prefix="ibnb-kernel-")
+        self.manager = KernelManager(
+            transport=TRANSPORT, connection_file=f"{self._sockets}/kernel.json"
+        )
         self._start()
 
     def _start(self) -> None:
@@ -211,6 +217,7 @@ class Notebook:
         """Shut the kernel down."""
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=False)
+        shutil.rmtree(self._sockets, ignore_errors=True)
 
 
 def _take(run: CellRun, kind: str, content: dict[str, Any], displays: dict[str, CellRun]) -> None:

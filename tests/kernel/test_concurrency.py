@@ -133,7 +133,7 @@ def test_stop_button_at_random_moments(notebook, gateway, library, way):
         "        pause = moment\n"
         "        while not over.wait(pause):\n"
         "            os.kill(os.getpid(), signal.SIGINT)\n"
-        "            pause = 2.0\n"
+        "            pause = 10.0\n"
         "    threading.Thread(target=stop).start()\n"
         "    try: yield\n"
         "    finally: over.set()\n"

@@ -109,7 +109,7 @@ def test_an_unknown_contract_can_be_searched(connected):
 
 def test_a_request_on_a_lost_connection(connected, gateway):
     """The card of `Not connected` says when and why this `ib` was lost; so does `%iberror 504`."""
-    # Else it may be back before all of it is asked.
+    # Otherwise the state is another one before a slow machine has shown all pages.
     connected.run("%config IbMagics.auto_resume = False")
     gateway.drop_clients()
     connected.run(LOST)

@@ -10,6 +10,8 @@ import pytest
 from framing import notice
 from notice_server import NoticeServer
 
+# How many notices a second a kernel can take is the matter here.
+pytestmark = pytest.mark.serial
 PATIENCE = 60.0
 LONG = "x" * 2000
 """Part of each text of the flood: that many kept would show in the memory."""

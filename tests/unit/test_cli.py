@@ -299,6 +299,7 @@ def test_a_bad_setting_is_told_in_one_line():
     assert re.fullmatch(r"IBNB_TIMEOUT='soon': .*seconds.*\n", ended.stderr)
 
 
+@pytest.mark.library
 def test_a_name_of_no_library_here():
     """A library that is not installed is told with what to install."""
     missing = [one for one in ("ib_insync", "ib_async") if not _installed(one)]
@@ -477,6 +478,7 @@ def test_an_interrupt_of_a_diagnosis_ends_it_without_a_traceback():
     assert (process.returncode, output, errors) == (2, "", "")
 
 
+@pytest.mark.library
 def test_sim_as_the_target_leaves_no_process_behind():
     """`ibnb diag sim` starts a simulated gateway of its own, and ends it."""
     ended = ibnb("diag", "sim", "--json")

@@ -7,6 +7,8 @@ from servers import TEXT_326, Server
 
 from ibnb.simulator import SimulatedGateway
 
+pytestmark = pytest.mark.library
+
 
 @pytest.fixture
 def gateway():

@@ -106,6 +106,7 @@ def test_each_fault_of_the_simulated_gateway_has_its_verdict(broken_gateway, fau
     assert gateway.handshakes_unfinished == (1 if fault == "silent" else 0)
 
 
+@pytest.mark.library
 def test_a_healthy_simulated_gateway(broken_gateway):
     """Everything passes, the exit status is 0, and one connection was made and completed."""
     gateway = broken_gateway()

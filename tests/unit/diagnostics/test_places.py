@@ -13,6 +13,7 @@ from diagnosing import context
 from ibnb.diagnostics.checks import host
 from ibnb.simulator import SimulatedGateway
 
+pytestmark = pytest.mark.library
 WITHOUT_JUPYTER = """
 import sys
 class Absent:

@@ -290,6 +290,7 @@ def refusal(gateway, client_id):
     )
 
 
+@pytest.mark.library
 async def test_a_refusal_that_is_over_is_not_told_again(session):
     """An ID that the gateway takes now is well, whatever it said before."""
     with SimulatedGateway() as gateway:

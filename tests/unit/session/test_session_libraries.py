@@ -44,6 +44,7 @@ def test_a_library_that_nobody_knows():
         find_library("ibapi")
 
 
+@pytest.mark.library
 @pytest.mark.skipif(len(installed()) == len(NAMES), reason="both libraries are installed")
 def test_a_library_that_is_not_installed():
     """The explanation says which one is installed instead, and how to get the other."""
