@@ -384,6 +384,10 @@ class Truthy:
         """Say so in no word of the wire's."""
         return "True"
 
+    def __repr__(self):
+        """Be named alike in every process."""
+        return "Truthy()"
+
 
 LIES = ["0", "false", "False", "True", "yes", "", "1 ", 2, 1.0, None, Truthy()]
 
