@@ -24,6 +24,7 @@ from .kept import (
     ORDERS,
     Kept,
     ask_again,
+    cancel_twin,
     keep_cancels,
     keep_events,
     keep_no_cancels,
@@ -37,7 +38,7 @@ from .libraries import Library
 from .losses import Loss, where
 from .opening import OpeningFailedError, open_ib
 from .quiet import Hush
-from .requests import what_of
+from .requests import Request, what_is_asked, what_of
 from .runs import current_run
 from .shadow import shadowed
 from .succession import SESSION, Places, Succession
@@ -106,6 +107,7 @@ class Connection(Held):
         self.plan = plan
         self.state = "opening"
         self.kept: Kept | None = None
+        self._again: dict[tuple[Any, ...], Request] = {}
         self._lost_because = ""
         self._others_open = others_open
 
@@ -175,7 +177,16 @@ class Connection(Held):
         # A handler of the user's that subscribes when it is connected has done so by now.
         standing = self.journal.requests.standing(self.number)
         again = ask_again(self.ib, kept, standing)
+        self._again = {what_is_asked(one): one for one in kept.requests}
         return Resumed(again, changed)
+
+    def _began(self, request: Request) -> None:
+        # As a handler does that waits for something before it subscribes: one of both is enough.
+        twin = self._again.pop(what_is_asked(request), None) if self._again else None
+        if twin is not None and twin.req_id != request.req_id and self.is_open:
+            standing = {one.req_id for one in self.journal.requests.standing(self.number)}
+            if twin.req_id in standing:
+                cancel_twin(self.ib, twin)
 
     def _unknown(self) -> tuple[str, ...]:
         """Return what a synchronisation did not bring, of orders if it was not to fetch any."""
@@ -264,6 +275,7 @@ class Connection(Held):
         super()._on_loss()
         if self.state in OPEN:
             # The library forgets all of it in a moment.
+            self._again.clear()
             self.kept = take_down(self.ib, self.journal.requests.standing(self.number))
         return keep_state(self.ib)
 

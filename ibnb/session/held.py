@@ -165,7 +165,7 @@ class Held:
         Before it opens, or any time later; a second time changes nothing.
         """
         ib = self.held_ib
-        self.journal.requests.put_on(ib, self.number, self.address[2])
+        self.journal.requests.put_on(ib, self.number, self.address[2], self._began)
         quiet.attend(ib)
         ib.errorEvent.disconnect(self._on_notice)
         ib.errorEvent.connect(self._on_notice)
@@ -311,6 +311,9 @@ class Held:
 
     def _add(self, notice: Notice, contract: Any = None) -> None:
         self.link.add(self.journal.add(notice, contract))
+
+    def _began(self, request: Request) -> None:
+        """Take note of a request that goes on until it is cancelled."""
 
     def _on_loss(self) -> Callable[[], None]:
         """Take note of a loss; return what is to be done when the library has forgotten all."""

@@ -36,7 +36,7 @@ STATE = frozenset(
     }
 )
 """What a library's wrapper knows, and forgets at a loss."""
-DEPTH = "mktDepth"
+DEPTH, DEPTH_CANCEL = "mktDepth", "cancelMktDepth"
 MARKET_DATA_TYPE = "reqMarketDataType"
 BARS = "reqHistoricalData"
 
@@ -176,6 +176,16 @@ def take_over(ib: Any, fresh: Any, kept: Kept, missing: Collection[str]) -> tupl
     changed = put_trades_back(fresh, kept, orders_known=not ORDERS & set(missing))
     known.trades, known.permId2Trade = brought.trades, brought.permId2Trade
     return changed
+
+
+def cancel_twin(ib: Any, twin: Request) -> None:
+    """Cancel what a resume asked for again, since the user's code has asked for it anew."""
+    name = "cancel" + what_of(twin.method)
+    if name not in ENDING or twin.req_id is None:
+        return
+    ib.wrapper.reqId2Ticker.pop(twin.req_id, None)
+    deep = {"isSmartDepth": twin.parameters["isSmartDepth"]} if name == DEPTH_CANCEL else {}
+    getattr(ib.client, name)(twin.req_id, **deep)
 
 
 def ask_again(ib: Any, kept: Kept, standing: Collection[Request] = ()) -> tuple[str, ...]:

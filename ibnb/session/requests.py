@@ -11,7 +11,7 @@ import inspect
 import sys
 import time
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import CodeType, FrameType
 from typing import Any
@@ -143,8 +143,17 @@ class RequestJournal:
         self._connections += 1
         return self._connections
 
-    def put_on(self, ib: Any, connection: int, client_id: int) -> None:
-        """Begin to take down what an `IB` object requests; what is refused on this side is not."""
+    def put_on(
+        self,
+        ib: Any,
+        connection: int,
+        client_id: int,
+        began: Callable[[Request], None] = lambda _request: None,
+    ) -> None:
+        """Begin to take down what an `IB` object requests; what is refused on this side is not.
+
+        `began` is told of each request that goes on until it is cancelled.
+        """
         add, clock, asking = self._entries.append, time.time, _asking(ib.client.__class__)
         standing = self._standing.setdefault(connection, {})
 
@@ -159,6 +168,7 @@ class RequestJournal:
                     add(entry)
                     if method in STARTING:
                         _begin(standing, entry)
+                        began(_read(entry))
                     elif method in ENDING:
                         _end(standing, entry)
                 return answer

@@ -73,6 +73,9 @@ class BareGateway:
         data: "ticks", "silent", or code and text of the notice that market data requests get.
         delay: seconds between an order or a request for data, and what it gets.
         stuck: whether clients are not even told the version, until `unstick`.
+        positions: quantity by symbol; by account and symbol if the accounts differ.
+        sync_delay: seconds until what a session begins with is answered: positions, orders, ...
+        first_id: the order ID that a session begins with; 0 for one above those it used.
     """
 
     def __init__(
@@ -89,6 +92,9 @@ class BareGateway:
         data="ticks",
         delay=0.0,
         stuck=False,
+        positions=(),
+        sync_delay=0.0,
+        first_id=0,
     ):
         self.accounts = accounts
         self.known = dict(known)
@@ -100,6 +106,9 @@ class BareGateway:
         self.rejection = rejection
         self.data = data
         self.delay = delay
+        self.positions = dict(positions)
+        self.sync_delay = sync_delay
+        self.first_id = first_id
         self.stuck = stuck
 
         self.connections = 0
@@ -203,6 +212,11 @@ class BareGateway:
         """Send bytes to all clients, or to one."""
         for session in self._sessions(client_id):
             session.send(*parts)
+
+    def forget_orders(self):
+        """Have no working orders any more, as if they had ended while nobody was connected."""
+        with self._changed:
+            self._live_orders.clear()
 
     # What a test asks.
 
@@ -351,8 +365,33 @@ class BareGateway:
         message_id = int(fields[0])
         answer = self._ANSWERS.get(message_id)
         if answer is not None and message_id not in self.unanswered:
-            answer(self, session, fields)
+            delay = self.sync_delay if message_id in messages.SYNCHRONISING else 0.0
+            self._later(lambda: answer(self, session, fields), delay)
         return fields
+
+    def _held_in(self, account):
+        """Return quantity by symbol of an account."""
+        found = self.positions
+        return found.get(account, {}) if any(isinstance(v, dict) for v in found.values()) else found
+
+    def _positions(self, session, _fields):
+        rows = [
+            messages.position(account, symbol, quantity)
+            for account in self.accounts.split(",")
+            for symbol, quantity in self._held_in(account).items()
+        ]
+        session.send(*rows, encode(62, 1))
+
+    def _account(self, session, fields):
+        account = fields[3]
+        if fields[2] == "1":
+            rows = [messages.portfolio(account, *one) for one in self._held_in(account).items()]
+            session.send(*rows, encode(54, 1, account))
+
+    def _summary(self, session, fields):
+        for account in self.accounts.split(","):
+            session.send(encode(63, 1, fields[2], account, "NetLiquidation", 1000, "USD"))
+        session.send(encode(64, 1, fields[2]))
 
     def _sessions(self, client_id=None):
         with self._changed:
@@ -364,11 +403,12 @@ class BareGateway:
             self.told.append((session.client_id, code, int(req_id), text))
             self._changed.notify_all()
 
-    def _later(self, action):
-        if not self.delay:
+    def _later(self, action, delay=None):
+        delay = self.delay if delay is None else delay
+        if not delay:
             action()
             return
-        timer = threading.Timer(self.delay, self._guarded, (action,))
+        timer = threading.Timer(delay, self._guarded, (action,))
         timer.daemon = True
         with self._changed:
             self._timers.append(timer)
@@ -377,6 +417,8 @@ class BareGateway:
     # What it answers.
 
     def _next_id(self, client_id):
+        if self.first_id:
+            return encode(9, 1, self.first_id)
         used = [one.order_id for one in self.orders if one.client_id == client_id]
         return encode(9, 1, max(used, default=0) + 1)
 
@@ -493,13 +535,13 @@ class BareGateway:
             self._changed.notify_all()
 
     _ANSWERS = {  # noqa: RUF012 -- never changed
-        messages.POSITIONS: lambda _, session, __: session.send(encode(62, 1)),
+        messages.POSITIONS: _positions,
         messages.OPEN_ORDERS: _open_orders,
         messages.ALL_OPEN_ORDERS: _open_orders,
         messages.COMPLETED_ORDERS: lambda _, session, __: session.send(encode(102)),
-        messages.ACCOUNT: lambda _, session, fields: session.send(encode(54, 1, fields[3])),
+        messages.ACCOUNT: _account,
         messages.ACCOUNT_MULTI: lambda _, session, fields: session.send(encode(74, 1, fields[2])),
-        messages.ACCOUNT_SUMMARY: lambda _, session, fields: session.send(encode(64, 1, fields[2])),
+        messages.ACCOUNT_SUMMARY: _summary,
         messages.EXECUTIONS: lambda _, session, fields: session.send(encode(55, 1, fields[2])),
         messages.IDS: lambda self, session, _: session.send(self._next_id(session.client_id)),
         messages.CURRENT_TIME: _current_time,

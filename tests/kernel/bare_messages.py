@@ -20,6 +20,10 @@ EXECUTIONS, CONTRACT_DETAILS, MATCHING_SYMBOLS = 7, 9, 81
 HISTORY, CANCEL_HISTORY = 20, 25
 IDS, CURRENT_TIME, POSITIONS = 8, 49, 61
 """Message ids of what a client sends."""
+SYNCHRONISING = frozenset(
+    {POSITIONS, OPEN_ORDERS, COMPLETED_ORDERS, ACCOUNT, ACCOUNT_MULTI, EXECUTIONS}
+)
+"""What a library asks for when a session begins."""
 
 BID, ASK, LAST = 1, 2, 4
 
@@ -183,6 +187,24 @@ def contract_details(req_id, con_id, symbol, asked):
 def tick(req_id, kind, price, size=100):
     """Return a price with its size."""
     return encode(1, 6, req_id, kind, price, size, 0)
+
+
+def position(account, symbol, quantity):
+    """Build a row of the answer to the request for positions."""
+    contract = (con_id_of(symbol), symbol, "STK", "", 0.0, "", "", "", "USD", symbol, symbol)
+    return encode(61, 3, account, *contract, quantity, 100.0)
+
+
+def portfolio(account, symbol, quantity):
+    """Build a row of the portfolio of an account."""
+    contract = (con_id_of(symbol), symbol, "STK", "", 0.0, "", "", "", "USD", symbol, symbol)
+    values = (quantity, 100.0, 100.0 * quantity, 100.0, 0.0, 0.0)
+    return encode(7, 8, *contract, *values, account)
+
+
+def con_id_of(symbol):
+    """Return a contract ID for any symbol."""
+    return sum(map(ord, symbol))
 
 
 def bars(req_id):

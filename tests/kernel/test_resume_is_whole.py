@@ -1,0 +1,266 @@
+"""A resume is not half done: what bots, handlers and subscriptions see of it, at a slow gateway.
+
+Orders and requests are counted at a gateway that has no code of ibnb.
+"""
+
+from __future__ import annotations
+
+import pytest
+from bare_gateway import BareGateway
+from bare_messages import ACCOUNT, ACCOUNT_SUMMARY, CANCEL_MARKET_DATA, MARKET_DATA
+
+PREPARE = """
+from LIBRARY import *
+import asyncio, ibnb.session.resuming as r
+r.DELAYS, r.LATER_DELAY = (0.05,), 0.1
+stock = Stock('SPY', 'SMART', 'USD', conId=756733)
+failed, fired = [], []
+
+def buy(symbol, quantity=1):
+    contract = Stock(symbol, 'SMART', 'USD', conId=7)
+    try: return ib.placeOrder(contract, LimitOrder('BUY', quantity, 1))
+    except Exception as error: failed.append(type(error).__name__)
+
+async def back(opened):
+    # What the user's code sees is not asked here: it may be open, and not be back yet.
+    while not (len(losses()) >= opened and state() in ('ready', 'degraded')):
+        await asyncio.sleep(0.01)
+
+from ibnb.app import current_app
+def state(): return current_app().session.connection.state
+def losses(): return current_app().session.losses
+"""
+BOTS = {
+    "buys when flat": (
+        "async def bot():\n"
+        "    while True:\n"
+        "        await asyncio.sleep(0.01)\n"
+        "        if ib.isConnected() and not ib.positions(): buy('FLAT')"
+    ),
+    "buys when its portfolio is empty": (
+        "async def bot():\n"
+        "    while True:\n"
+        "        await asyncio.sleep(0.01)\n"
+        "        if ib.isConnected() and not ib.portfolio(): buy('FLAT')"
+    ),
+    "keeps one working order": (
+        "async def bot():\n"
+        "    while True:\n"
+        "        await asyncio.sleep(0.01)\n"
+        "        if ib.isConnected() and not ib.openTrades(): buy('WORKING')"
+    ),
+    "hedges on Submitted": (
+        "def hedge(trade):\n"
+        "    if trade.orderStatus.status == 'Submitted' and trade.contract.symbol == 'FIRST':\n"
+        "        buy('HEDGE')\n"
+        "ib.orderStatusEvent += hedge\n"
+        "async def bot(): buy('FIRST')"
+    ),
+    "counts positions as they are told": (
+        "ib.positionEvent += lambda position: buy('TOLD')\nasync def bot(): pass"
+    ),
+}
+ORDERS = {"keeps one working order": ["WORKING"], "hedges on Submitted": ["FIRST", "HEDGE"]}
+
+
+@pytest.fixture
+def notebook_at(notebook, library):
+    """Connect a notebook to a gateway; return what runs a cell that has to work."""
+
+    def connect(gateway, options=""):
+        notebook.run("%load_ext ibnb")
+        run(f"%ibconnect {gateway.port} --library {library} {options}")
+        run(PREPARE.replace("LIBRARY", library))
+        return run
+
+    def run(source):
+        done = notebook.run(source)
+        assert done.status == "ok", done.everything
+        return done
+
+    run.value = notebook.value
+    return connect
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.3])
+@pytest.mark.parametrize("bot", BOTS)
+def test_no_bot_orders_for_a_resume(notebook_at, bot, delay):
+    """Three resumes, answers at once or late: no order more, and none that is missing after it."""
+    with BareGateway(positions={"AAPL": 5, "MSFT": 2}) as gateway:
+        run = notebook_at(gateway)
+        run(f"{BOTS[bot]}\ntask = asyncio.ensure_future(bot()); await asyncio.sleep(0.2)")
+        expected = ORDERS.get(bot, [])
+        gateway.wait_for_orders(len(expected))
+        gateway.sync_delay = delay
+        for number in range(1, 4):
+            gateway.drop()
+            run(f"await asyncio.wait_for(back({number}), 30); await asyncio.sleep(0.2)")
+        assert [order.symbol for order in gateway.orders] == expected
+        run("buy('AFTER')")
+        gateway.wait_for_orders(len(expected) + 1)
+
+
+def test_what_was_known_stays_in_sight(notebook_at):
+    """Nothing looks empty or half there, and the trades are the same objects before and after."""
+    with BareGateway(positions={"AAPL": 5, "MSFT": 2}) as gateway:
+        run = notebook_at(gateway)
+        run("mine = buy('MINE')")
+        gateway.wait_for_orders(1)
+        run("while mine.orderStatus.status != 'Submitted': await asyncio.sleep(0.01)")
+        run(
+            "seen, same = set(), set()\n"
+            "async def look():\n"
+            "    while True:\n"
+            "        await asyncio.sleep(0.005)\n"
+            "        seen.add((len(ib.positions()), len(ib.portfolio()), len(ib.openTrades())))\n"
+            "        same.add(ib.openTrades()[:1] == [mine])\n"
+            "task = asyncio.ensure_future(look())"
+        )
+        gateway.sync_delay = 0.3
+        gateway.positions = {"AAPL": 5, "MSFT": 2, "TSLA": 1}
+        gateway.drop()
+        run("await asyncio.wait_for(back(1), 30); await asyncio.sleep(0.1); task.cancel()")
+        assert run.value("sorted(seen)") == "[(2, 2, 1), (3, 3, 1)]"
+        assert run.value("same") == "{True}"
+
+
+def test_orders_wait_for_the_end_of_a_resume(notebook_at):
+    """An order while it synchronises raises an error that says so; none is sent."""
+    with BareGateway(positions={"AAPL": 5}) as gateway:
+        run = notebook_at(gateway)
+        gateway.sync_delay = 0.5
+        gateway.drop()
+        said = run(
+            "while state() != 'resuming' or not ib.isConnected(): await asyncio.sleep(0.01)\n"
+            "try: ib.placeOrder(stock, LimitOrder('BUY', 1, 1))\n"
+            "except ConnectionError as error: print(type(error).__name__, error)"
+        )
+        assert said.stdout.startswith("ConnectFailed"), said.everything
+        assert "Try again in a moment" in said.stdout
+        run("await asyncio.wait_for(back(1), 30)")
+        assert gateway.orders == []
+
+
+def test_new_orders_have_numbers_above_all_that_are_known(notebook_at):
+    """The gateway counts from 1 again after its restart: no number is used twice."""
+    with BareGateway() as gateway:
+        run = notebook_at(gateway)
+        run("for number in range(3): buy('OLD')")
+        gateway.wait_for_orders(3)
+        gateway.first_id = 1
+        gateway.drop()
+        run("await asyncio.wait_for(back(1), 30); buy('NEW')")
+        gateway.wait_for_orders(4)
+        numbers = [order.order_id for order in gateway.orders]
+        assert len(set(numbers)) == 4
+        assert numbers == sorted(numbers)
+        assert run.value("failed") == "[]"
+
+
+def test_the_portfolio_of_the_account_that_was_followed(notebook_at):
+    """Of two accounts the one that `reqAccountUpdates` was for is followed again."""
+    accounts = {"DU1234567": {"AAPL": 1}, "DU7654321": {"MSFT": 2}}
+    with BareGateway(accounts=",".join(accounts), positions=accounts) as gateway:
+        run = notebook_at(gateway)
+        run("ib.reqAccountUpdates('DU7654321')")
+        assert run.value("[one.account for one in ib.portfolio()]") == "['DU7654321']"
+        gateway.drop()
+        run("await asyncio.wait_for(back(1), 30)")
+        assert run.value("[one.account for one in ib.portfolio()]") == "['DU7654321']"
+        assert [fields[2:4] for fields in gateway.frames(ACCOUNT)] == [["1", "DU7654321"]] * 2
+
+
+def test_the_account_summary_survives_two_losses(notebook_at):
+    """A second loss before its first answer loses nothing."""
+    with BareGateway() as gateway:
+        run = notebook_at(gateway)
+        run("ib.accountSummary()")
+        gateway.unanswered = {ACCOUNT_SUMMARY}
+        gateway.drop()
+        run("while state() != 'resuming' or not ib.isConnected(): await asyncio.sleep(0.01)")
+        gateway.unanswered = set()
+        gateway.drop()
+        run("await asyncio.wait_for(back(1), 30)")
+        assert run.value("[one.value for one in ib.accountSummary()]") == "['1000']"
+
+
+def test_what_is_cancelled_while_lost_stays_cancelled(notebook_at):
+    """`cancelMktData` raises nothing then, and the resume asks for the others alone."""
+    with BareGateway() as gateway:
+        run = notebook_at(gateway)
+        run("%config IbMagics.auto_resume = False")
+        run(
+            "other = Stock('AAPL', 'SMART', 'USD', conId=265598)\n"
+            "ib.reqMktData(stock); kept = ib.reqMktData(other)"
+        )
+        gateway.wait_for_frames(MARKET_DATA, 2)
+        gateway.drop()
+        run("while state() != 'lost': await asyncio.sleep(0.01)\nib.cancelMktData(stock)")
+        run("%ibconnect --resume")
+        gateway.wait_for_frames(MARKET_DATA, 3)
+        run("await asyncio.sleep(0.2)")
+        assert [fields[4] for fields in gateway.frames(MARKET_DATA)] == ["SPY", "AAPL", "AAPL"]
+        assert gateway.frames(CANCEL_MARKET_DATA) == []
+
+
+@pytest.mark.parametrize("handler", ["def", "async def"])
+def test_a_handler_that_subscribes_when_connected_asks_alone(notebook_at, handler):
+    """What it asks for itself the resume does not ask for, too: one subscription is left."""
+    with BareGateway() as gateway:
+        run = notebook_at(gateway)
+        run(
+            f"{handler} subscribe(): ib.reqMktData(stock)\n"
+            "ib.connectedEvent += subscribe\nib.reqMktData(stock)"
+        )
+        gateway.wait_for_frames(MARKET_DATA)
+        gateway.drop()
+        run("await asyncio.wait_for(back(1), 30); await asyncio.sleep(0.3)")
+        [session] = [one for one in gateway.sessions if one.client_id in gateway.open_clients][-1:]
+        assert list(session.subscriptions.values()) == ["SPY"]
+        run("ib.cancelMktData(stock)")
+        gateway.wait_for(lambda: not session.subscriptions)
+
+
+def test_the_watch_on_silence_goes_on(notebook_at):
+    """`ib.setTimeout` fires again after a resume."""
+    with BareGateway() as gateway:
+        run = notebook_at(gateway)
+        run("ib.timeoutEvent += lambda idle: fired.append(idle)\nib.setTimeout(0.3)")
+        run("while not fired: await asyncio.sleep(0.01)")
+        run("ib.setTimeout(0.3)")
+        gateway.drop()
+        run("await asyncio.wait_for(back(1), 30); fired.clear()")
+        run("while not fired: await asyncio.sleep(0.01)")
+
+
+def test_no_tick_is_delivered_twice(notebook_at):
+    """The last batch before the loss does not come again with the first after it."""
+    with BareGateway() as gateway:
+        run = notebook_at(gateway)
+        run(
+            "seen = []\n"
+            "def note(tickers): seen.extend(k.price for one in tickers for k in one.ticks)\n"
+            "ib.pendingTickersEvent += note\n"
+            "ib.reqMktData(stock)\nwhile not seen: await asyncio.sleep(0.01)"
+        )
+        for number in range(1, 3):
+            gateway.drop()
+            run(f"count = len(seen); await asyncio.wait_for(back({number}), 30)")
+            run("while len(seen) <= count: await asyncio.sleep(0.01)")
+        run("await asyncio.sleep(0.3)")
+        # Three for each of three requests: the gateway sends no more.
+        assert run.value("len(seen)") == "9"
+
+
+def test_what_the_gateway_did_meanwhile_is_told(notebook_at):
+    """An order that ended while nobody was connected is in the line of the resume."""
+    with BareGateway() as gateway:
+        run = notebook_at(gateway)
+        run("%config IbMagics.auto_resume = False\nmine = buy('MINE')")
+        gateway.wait_for_orders(1)
+        run("while mine.orderStatus.status != 'Submitted': await asyncio.sleep(0.01)")
+        gateway.drop()
+        run("while state() != 'lost': await asyncio.sleep(0.01)")
+        gateway.forget_orders()
+        said = run("%ibconnect --resume")
+        assert "is not among the gateway's orders any more" in said.stdout
