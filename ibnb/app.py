@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,7 @@ from ibnb.wishes import Place, Wish
 if TYPE_CHECKING:
     from ibnb.diagnostics import Diagnosis, Diagnostician, Observer, Question
     from ibnb.knowledge import Explanation, Situation
+    from ibnb.session.pace import Pace
     from ibnb.simulator.process import SimulatorProcess
     from ibnb.tws.notices import Notice
 
@@ -77,11 +78,26 @@ class App:
         self._heard = 0
         self._simulator: SimulatorProcess | None = None
         self._diagnostician: Diagnostician | None = None
+        self._pace: Pace | None = None
+
+    @property
+    def pace(self) -> Pace:
+        """What keeps the probes and the resumes of this machine's programs apart."""
+        if self._pace is None:
+            from ibnb.session.pace import Pace
+
+            self._pace = Pace(self._state())
+        return self._pace
 
     def claim(self) -> None:
         """Let the session go by this app's settings and leases from now on."""
         self.session.tenant = self.tenant
         self.session.resuming.by_itself = lambda: bool(self.settings.auto_resume)
+        self.session.resuming.keep_apart = self._kept_apart
+
+    def _kept_apart(self, target: Target) -> AbstractAsyncContextManager[None]:
+        # Asked for late: the settings may not be complete when the session is claimed.
+        return self.pace.turn(target)
 
     async def connect_async(self, wish: Wish) -> Opened:
         """Open the session's connection as wished.
@@ -229,7 +245,7 @@ class App:
         if self._diagnostician is None:
             from ibnb.diagnostics import Diagnostician
 
-            self._diagnostician = Diagnostician(self._state())
+            self._diagnostician = Diagnostician(pace=self.pace)
         loop = inspect_loop() if self.place.in_notebook else None
         ib = self.place.at_hand()
         at_hand = self.session.health(ib) if is_ib(ib) else None

@@ -15,6 +15,7 @@ from ibnb.session import BadInputError, Health, Session
 from ibnb.session.held import Held
 from ibnb.session.libraries import SPEAKS, Library, event_packages, installed
 from ibnb.session.loops import LoopFacts
+from ibnb.session.pace import Pace
 from ibnb.session.pacing import pacing
 from ibnb.session.survey import health_asked, seen_through, through
 from ibnb.tws.attempt import Attempt, is_refusal_of
@@ -29,11 +30,13 @@ from .context import Context, SharedProbe, TakePulse
 from .heard import presentable
 from .model import Check, Report
 from .once import Shared
-from .pace import Pace
 from .runner import Observer, run_checks, with_requirements
 from .running import Diagnosis
 from .waiting import until_healthy
 
+Look = Callable[[Callable[[Stage], None]], Awaitable[Attempt]]
+RESUME_SECONDS = 60.0
+"""So long the next try of a resume is waited for."""
 CONNECTING = "net.tcp"
 """The check that all others which look at the wire require."""
 
@@ -77,11 +80,12 @@ class Question:
 class Diagnostician:
     """Runs diagnoses for one process, and keeps them from following each other too fast.
 
-    Those of other processes are known from the folder `state`, where one is given.
+    Those of other processes are known from the folder `state`, where one is given. `pace` is what
+    keeps them apart, where something else has its part in it.
     """
 
-    def __init__(self, state: Path | None = None) -> None:
-        self._pace = Pace(state)
+    def __init__(self, state: Path | None = None, *, pace: Pace | None = None) -> None:
+        self._pace = pace or Pace(state)
 
     def start(
         self,
@@ -101,9 +105,10 @@ class Diagnostician:
         """
         checks = question.checks()
 
-        def once(stopped: asyncio.Event) -> Awaitable[Report]:
-            context = self._context(question, session, loop, at_hand)
-            return run_checks(checks, context, observers, stopped)
+        async def once(stopped: asyncio.Event) -> Report:
+            tried = await _take_part(session, question.candidates)
+            context = self._context(question, session, loop, at_hand, tried)
+            return await run_checks(checks, context, observers, stopped)
 
         return Diagnosis(
             lambda stopped: until_healthy(lambda: once(stopped), question.wait, observers, stopped)
@@ -115,6 +120,7 @@ class Diagnostician:
         session: Session | None,
         loop: LoopFacts | None,
         at_hand: Health | None,
+        tried: Attempt | None = None,
     ) -> Context:
         candidates, number = question.candidates, question.connection
         held = through(session, candidates, number) if session is not None else None
@@ -128,7 +134,7 @@ class Diagnostician:
             if not _was_refused(question.client_id, target, session):
                 question = replace(question, client_id=attempt.client_id)
         else:
-            target = _likely(candidates)
+            target = tried.target if tried is not None else _likely(candidates)
         own_ports: set[int] = set()
         addresses = Shared(lambda: resolve(target.host, target.port, question.timeout))
         return Context(
@@ -142,6 +148,8 @@ class Diagnostician:
             probe=SharedProbe(
                 _known(attempt)
                 if attempt is not None
+                else _told(tried)
+                if tried is not None
                 else self._look(question, target, library, addresses, own_ports.add)
             ),
             addresses=addresses,
@@ -169,7 +177,7 @@ class Diagnostician:
         library: Library | None,
         addresses: Shared[tuple[Address, ...]],
         on_open: Callable[[int], None],
-    ) -> Callable[[Callable[[Stage], None]], Awaitable[Attempt]]:
+    ) -> Look:
         lowest, highest = library.speaks if library is not None else max(SPEAKS.values())
 
         async def look(on_stage: Callable[[Stage], None]) -> Attempt:
@@ -186,6 +194,38 @@ class Diagnostician:
                 )
 
         return look
+
+
+async def _take_part(session: Session | None, candidates: tuple[Target, ...]) -> Attempt | None:
+    """Wait for the next try of a resume that is under way at a target; return what came of it.
+
+    A look of one's own would open a second connection, for which the ID is in use. None if nothing
+    is resumed there, if it was given up, or if the notebook's loop is held up: then nobody else
+    connects.
+    """
+    connection = session.connection if session is not None else None
+    home = session.home if session is not None else None
+    if session is None or connection is None or home is None or not session.resuming.is_under_way:
+        return None
+    here = next((one for one in candidates if one.address == connection.plan.target.address), None)
+    if here is None:
+        return None
+    tried = asyncio.run_coroutine_threadsafe(session.resuming.next_try(), home)
+    try:
+        attempt = await asyncio.wait_for(asyncio.wrap_future(tried), RESUME_SECONDS)
+    except TimeoutError:
+        return None
+    return attempt and replace(attempt, target=here)
+
+
+def _told(attempt: Attempt) -> Look:
+    """Return a look that tells of a connection which somebody else opened or tried to open."""
+
+    async def look(on_stage: Callable[[Stage], None]) -> Attempt:
+        on_stage(attempt.stage)
+        return attempt
+
+    return look
 
 
 def _failed(session: Session | None) -> Attempt | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ibnb.tws.accounts import is_paper, mask
 from ibnb.tws.attempt import Attempt
+from ibnb.tws.notices import Code
 from ibnb.tws.target import Target
 
 from . import libraries
@@ -85,6 +86,7 @@ class Connection(Held):
     Attributes:
         ib: the library's own object, as the user has it.
         kept: what the `IB` object had when it lost its socket, until it is resumed.
+        is_silent: whether its gateway left heartbeats without an answer, and is not heard since.
     """
 
     def __init__(
@@ -107,6 +109,7 @@ class Connection(Held):
         self.plan = plan
         self.state = "opening"
         self.kept: Kept | None = None
+        self.is_silent = False
         self._again: dict[tuple[Any, ...], Request] = {}
         self._lost_because = ""
         self._others_open = others_open
@@ -263,9 +266,27 @@ class Connection(Held):
 
     def _go(self) -> None:
         self.opened_at = time.time()
-        self.lost, self.closed_because = None, ""
+        self.lost, self.closed_because, self.is_silent = None, "", False
         self._become("degraded" if self.missing else "ready")
         self.ib.connectedEvent.emit()
+
+    def answers_not(self) -> None:
+        """Take note that two heartbeats brought nothing."""
+        if not self.is_silent:
+            self.is_silent = True
+            self._on_change()
+
+    def answers_again(self) -> None:
+        """Take note that something came."""
+        if self.is_silent:
+            self.is_silent = False
+            self._on_change()
+
+    def _on_notice(self, req_id: int, code: int, text: str, *rest: Any) -> None:
+        super()._on_notice(req_id, code, text, *rest)
+        if code == Code.LINK_RESTORED_DATA_LOST and self.state in OPEN and self._hears:
+            # The gateway has forgotten what was subscribed to, and the socket was never lost.
+            ask_again(self.ib, take_down(self.ib, self.journal.requests.standing(self.number)))
 
     def _still_connected(self) -> None:
         if not self.ib.isConnected():

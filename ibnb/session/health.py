@@ -123,6 +123,8 @@ def _troubles(held: Held) -> list[str]:
     if link.broken_farms:
         count = len(link.broken_farms)
         troubles.append("a data farm is broken" if count == 1 else f"{count} data farms are broken")
+    if isinstance(held, Connection) and held.is_silent:
+        troubles.append("the gateway answers nothing")
     if held.missing:
         troubles.append(f"did not arrive: {', '.join(held.missing)}")
     return troubles

@@ -7,7 +7,13 @@ from __future__ import annotations
 
 import pytest
 from bare_gateway import BareGateway
-from bare_messages import ACCOUNT, ACCOUNT_SUMMARY, CANCEL_MARKET_DATA, MARKET_DATA
+from bare_messages import (
+    ACCOUNT,
+    ACCOUNT_SUMMARY,
+    CANCEL_MARKET_DATA,
+    CURRENT_TIME,
+    MARKET_DATA,
+)
 
 PREPARE = """
 from LIBRARY import *
@@ -264,3 +270,47 @@ def test_what_the_gateway_did_meanwhile_is_told(notebook_at):
         gateway.forget_orders()
         said = run("%ibconnect --resume")
         assert "is not among the gateway's orders any more" in said.stdout
+
+
+def test_data_is_asked_for_again_after_1101(notebook_at):
+    """The gateway lost its link and its subscriptions, and no socket: the same ticker goes on."""
+    with BareGateway() as gateway:
+        run = notebook_at(gateway)
+        run("ticker = ib.reqMktData(stock)\nwhile not ticker.last > 0: await asyncio.sleep(0.01)")
+        before = run.value("ticker.last")
+        gateway.notice(1100, "Connectivity between IBKR and TWS has been lost.")
+        gateway.notice(1101, "Connectivity has been restored - data lost.")
+        gateway.wait_for_frames(MARKET_DATA, 2)
+        run(f"while ticker.last == {before}: await asyncio.sleep(0.01)")
+        assert gateway.opened == 1
+        numbers = [fields[2] for fields in gateway.frames(MARKET_DATA)]
+        assert len(set(numbers)) == 1
+
+
+def test_a_half_open_connection_is_found_and_resumed(notebook_at):
+    """The gateway says nothing any more on an open socket: it is given up, and opened again."""
+    with BareGateway() as gateway:
+        run = notebook_at(gateway)
+        run(
+            "import ibnb.session.pulse as p\n"
+            "r.LISTEN, r.QUIET, p.APART = 0.1, 0.2, 0.2\n"
+            "current_app().session.resuming.begin(current_app().session.connection)"
+        )
+        gateway.unanswered = {CURRENT_TIME}
+        run("await asyncio.wait_for(back(1), 30)")
+        assert "nobody answered" in run.value("losses()[0].reason")
+        assert gateway.opened == 2
+
+
+def test_a_diagnosis_takes_part_in_a_resume(notebook_at):
+    """It opens no second socket, asks for the next try, and does not blame the client ID."""
+    with BareGateway(sync_delay=0.3) as gateway:
+        run = notebook_at(gateway)
+        run("r.DELAYS, r.LATER_DELAY = (60.0,), 60.0")
+        gateway.drop()
+        run("while state() != 'lost': await asyncio.sleep(0.01)")
+        said = run(f"%ibdiag {gateway.port} --static")
+        assert gateway.refused_326 == 0
+        assert gateway.connections == 2
+        assert run.value("state()") == "'ready'"
+        assert "Client ID already in use" not in said.everything

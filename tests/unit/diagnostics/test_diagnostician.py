@@ -12,10 +12,10 @@ import pytest
 import servers
 from servers import Server
 
-from ibnb.diagnostics import Diagnostician, Question, pace
-from ibnb.diagnostics.pace import FILE, PAUSE_SECONDS, Pace
-from ibnb.session import BadInputError, Plan, Session
+from ibnb.diagnostics import Diagnostician, Question
+from ibnb.session import BadInputError, Plan, Session, pace
 from ibnb.session.libraries import find_library
+from ibnb.session.pace import FILE, PAUSE_SECONDS, Pace
 from ibnb.simulator import SimulatedGateway
 from ibnb.tws.own import LOOPBACK
 from ibnb.tws.target import Target

@@ -10,8 +10,8 @@ from diagnosing import context
 from servers import Server
 
 from ibnb.diagnostics import Check, Diagnostician, Question, Result
-from ibnb.diagnostics.pace import PAUSE_SECONDS
 from ibnb.diagnostics.runner import run_checks
+from ibnb.session.pace import PAUSE_SECONDS
 from ibnb.tws.own import LOOPBACK
 from ibnb.tws.target import Target
 

@@ -1,4 +1,4 @@
-"""Keeping probes of one gateway apart: gateways wedge under bursts of connections."""
+"""Keeping probes and resumes apart at one gateway: gateways wedge under bursts of connections."""
 
 from __future__ import annotations
 
