@@ -149,7 +149,8 @@ def _forms(name: str) -> set[str]:
         plain = {case(one) for one in (name, *normal) for case in cases}
     forms = set(plain)
     for one in plain:
-        forms |= {repr(one)[1:-1], json.dumps(one)[1:-1]}
+        # Which quotes are escaped depends on those beside it.
+        forms |= {repr(one)[1:-1], repr(one + '"')[1:-2], json.dumps(one)[1:-1]}
         forms.add(one.encode("ascii", "backslashreplace").decode())
         forms.add(one.encode(errors="replace").decode("ascii", "backslashreplace"))
     return forms

@@ -3,7 +3,7 @@ import unicodedata
 
 import pytest
 from framing import VERSION, ZONE, encode
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ibnb.tws import accounts
@@ -168,6 +168,7 @@ ODD = st.builds(
 AROUND = st.text(" \t\n.,;:'\"()[]{}<>=|", min_size=1, max_size=9)
 
 
+@example("A00'A", ":", '"', str)
 @settings(deadline=None)
 @given(ODD, AROUND, AROUND, st.sampled_from([str, str.upper, str.lower, str.casefold]))
 def test_no_known_name_is_left_as_a_word_of_a_text(name, before, after, case):
