@@ -265,7 +265,7 @@ def _holders(context: Context) -> Holders:
 async def _is_refused(context: Context) -> bool:
     """Say whether the gateway refused the ID as in use: in this diagnosis, else to the notebook."""
     tried = context.failed
-    if context.probe.has_begun and not context.attached:
+    if (context.connects or context.probe.has_begun) and not context.attached:
         tried = await context.probe.attempt()
     return tried is not None and is_refusal_of(context.client_id, context.target, tried)
 
