@@ -24,6 +24,7 @@ from . import libraries, loops
 from .held import Address, Held, address_of
 from .imports import ImportHook
 from .opening import OpeningFailedError, watch_opening
+from .patches import Patches
 from .patience import OnWait, patiently
 from .quiet import Hush
 from .reach import Root
@@ -61,7 +62,7 @@ class Guard:
         self._reachable = reachable
         self._active = False
         self._hook = ImportHook(MODULES, self._wrap)
-        self._wrapped: list[tuple[Any, str, Any, Any]] = []
+        self._patches = Patches()
         self._interrupts: weakref.WeakKeyDictionary[Any, loops.Interrupt]
         self._interrupts = weakref.WeakKeyDictionary()
 
@@ -79,10 +80,7 @@ class Guard:
         self._session.holdings.ask_guard = lambda: None
         self._session.holdings.reachable = None
         self._hook.remove()
-        for cls, name, original, ours in self._wrapped:
-            if vars(cls).get(name) is ours:
-                setattr(cls, name, original)
-        self._wrapped.clear()
+        self._patches.restore()
         for held in self._session.holdings.all():
             held.unwatch()
 
@@ -120,9 +118,7 @@ class Guard:
     def _wrap(self, module: ModuleType) -> None:
         for name, make in (("connectAsync", self._guarded), ("connect", self._interruptible)):
             original = vars(module.IB)[name]
-            ours = make(original)
-            setattr(module.IB, name, ours)
-            self._wrapped.append((module.IB, name, original, ours))
+            self._patches.put(module.IB, name, make(original))
 
     def _guarded(self, original: Any) -> Any:
         signature = inspect.signature(original)

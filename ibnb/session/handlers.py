@@ -24,6 +24,7 @@ from . import libraries, loops
 from .errors import BlockingInHandler, BlockingOnThread, IbnbError
 from .imports import ImportHook
 from .layers import Layer, put_on, take_off
+from .patches import Patches
 
 MODULES = tuple(f"{name}.ib" for name in libraries.NAMES)
 KIND = "handlers"
@@ -68,38 +69,26 @@ class BlockingCalls:
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._loop = loop
         self._hook = ImportHook(MODULES, self._wrap)
-        self._wrapped: list[tuple[Any, str, Any, Any]] = []
+        self._patches = Patches()
 
     def enter(self) -> None:
         """Begin: libraries that are imported already, and those that will be."""
         self._hook.install()
         if self._loop is not None:
-            self._put_around(self._loop, "run_until_complete", _noting)
+            # On this one loop, over the method of its class.
+            noted = _noting(self._loop.run_until_complete)
+            self._patches.put(self._loop, "run_until_complete", noted)
 
     def leave(self) -> None:
         """Restore what was wrapped; where somebody wrapped it again, that stays."""
         self._hook.remove()
-        for owner, name, original, ours in self._wrapped:
-            if vars(owner).get(name) is not ours:
-                continue
-            if original is None:
-                delattr(owner, name)
-            else:
-                setattr(owner, name, original)
-        self._wrapped.clear()
-
-    def _put_around(self, loop: Any, name: str, around: Callable[[Any], Any]) -> None:
-        # On this one loop, over the method of its class.
-        ours = around(getattr(loop, name))
-        self._wrapped.append((loop, name, vars(loop).get(name), ours))
-        setattr(loop, name, ours)
+        self._patches.restore()
 
     def _wrap(self, module: ModuleType) -> None:
         # The library's own blocking requests look `run` up in `util`; users call `IB.run`.
         noted = _noting(module.util.run)
         for owner, ours in ((module.util, noted), (module.IB, staticmethod(noted))):
-            self._wrapped.append((owner, "run", vars(owner)["run"], ours))
-            owner.run = ours
+            self._patches.put(owner, "run", ours)
 
 
 def watch_handlers(ib: Any, refused: Refused = lambda _error: None) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from . import libraries
 from .imports import ImportHook
+from .patches import Patches
 from .reach import Modules, frames_of
 from .runs import EARLY, context_from, is_unmarked, mark
 from .succession import Succession
@@ -35,7 +36,7 @@ class Origins:
         self._succession = succession
         self._loop = loop
         self._hook = ImportHook((libraries.EMITTER,), self._wrap_events)
-        self._wrapped: list[tuple[Any, str, Any, Any]] = []
+        self._patches = Patches()
 
     def enter(self) -> None:
         """Begin; what is under way already comes from before."""
@@ -55,20 +56,11 @@ class Origins:
     def leave(self) -> None:
         """Restore what was wrapped; where somebody wrapped it again, that stays."""
         self._hook.remove()
-        for owner, name, original, ours in self._wrapped:
-            if vars(owner).get(name) is not ours:
-                continue
-            if original is None:
-                delattr(owner, name)
-            else:
-                setattr(owner, name, original)
-        self._wrapped.clear()
+        self._patches.restore()
 
     def _put(self, owner: Any, name: str, around: Any) -> None:
         original = getattr(owner, name)
-        ours = functools.wraps(original)(around(original))
-        self._wrapped.append((owner, name, vars(owner).get(name), ours))
-        setattr(owner, name, ours)
+        self._patches.put(owner, name, functools.wraps(original)(around(original)))
 
     def _starting(self, original: Any) -> Any:
         runs = self._succession.runs

@@ -528,3 +528,44 @@ def test_an_error_of_this_side_is_not_blamed_on_the_network(notebook, gateway, l
         f"ib.connect('127.0.0.1', {gateway.port}, 7)"
     )
     assert run.error_name == "RuntimeError", run.everything
+
+
+OFFICIAL = """
+import asyncio, threading
+from ibapi.client import EClient
+from ibapi.wrapper import EWrapper
+class App(EWrapper, EClient):
+    def __init__(self): EClient.__init__(self, self)
+app = App(); app.connect('127.0.0.1', {port}, 7)
+threading.Thread(target=app.run, daemon=True).start()
+"""
+BY_HAND = """
+import socket, struct
+sock = socket.create_connection(('127.0.0.1', {port}))
+def send(body, prefix=b''): sock.sendall(prefix + struct.pack('>I', len(body)) + body)
+send(b'v157..176', b'API\\0'); sock.recv(4096)
+send(b'71\\x002\\x007\\x00\\x00'); sock.recv(4096)
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "said", "end"),
+    [
+        (OFFICIAL, "the variable `app`, connected with ibapi", "app.disconnect()"),
+        (
+            BY_HAND,
+            "this kernel itself, through a connection that ibnb does not know",
+            "sock.close()",
+        ),
+    ],
+    ids=["ibapi", "a socket"],
+)
+def test_who_has_an_id_here_otherwise(notebook, bare_gateway, library, *, source, said, end):
+    """IBKR's own client, or a socket of the notebook's code: the error says that it is here."""
+    notebook.run(f"%load_ext ibnb\nfrom {library} import IB")
+    assert notebook.run(source.format(port=bare_gateway.port)).status == "ok"
+    bare_gateway.wait_for_clients(7)
+    run = notebook.run(f"IB().connect('127.0.0.1', {bare_gateway.port}, 7, timeout=0.5)")
+    assert run.error_name == "ConnectFailed", run.everything
+    assert said in " ".join(run.error.split())
+    assert notebook.run(end).status == "ok"
