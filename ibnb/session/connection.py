@@ -86,6 +86,7 @@ class Connection(Held):
     Attributes:
         ib: the library's own object, as the user has it.
         kept: what the `IB` object had when it lost its socket, until it is resumed.
+        known_at: as of when it shows what a resume did not bring; 0 if it brought all.
         is_silent: whether its gateway left heartbeats without an answer, and is not heard since.
     """
 
@@ -110,6 +111,7 @@ class Connection(Held):
         self.state = "opening"
         self.kept: Kept | None = None
         self.is_silent = False
+        self.known_at = 0.0
         self._again: dict[tuple[Any, ...], Request] = {}
         self._lost_because = ""
         self._others_open = others_open
@@ -176,6 +178,8 @@ class Connection(Held):
             self._become("lost")
             raise
         self.kept = None
+        since = self.lost.time if self.lost is not None else 0.0
+        self.known_at = (self.known_at or since) if self.missing else 0.0
         self._go()
         # A handler of the user's that subscribes when it is connected has done so by now.
         standing = self.journal.requests.standing(self.number)

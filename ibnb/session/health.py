@@ -14,7 +14,8 @@ from . import libraries
 from .connection import Connection
 from .door import orders_locked
 from .held import OPEN, Held, State
-from .losses import CLOSED
+from .losses import CLOSED, clock
+from .pulse import heard_ago
 
 LAST_NOTICES = 5
 GONE = frozenset({"lost", "closed"})
@@ -27,7 +28,8 @@ class Health:
     `reason` says why the state is not ``ready``, and `changed_at` since when it is what it is.
     `kind` is paper or live once accounts are known. `stale` tells an `ib` that a later connection
     replaced. `orders` says what may be sent. `by_user` tells a connection that the user's own code
-    opened from the session.
+    opened from the session. `heard_ago` is how many seconds ago the last byte came, None without a
+    connection.
     """
 
     state: State
@@ -46,6 +48,7 @@ class Health:
     notices: tuple[Notice, ...] = ()
     missing: tuple[str, ...] = ()
     by_user: bool = False
+    heard_ago: float | None = field(default=None, compare=False)
 
     @property
     def is_open(self) -> bool:
@@ -86,6 +89,7 @@ def health_of(held: Held) -> Health:
         notices=held.journal.over(held.number)[-LAST_NOTICES:],
         missing=held.missing if held.is_open else (),
         by_user=session is None,
+        heard_ago=heard_ago(ib) if connected else None,
     )
 
 
@@ -126,7 +130,9 @@ def _troubles(held: Held) -> list[str]:
     if isinstance(held, Connection) and held.is_silent:
         troubles.append("the gateway answers nothing")
     if held.missing:
-        troubles.append(f"did not arrive: {', '.join(held.missing)}")
+        known = held.known_at if isinstance(held, Connection) else 0.0
+        still = f", shown as of {clock(known)}" if known else ""
+        troubles.append(f"did not arrive: {', '.join(held.missing)}{still}")
     return troubles
 
 
@@ -161,6 +167,7 @@ def foreign_health(ib: Any) -> Health:
         kind=_kind(accounts),
         orders="locked" if orders_locked(ib) else "unlocked",
         by_user=True,
+        heard_ago=heard_ago(ib),
     )
 
 

@@ -116,7 +116,7 @@ class BadgeView:
     `kind` is ``PAPER``, ``LIVE`` or what is known instead; `orders` speaks of a live account's
     order lock. `facts` are short and in the order of their weight; `reason` says why
     the state is not ready, `ended` since when a connection is gone, and `replaced` by what a stale
-    connection was replaced.
+    connection was replaced. `heard` says how long before the last byte came.
     """
 
     mark: Mark
@@ -134,6 +134,7 @@ class BadgeView:
     opened: str
     ended: str
     as_of: str
+    heard: str = ""
 
 
 def row_of(check: Check, result: Result, *, show_accounts: bool = False) -> Row:
@@ -222,6 +223,7 @@ def badge_view(
         ),
         notices=_notices(health.notices, show_accounts=show_accounts),
         opened=_clock(health.opened_at) if health.opened_at else "",
+        heard=f"{words.duration(health.heard_ago)} before" if health.heard_ago is not None else "",
         ended=clock(health.changed_at) if health.changed_at and health.state in ENDED else "",
         as_of=_clock(time.time() if now is None else now),
     )
