@@ -7,8 +7,7 @@ else
 BIN := $(VENV)/bin
 endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# Tests wait for a third of their time: one worker more than there are cores.
-WORKERS ?= $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
+WORKERS ?= $(shell $(PYTHON) -c "import os; print(os.cpu_count() or 1)")
 SIDE_BY_SIDE := --numprocesses $(WORKERS) --dist worksteal
 
 .PHONY: demo test benchmark clean

@@ -19,7 +19,7 @@ STATUSES = {"pass", "warn", "fail", "skip", "crash"}
 
 def diag(target, *options, **settings):
     """Diagnose with `--json`, and return the document and the exit status."""
-    ended = ibnb("diag", target, "--json", "--timeout", "1", *options, **settings)
+    ended = ibnb("diag", target, "--json", "--timeout", "2", *options, **settings)
     assert ended.stderr == ""
     document = json.loads(ended.stdout)
     check_format(document)
@@ -231,7 +231,7 @@ SAYING_ACCOUNTS = {
 def test_no_account_number_is_shown(script, options):
     """Accounts are masked in JSON and in text, wherever a gateway may put them."""
     with Server(script) as server:
-        words = ["diag", at(server.port), "--expect", "paper", "--timeout", "1", *options]
+        words = ["diag", at(server.port), "--expect", "paper", "--timeout", "2", *options]
         shown = ibnb(*words).stdout
     assert "verdict" in shown
     assert LIVE not in shown

@@ -353,7 +353,7 @@ async def test_a_diagnosis_is_repeated_until_the_gateway_is_well(session):
     """It goes on after a failure, tells what it found, and ends as soon as all is well."""
     waits = Waits()
     with SimulatedGateway(faults=["stall-ready"]) as gateway:
-        asked = Question((Target(LOOPBACK, gateway.port),), 41, timeout=0.5, wait=PATIENCE)
+        asked = Question((Target(LOOPBACK, gateway.port),), 41, timeout=2.0, wait=PATIENCE)
         started = Diagnostician().start(asked, session, None, [waits])
         assert await asyncio.to_thread(waits.waits.wait, PATIENCE)
         gateway.set_faults([])
@@ -369,7 +369,7 @@ async def test_a_repeated_diagnosis_ends_when_the_time_is_up(session):
     """With no time left the last report is the answer; nothing hammers the gateway meanwhile."""
     waits = Waits()
     with Server(servers.closing) as server:
-        asked = Question((Target(LOOPBACK, server.port),), 41, timeout=0.5, wait=0.5)
+        asked = Question((Target(LOOPBACK, server.port),), 41, timeout=5.0, wait=0.5)
         begun = time.monotonic()
         started = Diagnostician().start(asked, session, None, [waits])
         report = await asyncio.wait_for(asyncio.wrap_future(started), PATIENCE)
