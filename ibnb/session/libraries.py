@@ -226,7 +226,15 @@ def connected_objects(
     connections = {id(ib.client.conn) for ib in known}
     protocols = (transport.get_protocol() for transport in transports)
     behind = (_ib_behind(one) for one in protocols if id(one) not in connections)
-    found = {id(one): one for one in (*candidates, *behind) if is_ib(one) and has_socket(one)}
+    kinds: dict[type, bool] = {}
+    found = {}
+    for one in (*candidates, *behind):
+        # A notebook has many variables, and few kinds of them.
+        kind = type(one)
+        if kind not in kinds:
+            kinds[kind] = is_ib(one)
+        if kinds[kind] and has_socket(one):
+            found[id(one)] = one
     return tuple(found.values())
 
 
