@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ibnb.knowledge import Situation
 from ibnb.session import BadInputError, Health, Session
@@ -104,9 +105,10 @@ class Diagnostician:
             BadInputError: a check that was asked for does not exist.
         """
         checks = question.checks()
+        connects = any(check.id == CONNECTING for check in checks)
 
         async def once(stopped: asyncio.Event) -> Report:
-            tried = await _take_part(session, question.candidates)
+            tried = await _take_part(session, question.candidates, stopped) if connects else None
             context = self._context(question, session, loop, at_hand, tried)
             return await run_checks(checks, context, observers, stopped)
 
@@ -196,12 +198,14 @@ class Diagnostician:
         return look
 
 
-async def _take_part(session: Session | None, candidates: tuple[Target, ...]) -> Attempt | None:
+async def _take_part(
+    session: Session | None, candidates: tuple[Target, ...], stopped: asyncio.Event
+) -> Attempt | None:
     """Wait for the next try of a resume that is under way at a target; return what came of it.
 
     A look of one's own would open a second connection, for which the ID is in use. None if nothing
-    is resumed there, if it was given up, or if the notebook's loop is held up: then nobody else
-    connects.
+    is resumed there, if it was given up, if the notebook's loop is held up: then nobody else
+    connects; or if the diagnosis is stopped first.
     """
     connection = session.connection if session is not None else None
     home = session.home if session is not None else None
@@ -210,11 +214,15 @@ async def _take_part(session: Session | None, candidates: tuple[Target, ...]) ->
     here = next((one for one in candidates if one.address == connection.plan.target.address), None)
     if here is None:
         return None
-    tried = asyncio.run_coroutine_threadsafe(session.resuming.next_try(), home)
-    try:
-        attempt = await asyncio.wait_for(asyncio.wrap_future(tried), RESUME_SECONDS)
-    except TimeoutError:
+    tried = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(session.resuming.next_try(), home))
+    stopping = asyncio.ensure_future(stopped.wait())
+    waits: set[asyncio.Future[Any]] = {tried, stopping}
+    await asyncio.wait(waits, timeout=RESUME_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not tried.done():
+        tried.cancel()
         return None
+    attempt = tried.result()
     return attempt and replace(attempt, target=here)
 
 

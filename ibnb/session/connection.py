@@ -168,12 +168,13 @@ class Connection(Held):
         self._become("resuming")
         expected = replace(self.plan.target, expects="live" if self.kind_is_live else "paper")
         try:
-            with shadowed(self.ib, self._still_resuming) as fresh:
+            with shadowed(self.ib) as fresh:
                 await self._bring_up(expected, kept, fresh)
             kept = self.kept or kept
             changed = take_over(self.ib, fresh, kept, self._unknown())
         except BaseException:
             self.attempt = before
+            self._fail_pending("The connection was lost, and could not be resumed.")
             await libraries.close(self.ib)
             self._become("lost")
             raise
@@ -201,9 +202,9 @@ class Connection(Held):
 
     def _still_resuming(self) -> ConnectFailed:
         fact = (
-            f"The connection to {where(self.address)} was lost and is being opened again. Orders, "
-            "and requests for what it is told again, wait until all of that is known: nothing was "
-            "sent. Try again in a moment."
+            f"The connection to {where(self.address)} was lost and is being opened again. Orders "
+            "wait until positions and open orders are known: nothing was sent. Try again in a "
+            "moment."
         )
         return ConnectFailed("not-connected", (fact,))
 

@@ -169,7 +169,7 @@ def check_orders(ib: Any, objection: Callable[[], Exception | None]) -> None:
 
     def place_checked(layer: Layer) -> Any:
         def place(order_id: Any, contract: Any, order: Any, *rest: Any) -> Any:
-            error = None if _is_what_if(order) else objection()
+            error = None if is_what_if(order) else objection()
             if error is not None:
                 raise error
             return layer.inner(order_id, contract, order, *rest)
@@ -195,6 +195,7 @@ def check_no_orders(ib: Any) -> None:
         take_off(ib.client, name, RUNS)
 
 
-def _is_what_if(order: Any) -> bool:
+def is_what_if(order: Any) -> bool:
+    """Say whether the libraries will send an order as one that is only answered."""
     # What the libraries write as 1: the gateway takes anything else, "True" too, for an order.
     return order.whatIf is True or str(order.whatIf) == "1"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from . import harness, libraries
@@ -25,19 +26,24 @@ SYNCHRONISED = frozenset(
     }
 )
 """The messages of which a synchronisation consists."""
-ASKED_BY_NAME = frozenset({"positions", "openOrders", "completedOrders", "accountValues"})
-"""The library's own names for requests whose answers tell no number."""
+HELD_BACK = (
+    *("reqPositions", "reqOpenOrders", "reqAllOpenOrders", "reqCompletedOrders", "reqExecutions"),
+    *("reqAccountUpdates", "reqAccountUpdatesMulti", "reqAccountSummary"),
+)
+"""The requests whose answers are such messages."""
+ORDER = "placeOrder"
 
 
 @contextlib.contextmanager
-def shadowed(ib: Any, refusal: Callable[[], Exception]) -> Iterator[Any]:
+def shadowed(ib: Any) -> Iterator[Any]:
     """Yield an `IB` object that gets what the gateway tells in a synchronisation, in place of `ib`.
 
     It sends over the client of `ib`. A request of the user's for the same, whose answer could not
-    be told from the synchronisation's, raises what `refusal` makes.
+    be told from the synchronisation's, is sent when all of it came. So is a what-if order, of
+    which the answer is an open order; no other order is expected here.
     """
     shadow = libraries.ib_class(ib)()
-    own_client, shadow.client = shadow.client, ib.client
+    own_client, shadow.client = shadow.client, _Sender(ib.client)
     shadow.wrapper.clientId, shadow.TimezoneTWS = ib.wrapper.clientId, ib.TimezoneTWS
     pending = harness.track_requests(shadow)
     decoder, connection = ib.client.decoder, ib.client.conn
@@ -47,25 +53,57 @@ def shadowed(ib: Any, refusal: Callable[[], Exception]) -> Iterator[Any]:
             if not future.done():
                 future.set_exception(ConnectionError("Socket disconnect"))
 
-    def starting(layer: Layer) -> Any:
-        def start(key: Any, *args: Any, **kwargs: Any) -> Any:
-            if key in ASKED_BY_NAME:
-                raise refusal()
-            return layer.inner(key, *args, **kwargs)
-
-        return start
-
-    put_on(ib.wrapper, "startReq", KIND, starting)
     connection.disconnected.connect(lost)
     decoder.wrapper = _Router(ib.wrapper, shadow.wrapper, pending)
     try:
-        yield shadow
+        with _held_back(ib.client):
+            yield shadow
     finally:
         decoder.wrapper = ib.wrapper
         connection.disconnected.disconnect(lost)
-        take_off(ib.wrapper, "startReq", KIND)
         # Whoever drops an `IB` closes its client: this one's must be its own again by then.
         shadow.client = own_client
+
+
+@contextlib.contextmanager
+def _held_back(client: Any) -> Iterator[None]:
+    """Hold back what is requested, and send it at the end unless that is an exception."""
+    held: list[Callable[[], Any]] = []
+
+    def holding(layer: Layer) -> Any:
+        def hold(*args: Any, **kwargs: Any) -> None:
+            held.append(partial(layer.inner, *args, **kwargs))
+
+        return hold
+
+    def placing(layer: Layer) -> Any:
+        def place(order_id: Any, contract: Any, order: Any, *rest: Any) -> Any:
+            call = partial(layer.inner, order_id, contract, order, *rest)
+            return held.append(call) if harness.is_what_if(order) else call()
+
+        return place
+
+    for name in HELD_BACK:
+        put_on(client, name, KIND, holding)
+    put_on(client, ORDER, KIND, placing)
+    try:
+        yield
+    finally:
+        for name in (*HELD_BACK, ORDER):
+            take_off(client, name, KIND)
+    for call in held:
+        call()
+
+
+class _Sender:
+    """Stands for a client: what a synchronisation asks for over it is not held back."""
+
+    def __init__(self, client: Any) -> None:
+        vars(self).update({name: getattr(client, name) for name in HELD_BACK})
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
 
 
 class _Router:

@@ -314,3 +314,68 @@ def test_a_diagnosis_takes_part_in_a_resume(notebook_at):
         assert gateway.connections == 2
         assert run.value("state()") == "'ready'"
         assert "Client ID already in use" not in said.everything
+
+
+ASKED_MEANWHILE = {
+    "positions": "sorted(p.contract.symbol for p in await ib.reqPositionsAsync())",
+    # One after the other: the libraries take both answers for one.
+    "open orders": (
+        "[t.contract.symbol for t in await ib.reqOpenOrdersAsync()], "
+        "[t.contract.symbol for t in await ib.reqAllOpenOrdersAsync()]"
+    ),
+    "what if": "(await ib.whatIfOrderAsync(stock, LimitOrder('BUY', 1, 1))).initMarginChange",
+    "completed orders": "await ib.reqCompletedOrdersAsync(False)",
+    "executions": "await ib.reqExecutionsAsync()",
+    "account updates": "await ib.reqAccountUpdatesAsync('DU1234567')",
+    "updates of an account": "await ib.reqAccountUpdatesMultiAsync('DU1234567')",
+    "account summary": "[v.value for v in await ib.accountSummaryAsync()]",
+    "contract details": "len(await ib.reqContractDetailsAsync(stock))",
+}
+
+
+def test_what_is_asked_during_a_resume_is_answered(notebook_at):
+    """Code that waits for `isConnected` and goes on gets what it would get of the plain library."""
+    with BareGateway(positions={"AAPL": 5, "MSFT": 2}) as gateway:
+        run = notebook_at(gateway)
+        run(
+            "buy('MINE')\n"
+            "answers = {}\n"
+            "async def ask(name, question): answers[name] = await question()\n"
+            + "\n".join(
+                f"async def question{number}(): return {source}"
+                for number, source in enumerate(ASKED_MEANWHILE.values())
+            )
+        )
+        gateway.wait_for_orders(1)
+        asked = ", ".join(
+            f"ask({name!r}, question{number})" for number, name in enumerate(ASKED_MEANWHILE)
+        )
+        gateway.sync_delay = 0.5
+        gateway.drop()
+        run(
+            "while state() != 'resuming' or not ib.isConnected(): await asyncio.sleep(0.01)\n"
+            f"await asyncio.wait_for(asyncio.gather({asked}), 30)"
+        )
+        during = run.value("sorted(answers.items())")
+        run("await asyncio.wait_for(back(1), 30); answers.clear()")
+        run(f"await asyncio.wait_for(asyncio.gather({asked}), 30)")
+        assert during == run.value("sorted(answers.items())")
+        assert "('positions', ['AAPL', 'MSFT'])" in during
+        assert gateway.opened == 2
+
+
+def test_what_is_asked_during_a_resume_that_fails_fails(notebook_at):
+    """It does not wait for ever: the second loss is told to it."""
+    with BareGateway(positions={"AAPL": 5}) as gateway:
+        run = notebook_at(gateway)
+        gateway.unanswered = {ACCOUNT}
+        gateway.drop()
+        run(
+            "while state() != 'resuming' or not ib.isConnected(): await asyncio.sleep(0.01)\n"
+            "asking = asyncio.ensure_future(ib.reqPositionsAsync())\nawait asyncio.sleep(0.1)"
+        )
+        gateway.unanswered = set()
+        gateway.drop()
+        run("await asyncio.wait([asking], timeout=30)")
+        assert "ConnectionError" in run.value("repr(asking.exception())")
+        run("await asyncio.wait_for(back(1), 30); assert ib.positions()")
