@@ -22,6 +22,7 @@ from .errors import ConnectFailed, OrdersLocked
 from .held import OPEN, Address, Held, address_of
 from .journal import Journal
 from .kept import (
+    DATA,
     ORDERS,
     Kept,
     ask_again,
@@ -32,6 +33,7 @@ from .kept import (
     keep_no_events,
     keep_state,
     next_number,
+    superseded,
     take_down,
     take_over,
 )
@@ -183,8 +185,11 @@ class Connection(Held):
         self.known_at = (self.known_at or since) if self.missing else 0.0
         self._go()
         # A handler of the user's that subscribes when it is connected has done so by now.
-        standing = self.journal.requests.standing(self.number)
-        again = ask_again(self.ib, kept, standing)
+        anew = superseded(kept, self.journal.requests.standing(self.number))
+        for one in anew:
+            if one.req_id is not None:
+                self.journal.requests.end(self.number, one.req_id)
+        again = ask_again(self.ib, kept, anew)
         self._again = {what_is_asked(one): one for one in kept.requests}
         return Resumed(again, changed)
 
@@ -290,8 +295,10 @@ class Connection(Held):
     def _on_notice(self, req_id: int, code: int, text: str, *rest: Any) -> None:
         super()._on_notice(req_id, code, text, *rest)
         if code == Code.LINK_RESTORED_DATA_LOST and self.state in OPEN and self._hears:
-            # The gateway has forgotten what was subscribed to, and the socket was never lost.
-            ask_again(self.ib, take_down(self.ib, self.journal.requests.standing(self.number)))
+            # The socket was never lost.
+            standing = self.journal.requests.standing(self.number)
+            lost = tuple(one for one in standing if one.method in DATA)
+            ask_again(self.ib, take_down(self.ib, lost))
 
     def _still_connected(self) -> None:
         if not self.ib.isConnected():

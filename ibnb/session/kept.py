@@ -24,6 +24,13 @@ KIND = "resume"
 ACCOUNT, SUMMARY = "reqAccountUpdates", "reqAccountSummary"
 SYNCHRONISED = frozenset({ACCOUNT, SUMMARY})
 """What stands and is requested again by the synchronisation itself."""
+DATA = frozenset(
+    {
+        *("reqMktData", "reqTickByTickData", "reqMktDepth", "reqRealTimeBars", "reqHistoricalData"),
+        *("reqScannerSubscription", "reqMarketDataType"),
+    }
+)
+"""What a gateway forgets with its link, and tells by notice 1101; accounts it goes on with."""
 ORDERS = frozenset({"open orders", "completed orders"})
 """What a synchronisation fetches of the gateway's orders."""
 STATE = frozenset(
@@ -188,19 +195,26 @@ def cancel_twin(ib: Any, twin: Request) -> None:
     getattr(ib.client, name)(twin.req_id, **deep)
 
 
-def ask_again(ib: Any, kept: Kept, standing: Collection[Request] = ()) -> tuple[str, ...]:
+def superseded(kept: Kept, standing: Collection[Request]) -> tuple[Request, ...]:
+    """Return what need not be asked for again, as code of the user's has asked for it anew."""
+    numbers = {request.req_id for request in kept.requests}
+    asked = {what_is_asked(one) for one in standing if one.req_id not in numbers}
+    return tuple(one for one in kept.requests if what_is_asked(one) in asked)
+
+
+def ask_again(ib: Any, kept: Kept, but: Collection[Request] = ()) -> tuple[str, ...]:
     """Ask again for what an `IB` object was subscribed to; return what that is, for people.
 
     Under the same numbers: they belong to the socket, and the objects that the user has know them.
-    What stands already, since a handler of the user's asked for it itself, is not asked for twice.
+    All `but` what is superseded, of which the numbers are forgotten.
     """
+    for one in but:
+        ib.wrapper.reqId2Ticker.pop(one.req_id, None)
     for ticker in ib.wrapper.tickers.values():
         # The last ones before the loss were delivered.
         for name in ("ticks", "tickByTicks", "domTicks"):
             getattr(ticker, name, []).clear()
-    numbers = {request.req_id for request in kept.requests}
-    asked = {what_is_asked(one) for one in standing if one.req_id not in numbers}
-    again = [one for one in kept.requests if what_is_asked(one) not in asked]
+    again = [one for one in kept.requests if one not in but]
     # What comes after it depends on it, delayed data as live ones.
     for request in sorted(again, key=lambda one: one.method != MARKET_DATA_TYPE):
         _put_back(ib, kept, request)

@@ -76,6 +76,8 @@ class BareGateway:
         positions: quantity by symbol; by account and symbol if the accounts differ.
         sync_delay: seconds until what a session begins with is answered: positions, orders, ...
         first_id: the order ID that a session begins with; 0 for one above those it used.
+        version: the server version.
+        held_for: so many of the next clients find their ID in use.
     """
 
     def __init__(
@@ -95,6 +97,8 @@ class BareGateway:
         positions=(),
         sync_delay=0.0,
         first_id=0,
+        version=VERSION,
+        held_for=0,
     ):
         self.accounts = accounts
         self.known = dict(known)
@@ -109,6 +113,8 @@ class BareGateway:
         self.positions = dict(positions)
         self.sync_delay = sync_delay
         self.first_id = first_id
+        self.version = version
+        self.held_for = held_for
         self.stuck = stuck
 
         self.connections = 0
@@ -276,9 +282,11 @@ class BareGateway:
 
     def __repr__(self):
         """Say what came of it, for a test that fails."""
+        failed = f", failed {self.failures}" if self.failures else ""
         return (
             f"<BareGateway {self.port}: open {self.open_clients}, {self.opened} opened, "
-            f"{self.refused_326} refused, {len(self.orders)} orders, told {self.codes_told()}>"
+            f"{self.refused_326} refused, {len(self.orders)} orders, told {self.codes_told()}"
+            f"{failed}>"
         )
 
     # Its threads.
@@ -337,12 +345,15 @@ class BareGateway:
         read_frame(session.sock)
         with self._changed:
             self._changed.wait_for(lambda: not (self.stuck and self._accepting))
-        session.send(encode(VERSION, ZONE))
+        session.send(encode(self.version, ZONE))
         fields = self._take(session)
         assert fields[0] == str(messages.START_API), fields
         client_id = int(fields[2])
         with self._changed:
             is_free = self._changed.wait_for(lambda: client_id not in self._holders, A_MOMENT)
+            if self.held_for:
+                self.held_for -= 1
+                is_free = False
             if is_free:
                 session.client_id = client_id
                 self._holders[client_id] = session
