@@ -15,7 +15,7 @@ import time
 from kernels import LIBRARY, Kernel
 from measuring import MeasuringFailedError, Row, in_turn, shown
 
-from ibnb.session.libraries import SPEAKS
+from ibnb.session.library.libraries import SPEAKS
 from ibnb.simulator.process import SimulatorProcess, start_simulator
 from ibnb.tws.attempt import cause
 from ibnb.tws.probe import probe

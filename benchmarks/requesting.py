@@ -17,8 +17,8 @@ from typing import Any
 from kernels import LIBRARY
 from measuring import Row, against, in_turn
 
-from ibnb.session.door import lock_orders
-from ibnb.session.requests import RequestJournal
+from ibnb.session.library.order_lock import lock_orders
+from ibnb.session.records.requests import RequestJournal
 from ibnb.simulator.process import start_simulator
 
 BUDGET, MORE, MORE_TO_READ = 1.2, 10e-6, 30e-6

@@ -202,7 +202,7 @@ async def explain_async(query: str | int) -> Explanation:
 
 
 def _run(answer: Coroutine[Any, Any, _T]) -> _T:
-    from .session.loops import current_loop, patch_loop, run
+    from .session.notebook.event_loop import current_loop, patch_loop, run
 
     if current_loop().is_running():
         patch_loop()

@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ibnb.options import SIMULATOR
-from ibnb.session import (
+from .options import SIMULATOR
+from .session import (
     BadInputError,
     Closed,
     Health,
@@ -24,23 +24,23 @@ from ibnb.session import (
     stable_client_id,
     survey,
 )
-from ibnb.session.client_id import AUTO
-from ibnb.session.held import Address
-from ibnb.session.leases import LeaseStore, SqliteLeases, Tenant, say_not_remembered
-from ibnb.session.libraries import find_library, is_ib
-from ibnb.session.loops import inspect_loop, patch_loop, run
-from ibnb.session.losses import where
-from ibnb.settings import IbSettings, apply_environment, check_seconds, state_folder
-from ibnb.situations import Asked, asking, diagnosed, situation_of
-from ibnb.tws.target import BadTargetError, Expectation, Target, parse_target
-from ibnb.wishes import Place, Wish
+from .session.client_ids.ids import AUTO
+from .session.client_ids.leases import LeaseStore, SqliteLeases, Tenant, say_not_remembered
+from .session.library.libraries import find_library, is_ib
+from .session.notebook.event_loop import inspect_loop, patch_loop, run
+from .session.reconnect.disconnects import where
+from .session.tracked import Address
+from .settings import IbSettings, apply_environment, check_seconds, state_folder
+from .situations import Asked, asking, diagnosed, situation_of
+from .tws.target import BadTargetError, Expectation, Target, parse_target
+from .wishes import Place, Wish
 
 if TYPE_CHECKING:
-    from ibnb.diagnostics import Diagnosis, Diagnostician, Observer, Question
-    from ibnb.knowledge import Explanation, Situation
-    from ibnb.session.pace import Pace
-    from ibnb.simulator.process import SimulatorProcess
-    from ibnb.tws.notices import Notice
+    from .diagnostics import Diagnosis, Diagnostician, Observer, Question
+    from .knowledge import Explanation, Situation
+    from .session.reconnect.throttle import Pace
+    from .simulator.process import SimulatorProcess
+    from .tws.notices import Notice
 
 USUAL_WAIT_SECONDS = 10.0
 AFTER_CRASH_SECONDS = 90.0
@@ -84,7 +84,7 @@ class App:
     def pace(self) -> Pace:
         """What keeps the probes and the resumes of this machine's programs apart."""
         if self._pace is None:
-            from ibnb.session.pace import Pace
+            from .session.reconnect.throttle import Pace
 
             self._pace = Pace(self._state())
         return self._pace
@@ -216,8 +216,8 @@ class App:
         Raises:
             BadInputError: the wish or a check's name makes no sense.
         """
-        from ibnb.diagnostics import Question
-        from ibnb.knowledge import Situation
+        from .diagnostics import Question
+        from .knowledge import Situation
 
         candidates = self._own_targets(wish) if wish.target is None else ()
         candidates = candidates or self.candidates(wish)
@@ -243,7 +243,7 @@ class App:
     def start_diagnosis(self, question: Question, observers: Sequence[Observer] = ()) -> Diagnosis:
         """Start a diagnosis on a thread of its own; observers are called on that thread."""
         if self._diagnostician is None:
-            from ibnb.diagnostics import Diagnostician
+            from .diagnostics import Diagnostician
 
             self._diagnostician = Diagnostician(pace=self.pace)
         loop = inspect_loop() if self.place.in_notebook else None
@@ -260,9 +260,9 @@ class App:
             UnknownQueryError: the words match nothing.
             NoErrorYetError: the latest was asked for, and there was none.
         """
-        from ibnb.knowledge import UnknownQueryError, explain
-        from ibnb.knowledge.lookup import LONGEST_NUMBER
-        from ibnb.ui.foreign import masked
+        from .knowledge import UnknownQueryError, explain
+        from .knowledge.lookup import LONGEST_NUMBER
+        from .ui.foreign import masked
 
         if query is None or query == "":
             return self._explain_latest()
@@ -284,7 +284,7 @@ class App:
         self._latest, self._heard = explanation, self.session.journal.count
 
     def _explain_latest(self) -> Explanation:
-        from ibnb.knowledge import severity_of
+        from .knowledge import severity_of
 
         # What came since, while no cell ran, has no card: it is later than what has one.
         heard = self.session.journal.since(self._heard)
@@ -309,14 +309,14 @@ class App:
 
     def explain_notice(self, notice: Notice) -> Explanation:
         """Return the explanation of a notice that this notebook received."""
-        from ibnb.diagnostics.live import explain_notice
+        from .diagnostics.live import explain_notice
 
         explanation = explain_notice(notice, self.session.journal)
         return self._in_situation(replace(explanation, connection=notice.connection))
 
     async def with_evidence(self, *explanations: Explanation) -> list[Explanation]:
         """Return explanations with what the checks that their pages name find now."""
-        from ibnb.evidence import with_evidence
+        from .evidence import with_evidence
 
         return await with_evidence(self, explanations)
 
@@ -387,7 +387,7 @@ class App:
         return check_seconds("timeout", wish.timeout)
 
     def _own_simulator(self) -> str:
-        from ibnb.simulator.process import start_simulator
+        from .simulator.process import start_simulator
 
         if self._simulator is None or not self._simulator.is_running:
             self._simulator = start_simulator()

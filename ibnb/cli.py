@@ -10,23 +10,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ibnb.options import demo_parser, diagnose_parser, explain_parser, simulate_parser
-from ibnb.session import BadInputError, IbnbError
+from .options import demo_parser, diagnose_parser, explain_parser, simulate_parser
+from .session import BadInputError, IbnbError
 
 if TYPE_CHECKING:
-    from ibnb.diagnostics import Diagnosis, Report
+    from .diagnostics import Diagnosis, Report
 
 HEALTHY, PROBLEM, CANNOT_RUN = 0, 1, 2
 
 
 def diag(words: Sequence[str]) -> int:
     """Diagnose a target: 0 when it is healthy, 1 when a problem was found."""
-    from ibnb.app import the_app
-    from ibnb.diagnostics.bundle import check_bundle_path
-    from ibnb.support import write_support_bundle
-    from ibnb.ui.text import bundle_text, print_report
-    from ibnb.ui.waiting import WaitingLines
-    from ibnb.wishes import wish_of
+    from .app import the_app
+    from .diagnostics.bundle import check_bundle_path
+    from .support import write_support_bundle
+    from .ui.text import bundle_text, print_report
+    from .ui.waiting import WaitingLines
+    from .wishes import wish_of
 
     options = diagnose_parser("ibnb diag").parse_args(words)
     if options.list:
@@ -53,7 +53,7 @@ def diag(words: Sequence[str]) -> int:
 
 
 def _list_checks(*, as_json: bool) -> None:
-    from ibnb.diagnostics import CHECKS
+    from .diagnostics import CHECKS
 
     if as_json:
         _print_json([check.to_dict() for check in CHECKS])
@@ -74,9 +74,9 @@ def _until_stopped(diagnosis: Diagnosis) -> Report:
 
 def explain(words: Sequence[str]) -> int:
     """Explain a code or words: 1 when the words match nothing."""
-    from ibnb.knowledge import Situation, UnknownQueryError
-    from ibnb.knowledge import explain as look_up
-    from ibnb.ui.text import print_explanation
+    from .knowledge import Situation, UnknownQueryError
+    from .knowledge import explain as look_up
+    from .ui.text import print_explanation
 
     options = explain_parser("ibnb explain").parse_args(words)
     if not options.query:
@@ -96,8 +96,8 @@ def explain(words: Sequence[str]) -> int:
 
 def sim(words: Sequence[str]) -> int:
     """Run the simulated gateway until it is stopped."""
-    from ibnb.simulator import PortTakenError, UnknownFaultError
-    from ibnb.simulator.command import run
+    from .simulator import PortTakenError, UnknownFaultError
+    from .simulator.command import run
 
     options = simulate_parser("ibnb sim").parse_args(words)
     try:
@@ -118,7 +118,7 @@ def sim(words: Sequence[str]) -> int:
 
 def demo(words: Sequence[str]) -> int:
     """Open the quickstart beside a simulated gateway."""
-    from ibnb.demo import run
+    from .demo import run
 
     options = demo_parser("ibnb demo").parse_args(words)
     return run(headless=options.headless, output=options.output, port=options.port)
@@ -127,7 +127,7 @@ def demo(words: Sequence[str]) -> int:
 def _print_json(
     document: dict[str, Any] | list[dict[str, Any]], *, show_accounts: bool = False
 ) -> None:
-    from ibnb.ui.foreign import json_text
+    from .ui.foreign import json_text
 
     # JSON can escape what the encoding of this standard output has no character for.
     is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
@@ -181,7 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _say(sentence: object) -> None:
     """Print a line for people that may repeat what they typed."""
-    from ibnb.ui.foreign import harmless
+    from .ui.foreign import harmless
 
     print(harmless(sentence), file=sys.stderr)
 

@@ -7,13 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ibnb.options import (
-    Parser,
-    bare_parser,
-    connect_parser,
-    diagnose_parser,
-    explain_parser,
-)
+from .options import Parser, bare_parser, connect_parser, diagnose_parser, explain_parser
 
 if TYPE_CHECKING:
     from argparse import Action
@@ -74,7 +68,7 @@ def complete(text: str, after: str = "") -> Completion | None:
         return found if found.words else None
     fault = _FAULTS.search(text)
     if fault is not None:
-        from ibnb.simulator import FAULTS
+        from .simulator import FAULTS
 
         given = re.findall(r"[\w-]+", fault["given"] or "")
         return _beginning(fault["begun"], (one for one in FAULTS if one not in given))

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ibnb.app import SIMULATOR_VARIABLE
-from ibnb.session import BadInputError
-from ibnb.tws.own import LOOPBACK
+from .app import SIMULATOR_VARIABLE
+from .session import BadInputError
+from .tws.own import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ibnb.simulator.process import SimulatorProcess
+    from .simulator.process import SimulatorProcess
 
 QUICKSTART = "quickstart.ipynb"
 NEEDED = ("jupyterlab", "nbclient", "nbconvert")
@@ -44,7 +44,7 @@ def run(*, headless: bool, output: str, port: int) -> int:
     Raises:
         BadInputError: what the demo needs is not installed, or the folder cannot be written.
     """
-    from ibnb.simulator.process import start_simulator
+    from .simulator.process import start_simulator
 
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:

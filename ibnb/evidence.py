@@ -6,16 +6,16 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ibnb.options import SIMULATOR
-from ibnb.session import BadInputError, NoLibraryError
-from ibnb.wishes import Wish
+from .options import SIMULATOR
+from .session import BadInputError, NoLibraryError
+from .wishes import Wish
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ibnb.app import App
-    from ibnb.diagnostics import Question, Report
-    from ibnb.knowledge import Explanation
+    from .app import App
+    from .diagnostics import Question, Report
+    from .knowledge import Explanation
 
 EVIDENCE_SECONDS = 3.0
 """So long the live evidence for an explanation is gathered, and no longer."""
@@ -37,7 +37,7 @@ async def with_evidence(app: App, explanations: Sequence[Explanation]) -> list[E
 
 
 def _with(explanation: Explanation, report: Report | None) -> Explanation:
-    from ibnb.diagnostics import with_answers
+    from .diagnostics import with_answers
 
     return explanation if report is None else with_answers(explanation, report)
 
@@ -58,8 +58,8 @@ async def _look(app: App, explanations: Sequence[Explanation], number: int) -> R
 
 def _question(app: App, explanations: Sequence[Explanation], number: int) -> Question | None:
     """Return the diagnosis whose answers belong beside these explanations, or None."""
-    from ibnb.diagnostics import checks_for
-    from ibnb.session.survey import is_connected, meant, numbered, target_of
+    from .diagnostics import checks_for
+    from .session.survey import is_connected, meant, numbered, target_of
 
     session = app.session
     about = numbered(session, number)

@@ -7,22 +7,22 @@ import weakref
 from contextlib import ExitStack
 from typing import Any
 
-from ibnb.app import App, current_app, set_app
-from ibnb.magics import IbMagics
-from ibnb.session import Session
-from ibnb.session.guard import Guard
-from ibnb.session.handlers import BlockingCalls
-from ibnb.session.libraries import notice_loggers
-from ibnb.session.loops import current_loop, patch_loop
-from ibnb.session.origins import Origins
-from ibnb.session.quiet import NoticeLines
-from ibnb.session.succession import Succession
-from ibnb.ui.badge import Badges
-from ibnb.ui.cells import Cells
-from ibnb.ui.notebook import notebook_name, reachable
-from ibnb.ui.running import RunningCell
-from ibnb.ui.values import Values
-from ibnb.wishes import Place
+from .app import App, current_app, set_app
+from .magics import IbMagics
+from .session import Session
+from .session.guard import Guard
+from .session.library.blocking_calls import BlockingCalls
+from .session.library.libraries import notice_loggers
+from .session.notebook.event_loop import current_loop, patch_loop
+from .session.notebook.origins import Origins
+from .session.notebook.succession import Succession
+from .session.opening.log_filters import NoticeLines
+from .ui.badge import Badges
+from .ui.cells import Cells
+from .ui.notebook import notebook_name, reachable
+from .ui.running import RunningCell
+from .ui.values import Values
+from .wishes import Place
 
 ATTRIBUTE = "_ibnb"
 NAME = "ibnb"

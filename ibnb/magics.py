@@ -11,20 +11,20 @@ from IPython.core.completer import SimpleCompletion, context_matcher
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 
-from ibnb.app import App, NoErrorYetError
-from ibnb.completion import PARSERS, complete
-from ibnb.options import IB, bare_parser, connect_parser, diagnose_parser, explain_parser
-from ibnb.session import BadInputError
-from ibnb.session.libraries import is_ib
-from ibnb.settings import IbSettings, apply_environment
-from ibnb.support import write_support_bundle
-from ibnb.ui.foreign import harmless, json_text
-from ibnb.wishes import wish_of
+from .app import App, NoErrorYetError
+from .completion import PARSERS, complete
+from .options import IB, bare_parser, connect_parser, diagnose_parser, explain_parser
+from .session import BadInputError
+from .session.library.libraries import is_ib
+from .settings import IbSettings, apply_environment
+from .support import write_support_bundle
+from .ui.foreign import harmless, json_text
+from .wishes import wish_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ibnb.ui.cells import Cells
+    from .ui.cells import Cells
 
 MAGICS = tuple(PARSERS)
 FIRST = 1000.0
@@ -143,7 +143,7 @@ class IbMagics(Magics, IbSettings):
         if not as_json:
             self.cells.show_checks()
             return
-        from ibnb.diagnostics import CHECKS
+        from .diagnostics import CHECKS
 
         self._print_json([check.to_dict() for check in CHECKS])
 
@@ -156,7 +156,7 @@ class IbMagics(Magics, IbSettings):
 
         Usage: ``%iberror [CODE | words] [--json]``
         """
-        from ibnb.knowledge import UnknownQueryError
+        from .knowledge import UnknownQueryError
 
         with _one_line(UnknownQueryError, NoErrorYetError):
             options = explain_parser("%iberror").parse_line(line)
@@ -238,6 +238,6 @@ class _Ours(list[SimpleCompletion]):
 
 
 def _bundle_path(given: str | None) -> Path | None:
-    from ibnb.diagnostics.bundle import check_bundle_path
+    from .diagnostics.bundle import check_bundle_path
 
     return check_bundle_path(Path(given)) if given else None

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import NoReturn
 
-from ibnb.session import BadInputError
-from ibnb.session.client_id import AUTO
-from ibnb.session.libraries import NAMES
-from ibnb.tws.target import HIGHEST_PORT
+from .session import BadInputError
+from .session.client_ids.ids import AUTO
+from .session.library.libraries import NAMES
+from .tws.target import HIGHEST_PORT
 
 SIMULATOR = "sim"
 """The target that is a simulated gateway of one's own."""
@@ -111,13 +111,13 @@ def _target(parser: Parser) -> None:
 
 
 def _check_ids(_begun: str) -> Iterable[str]:
-    from ibnb.diagnostics import CHECKS
+    from .diagnostics import CHECKS
 
     return (check.id for check in CHECKS)
 
 
 def _pages(begun: str) -> Iterable[str]:
-    from ibnb.knowledge import completions
+    from .knowledge import completions
 
     return completions(begun)
 
@@ -182,7 +182,7 @@ def _port(text: str) -> int:
 
 def simulate_parser(verb: str) -> Parser:
     """Return the options of the simulated gateway."""
-    from ibnb.simulator.faults import FAULTS
+    from .simulator.faults import FAULTS
 
     parser = Parser(verb, "Run a simulated gateway on this machine until it is stopped.")
     parser.add_argument("--port", type=_port, default=4002, metavar="N", help="0 picks a free one")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from ibnb.simulator import SimulatedGateway
+    from .simulator import SimulatedGateway
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def simulated_gateway(request: pytest.FixtureRequest) -> Iterator[SimulatedGatew
     Raises:
         UnknownFaultError: there is no such fault, or its seconds make no sense.
     """
-    from ibnb.simulator import SimulatedGateway
+    from .simulator import SimulatedGateway
 
     faults = getattr(request, "param", ())
     with SimulatedGateway(faults=[faults] if isinstance(faults, str) else faults) as gateway:

@@ -18,11 +18,11 @@ from typing import Any
 from traitlets import TraitError, TraitType
 from traitlets.config import Config, Configurable
 
-from ibnb.options import SIMULATOR
-from ibnb.session import BadInputError, parse_client_id
-from ibnb.session.libraries import NAMES
-from ibnb.tws.accounts import mask_in
-from ibnb.tws.target import ACCEPTED, HIGHEST_PORT, BadTargetError, parse_target
+from .options import SIMULATOR
+from .session import BadInputError, parse_client_id
+from .session.library.libraries import NAMES
+from .tws.accounts import mask_in
+from .tws.target import ACCEPTED, HIGHEST_PORT, BadTargetError, parse_target
 
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"0", "false", "no", "off", ""})

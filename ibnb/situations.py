@@ -7,22 +7,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ibnb.options import SIMULATOR
-from ibnb.session import ConnectFailed, Health
-from ibnb.session.advising import address_text, expectation_options
-from ibnb.session.held import address_of
-from ibnb.session.libraries import is_ib
-from ibnb.session.losses import where
-from ibnb.tws.accounts import is_paper
-from ibnb.tws.target import BadTargetError, Target, parse_target
+from .options import SIMULATOR
+from .session import ConnectFailed, Health
+from .session.advising import address_text, expectation_options
+from .session.library.libraries import is_ib
+from .session.reconnect.disconnects import where
+from .session.tracked import address_of
+from .tws.accounts import is_paper
+from .tws.target import BadTargetError, Target, parse_target
 
 if TYPE_CHECKING:
-    from ibnb.app import App
-    from ibnb.knowledge import Situation
-    from ibnb.knowledge.situation import Accounts, End, Opener, State
-    from ibnb.session import Session
-    from ibnb.tws.attempt import Attempt
-    from ibnb.wishes import Wish
+    from .app import App
+    from .knowledge import Situation
+    from .knowledge.situation import Accounts, End, Opener, State
+    from .session import Session
+    from .tws.attempt import Attempt
+    from .wishes import Wish
 
 CONNECT = "%ibconnect"
 DIAGNOSING = ("%ibdiag", "ibnb diag")
@@ -66,7 +66,7 @@ def situation_of(app: App, about: Target | None = None, ib: Any = None) -> Situa
             where something is or was open.
         ib: the `IB` object that the advice is about; left out: the one at hand.
     """
-    from ibnb.knowledge import Situation
+    from .knowledge import Situation
 
     seen = _Seen(app, about, ib)
     target = seen.target

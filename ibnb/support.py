@@ -8,12 +8,12 @@ from dataclasses import asdict
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
-from ibnb.settings import IbSettings
+from .settings import IbSettings
 
 if TYPE_CHECKING:
-    from ibnb.app import App
-    from ibnb.diagnostics import Report
-    from ibnb.diagnostics.bundle import BundleFile
+    from .app import App
+    from .diagnostics import Report
+    from .diagnostics.bundle import BundleFile
 
 OF_THE_MACHINE = "host."
 """How the ids of the checks begin that look at the gateway's processes, files and logs."""
@@ -29,8 +29,8 @@ def write_support_bundle(app: App, report: Report, path: Path) -> tuple[BundleFi
     Raises:
         BadInputError: the file cannot be written; nothing half-written is left.
     """
-    from ibnb.diagnostics.bundle import Bundle, versions, without_names, write_bundle
-    from ibnb.ui.text import report_text
+    from .diagnostics.bundle import Bundle, versions, without_names, write_bundle
+    from .ui.text import report_text
 
     session = app.session
     names = _names(app)

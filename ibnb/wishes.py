@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ibnb.session.client_id import working_directory
+from .session.client_ids.ids import working_directory
 
 
 @dataclass(frozen=True)

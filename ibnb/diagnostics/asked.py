@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ibnb.knowledge import Asked, Parameter
-from ibnb.session.requests import ID_NAMES, Request
+from ibnb.session.records.requests import ID_NAMES, Request
 
 from .objections import contract_objection, is_unset, objection, order_objection
 

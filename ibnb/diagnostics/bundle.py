@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ibnb.session import BadInputError, Health
-from ibnb.session.libraries import EVENT_PACKAGES, NAMES
+from ibnb.session.library.libraries import EVENT_PACKAGES, NAMES
 from ibnb.tws.escaping import visible, visible_value
 from ibnb.tws.notices import Notice
 from ibnb.tws.redaction import redact, redact_value

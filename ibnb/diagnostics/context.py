@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 from ibnb.knowledge import Situation
 from ibnb.session import Health
-from ibnb.session.holdings import Holdings
-from ibnb.session.leases import LeaseStore
-from ibnb.session.libraries import Library
-from ibnb.session.loops import LoopFacts
-from ibnb.session.losses import Loss
-from ibnb.session.pacing import Pacing
-from ibnb.session.pulse import Pulse
+from ibnb.session.client_ids.leases import LeaseStore
+from ibnb.session.library.libraries import Library
+from ibnb.session.notebook.event_loop import LoopFacts
+from ibnb.session.reconnect.disconnects import Loss
+from ibnb.session.reconnect.heartbeat import Pulse
+from ibnb.session.records.pacing import Pacing
+from ibnb.session.registry import Holdings
 from ibnb.tws.accounts import mask
 from ibnb.tws.attempt import Attempt, is_refusal_of
 from ibnb.tws.handshake import Stage

@@ -13,12 +13,12 @@ from typing import Any
 
 from ibnb.knowledge import Situation
 from ibnb.session import BadInputError, Health, Session
-from ibnb.session.held import Held
-from ibnb.session.libraries import SPEAKS, Library, event_packages, installed
-from ibnb.session.loops import LoopFacts
-from ibnb.session.pace import Pace
-from ibnb.session.pacing import pacing
+from ibnb.session.library.libraries import SPEAKS, Library, event_packages, installed
+from ibnb.session.notebook.event_loop import LoopFacts
+from ibnb.session.reconnect.throttle import Pace
+from ibnb.session.records.pacing import pacing
 from ibnb.session.survey import health_asked, seen_through, through
+from ibnb.session.tracked import Held
 from ibnb.tws.attempt import Attempt, is_refusal_of
 from ibnb.tws.handshake import Stage
 from ibnb.tws.names import Address, resolve

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from ibnb.session.synchronising import ways_out
+from ibnb.session.opening.synchronising import ways_out
 from ibnb.tws.attempt import cause
 from ibnb.tws.notices import link_after
 from ibnb.tws.story import tell, tell_lost, tell_refused

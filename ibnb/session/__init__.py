@@ -1,6 +1,6 @@
 """The notebook's one API connection: opening, closing, client ID, journal, health, order lock."""
 
-from .client_id import parse_client_id, stable_client_id
+from .client_ids.ids import parse_client_id, stable_client_id
 from .connection import Connection, Plan
 from .errors import (
     BadInputError,
@@ -13,8 +13,8 @@ from .errors import (
     StaleConnection,
 )
 from .health import Health
-from .outcomes import Closed, Opened
-from .patience import Waiting
+from .opening.retry import Waiting
+from .results import Closed, Opened
 from .session import Session
 
 __all__ = [

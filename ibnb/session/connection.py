@@ -16,12 +16,17 @@ from ibnb.tws.attempt import Attempt
 from ibnb.tws.notices import Code
 from ibnb.tws.target import Target
 
-from . import libraries
-from .door import lock_orders, orders_locked
 from .errors import ConnectFailed, OrdersLocked
-from .held import OPEN, Address, Held, address_of
-from .journal import Journal
-from .kept import (
+from .library import libraries
+from .library.libraries import Library
+from .library.order_lock import lock_orders, orders_locked
+from .notebook.cell_runs import current_run
+from .notebook.succession import SESSION, Places, Succession
+from .opening.log_filters import Hush
+from .opening.supervise import OpeningFailedError, open_ib
+from .reconnect.disconnects import Loss, where
+from .reconnect.shadow import shadowed
+from .reconnect.snapshot import (
     DATA,
     ORDERS,
     Kept,
@@ -37,14 +42,9 @@ from .kept import (
     take_down,
     take_over,
 )
-from .libraries import Library
-from .losses import Loss, where
-from .opening import OpeningFailedError, open_ib
-from .quiet import Hush
-from .requests import Request, what_is_asked, what_of
-from .runs import current_run
-from .shadow import shadowed
-from .succession import SESSION, Places, Succession
+from .records.journal import Journal
+from .records.requests import Request, what_is_asked, what_of
+from .tracked import OPEN, Address, Held, address_of
 
 PATIENCE = 30.0
 """Seconds for which a resume waits for what the gateway knows: after its restart it is slow."""

@@ -20,17 +20,18 @@ from typing import Any
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.target import Target
 
-from . import libraries, loops
-from .held import Address, Held, address_of
-from .imports import ImportHook
-from .opening import OpeningFailedError, watch_opening
-from .patches import Patches
-from .patience import OnWait, patiently
-from .quiet import Hush
-from .reach import Root
-from .runs import Run, current_run
+from .library import libraries
+from .library.import_hook import ImportHook
+from .library.patches import Patches
+from .notebook import event_loop
+from .notebook.cell_runs import Run, current_run
+from .notebook.reach import Root
+from .opening.log_filters import Hush
+from .opening.retry import OnWait, patiently
+from .opening.supervise import OpeningFailedError, watch_opening
+from .opening.synchronising import synchronising
 from .session import Session
-from .synchronising import synchronising
+from .tracked import Address, Held, address_of
 
 MODULES = tuple(f"{name}.ib" for name in libraries.NAMES)
 
@@ -63,7 +64,7 @@ class Guard:
         self._active = False
         self._hook = ImportHook(MODULES, self._wrap)
         self._patches = Patches()
-        self._interrupts: weakref.WeakKeyDictionary[Any, loops.Interrupt]
+        self._interrupts: weakref.WeakKeyDictionary[Any, event_loop.Interrupt]
         self._interrupts = weakref.WeakKeyDictionary()
 
     def enter(self) -> None:
@@ -94,7 +95,7 @@ class Guard:
         """Close what earlier runs of a cell opened and nobody has any more, now that it is over."""
         holdings = self._session.holdings
         if self._active and holdings.outlived == run:
-            loops.run(self._clear_after(run), self._session.home)
+            event_loop.run(self._clear_after(run), self._session.home)
 
     async def _clear_after(self, run: Run) -> None:
         async with self._session.turn():
@@ -146,7 +147,7 @@ class Guard:
         def connect(ib: Any, *args: Any, **kwargs: Any) -> Any:
             if not (self._active and self._enabled()):
                 return original(ib, *args, **kwargs)
-            with loops.Interrupt() as interrupt:
+            with event_loop.Interrupt() as interrupt:
                 self._interrupts[ib] = interrupt
                 try:
                     return original(ib, *args, **kwargs)
@@ -154,7 +155,7 @@ class Guard:
                     held = self._session.holdings.of(ib)
                     if held is not None and held.is_opening:
                         # The library's own opening goes on running: it would connect later.
-                        loops.run(held.close(), self._session.home)
+                        event_loop.run(held.close(), self._session.home)
                     raise
                 finally:
                     self._interrupts.pop(ib, None)
@@ -276,7 +277,7 @@ async def _outcome(held: Held, opening: asyncio.Future[None]) -> None:
         await asyncio.wait({opening})
     except asyncio.CancelledError:
         opening.cancel()
-        await asyncio.wait({opening}, timeout=loops.CLEANING_SECONDS)
+        await asyncio.wait({opening}, timeout=event_loop.CLEANING_SECONDS)
         raise
     if opening.cancelled():
         if held.stale_because:

@@ -10,12 +10,12 @@ from ibnb.tws.notices import Link, Notice
 from ibnb.tws.story import tell
 from ibnb.tws.target import Target
 
-from . import libraries
 from .connection import Connection
-from .door import orders_locked
-from .held import OPEN, Held, State
-from .losses import CLOSED, clock
-from .pulse import heard_ago
+from .library import libraries
+from .library.order_lock import orders_locked
+from .reconnect.disconnects import CLOSED, clock
+from .reconnect.heartbeat import heard_ago
+from .tracked import OPEN, Held, State
 
 LAST_NOTICES = 5
 GONE = frozenset({"lost", "closed"})

@@ -13,26 +13,26 @@ from ibnb.tws.attempt import Attempt, cause
 from ibnb.tws.story import tell
 from ibnb.tws.target import Target
 
-from . import harness, libraries
-from .client_id import next_client_id
+from .client_ids.ids import next_client_id
+from .client_ids.leases import Tenant
 from .connection import Connection, Plan
 from .errors import ConnectFailed, ConnectRefused
 from .health import Health, foreign_health, health_of
-from .held import Address, Held, address_of
-from .holdings import Holdings, closed_line
-from .journal import Journal
-from .leases import Tenant
-from .losses import OWN_CODE, End, Endings, Loss, where
-from .opening import OpeningFailedError
-from .outcomes import Closed, Opened
-from .patience import OnWait, patiently
-from .resuming import Resuming
-from .runs import Run, current_run
-from .succession import Succession
-from .synchronising import ways_out
+from .library import instrument, libraries
+from .notebook.cell_runs import Run, current_run
+from .notebook.succession import Succession
+from .opening.retry import OnWait, patiently
+from .opening.supervise import OpeningFailedError
+from .opening.synchronising import ways_out
+from .reconnect.disconnects import OWN_CODE, End, Endings, Loss, where
+from .reconnect.reconnector import Resuming
+from .records.journal import Journal
+from .registry import Holdings, closed_line
+from .results import Closed, Opened
+from .tracked import Address, Held, address_of
 
 if TYPE_CHECKING:
-    from .pulse import Pulse, Pulses
+    from .reconnect.heartbeat import Pulse, Pulses
 
 Wait = Callable[[Address], float]
 USUAL_WAIT = 10.0
@@ -224,7 +224,7 @@ class Session:
         for held in self.holdings.all():
             ib = held.held_ib
             if ib is not None and libraries.has_socket(ib):
-                harness.silence(ib)
+                instrument.silence(ib)
                 libraries.start_closing(ib)
                 self.tenant.gave_back(held.address)
 
@@ -255,7 +255,7 @@ class Session:
         facts = [tell(before)] if before is not None else []
         facts.append(tell(attempt))
         if verdict == "client-id-in-use":
-            from .holders import find_holders, tell_holders
+            from .client_ids.owners import find_holders, tell_holders
 
             target, client_id = attempt.target, attempt.client_id
             address = address_of(target.host, target.port, client_id)
@@ -293,7 +293,7 @@ class Session:
         that is not the connection's learns in any case, and soon, that the connection's loop is
         held up: ``busy``.
         """
-        from . import pulse as pulses
+        from .reconnect import heartbeat as pulses
 
         if ib is None:
             ib = self.connection.ib if self.connection is not None else None

@@ -10,11 +10,11 @@ from ibnb.tws.attempt import Attempt
 from ibnb.tws.handshake import Stage
 from ibnb.tws.target import Target
 
-from . import libraries
 from .connection import Connection
 from .health import Health
-from .held import Held, address_of
+from .library import libraries
 from .session import Session
+from .tracked import Held, address_of
 
 BROKEN = frozenset({"lost", "resuming"})
 

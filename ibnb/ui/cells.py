@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ibnb.session import Opened, Waiting
-from ibnb.session.loops import run
+from ibnb.session.notebook.event_loop import run
 
 from .diagnosing import Diagnosing, report_of
 from .lines import closed_line, opened_line, resumed_by_itself_line, waiting_line
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ibnb.session import Closed, ConnectFailed, Connection
     from ibnb.session.connection import Resumed
     from ibnb.session.guard import Guard
-    from ibnb.session.runs import Run
+    from ibnb.session.notebook.cell_runs import Run
 
     from .badge import Badges
     from .running import RunningCell

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ibnb.session.loops import current_loop, run
+from ibnb.session.notebook.event_loop import current_loop, run
 
 from .show import Shown, show, show_widget
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ibnb.session import IbnbError
-from ibnb.session.libraries import ib_of, library_functions
+from ibnb.session.library.libraries import ib_of, library_functions
 from ibnb.tws.notices import NO_REQUEST, Notice
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from ibnb.session.client_id import working_directory
-from ibnb.session.reach import Root
+from ibnb.session.client_ids.ids import working_directory
+from ibnb.session.notebook.reach import Root
 
 VSCODE_NAME = "__vsc_ipynb_file__"
 SERVER_VARIABLE = "JPY_SESSION_NAME"

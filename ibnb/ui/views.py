@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from ibnb.session.losses import clock
+from ibnb.session.reconnect.disconnects import clock
 from ibnb.tws.accounts import mask
 
 from . import words

@@ -14,7 +14,7 @@ import pytest
 from bare_gateway import BareGateway
 
 from ibnb.session import OrdersLocked, Plan, Session
-from ibnb.session.libraries import find_library
+from ibnb.session.library.libraries import find_library
 from ibnb.tws.target import Target
 
 LIVE, PAPER = "U1234567", "DU1234567"

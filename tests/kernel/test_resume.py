@@ -6,7 +6,9 @@ import pytest
 
 LOST = "import asyncio\nwhile ib.isConnected(): await asyncio.sleep(0.01)"
 BACK = "import asyncio\nwhile not ib.isConnected(): await asyncio.sleep(0.01)"
-FEW_SECONDS = "import ibnb.session.resuming as r; r.DELAYS = (0.05,); r.LATER_DELAY = 0.1"
+FEW_SECONDS = (
+    "import ibnb.session.reconnect.reconnector as r; r.DELAYS = (0.05,); r.LATER_DELAY = 0.1"
+)
 SUBSCRIBED = (
     "contract = Stock('AAPL', 'SMART', 'USD'); ib.qualifyContracts(contract)\n"
     "ticker = ib.reqMktData(contract); heard = []\n"

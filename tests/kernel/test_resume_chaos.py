@@ -19,7 +19,8 @@ PREPARE = """
 %config HistoryManager.enabled = False
 %load_ext ibnb
 from LIBRARY import *
-import asyncio, gc, json, psutil, ibnb.session.resuming as r, ibnb.session.pulse as p
+import asyncio, gc, json, psutil
+from ibnb.session.reconnect import heartbeat as p, reconnector as r
 r.DELAYS, r.LATER_DELAY, r.LISTEN, r.QUIET, p.APART = (0.05,), 0.1, 0.1, 0.3, 0.3
 %ibconnect PORT --client-id 7 --library LIBRARY
 from ibnb.app import current_app

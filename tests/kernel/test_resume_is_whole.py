@@ -23,7 +23,7 @@ RESUMES = int(os.environ.get("IBNB_CHAOS", "3"))
 LATEST = 9.0 if "IBNB_CHAOS" in os.environ else 0.4
 PREPARE = """
 from LIBRARY import *
-import asyncio, ibnb.session.resuming as r
+import asyncio, ibnb.session.reconnect.reconnector as r
 r.DELAYS, r.LATER_DELAY = (0.05,), 0.1
 stock = Stock('SPY', 'SMART', 'USD', conId=756733)
 failed, fired = [], []
@@ -300,7 +300,7 @@ def test_a_half_open_connection_is_found_and_resumed(notebook_at):
     with BareGateway() as gateway:
         run = notebook_at(gateway)
         run(
-            "import ibnb.session.pulse as p\n"
+            "import ibnb.session.reconnect.heartbeat as p\n"
             "r.LISTEN, r.QUIET, p.APART = 0.1, 0.2, 0.2\n"
             "current_app().session.resuming.begin(current_app().session.connection)"
         )

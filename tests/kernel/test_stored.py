@@ -106,7 +106,7 @@ LOSE = "import socket\nib.client.conn.transport.get_extra_info('socket').shutdow
 """What follows comes from the socket, whose callbacks are those of the connecting cell."""
 RESUMED = """
 import asyncio
-import ibnb.session.resuming as r
+import ibnb.session.reconnect.reconnector as r
 r.DELAYS = (0.05,)
 """
 UNTIL_READY = (

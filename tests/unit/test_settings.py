@@ -6,7 +6,7 @@ from traitlets.config import Config
 
 from ibnb.app import App
 from ibnb.session import BadInputError
-from ibnb.session.leases import Tenant
+from ibnb.session.client_ids.leases import Tenant
 from ibnb.settings import IbSettings, apply_environment
 from ibnb.wishes import Wish
 

@@ -13,7 +13,7 @@ import servers
 from servers import Server
 
 from ibnb.app import App
-from ibnb.session.leases import Lease, process_start
+from ibnb.session.client_ids.leases import Lease, process_start
 from ibnb.settings import IbSettings
 from ibnb.support import write_support_bundle
 from ibnb.tws.notices import Notice

@@ -5,7 +5,7 @@ import importlib
 import pytest
 
 from ibnb.session import Plan, Session
-from ibnb.session.libraries import find_library
+from ibnb.session.library.libraries import find_library
 from ibnb.tws.target import Target
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from ibnb.diagnostics.asked import EXAMPLES, NAMED, asked, shown
-from ibnb.session.loops import patch_loop
+from ibnb.session.notebook.event_loop import patch_loop
 
 HISTORY = {
     "endDateTime": "",

@@ -13,9 +13,10 @@ import servers
 from servers import Server
 
 from ibnb.diagnostics import Diagnostician, Question
-from ibnb.session import BadInputError, Plan, Session, pace
-from ibnb.session.libraries import find_library
-from ibnb.session.pace import FILE, PAUSE_SECONDS, Pace
+from ibnb.session import BadInputError, Plan, Session
+from ibnb.session.library.libraries import find_library
+from ibnb.session.reconnect import throttle
+from ibnb.session.reconnect.throttle import FILE, PAUSE_SECONDS, Pace
 from ibnb.simulator import SimulatedGateway
 from ibnb.tws.own import LOOPBACK
 from ibnb.tws.target import Target
@@ -36,7 +37,7 @@ def waited_since(begun):
 @pytest.fixture
 def endless_pause(monkeypatch):
     """Make the pause so long that nothing here would survive it."""
-    monkeypatch.setattr(pace, "PAUSE_SECONDS", 10 * FAR_TOO_LONG)
+    monkeypatch.setattr(throttle, "PAUSE_SECONDS", 10 * FAR_TOO_LONG)
 
 
 def test_the_second_probe_of_a_gateway_waits():

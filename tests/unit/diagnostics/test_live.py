@@ -127,7 +127,7 @@ async def test_gathering_sends_nothing(gateway, ib, api, session):
 async def test_an_order_that_is_refused(api, library):
     """A Read-Only API's refusal of an order shows the order, and objects to nothing in it."""
     from ibnb.session import Plan, Session
-    from ibnb.session.libraries import find_library
+    from ibnb.session.library.libraries import find_library
     from ibnb.tws.target import Target
 
     with SimulatedGateway(faults=["read-only"]) as gateway:

@@ -12,7 +12,7 @@ from servers import Server, answering, encode, notice
 from ibnb.diagnostics import Diagnostician, Question
 from ibnb.session import ConnectFailed, Plan, Session
 from ibnb.session.guard import Guard
-from ibnb.session.libraries import find_library
+from ibnb.session.library.libraries import find_library
 from ibnb.session.survey import health_at_hand, meant, numbered, target_meant
 from ibnb.tws.own import LOOPBACK
 from ibnb.tws.target import Target

@@ -16,9 +16,9 @@ from servers import Server
 from ibnb.diagnostics import Diagnostician, Question
 from ibnb.diagnostics.checks import session as checks
 from ibnb.session import ConnectFailed, Health, Plan, Session
-from ibnb.session.held import Held, address_of
-from ibnb.session.libraries import find_library
-from ibnb.session.runs import Run
+from ibnb.session.library.libraries import find_library
+from ibnb.session.notebook.cell_runs import Run
+from ibnb.session.tracked import Held, address_of
 from ibnb.simulator import SimulatedGateway
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.handshake import Stage

@@ -11,7 +11,7 @@ from servers import Server
 
 from ibnb.diagnostics import Check, Diagnostician, Question, Result
 from ibnb.diagnostics.runner import run_checks
-from ibnb.session.pace import PAUSE_SECONDS
+from ibnb.session.reconnect.throttle import PAUSE_SECONDS
 from ibnb.tws.own import LOOPBACK
 from ibnb.tws.target import Target
 

@@ -7,7 +7,7 @@ import pytest
 
 from ibnb.session import Plan, Session
 from ibnb.session.guard import Guard
-from ibnb.session.libraries import find_library
+from ibnb.session.library.libraries import find_library
 from ibnb.tws.own import LOOPBACK
 from ibnb.tws.target import Target
 

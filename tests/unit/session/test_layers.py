@@ -6,7 +6,7 @@ from itertools import permutations
 
 import pytest
 
-from ibnb.session.layers import has_layer, put_on, take_off
+from ibnb.session.library.layers import has_layer, put_on, take_off
 
 KINDS = ("lock", "runs", "other")
 ORDERS = list(permutations(KINDS))

@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 from commands import python
 
-from ibnb.session.client_id import HIGHEST, LOWEST
-from ibnb.session.holders import find_holders, tell_holders
-from ibnb.session.leases import SqliteLeases, Tenant, new_lease, process_start
+from ibnb.session.client_ids.ids import HIGHEST, LOWEST
+from ibnb.session.client_ids.leases import SqliteLeases, Tenant, new_lease, process_start
+from ibnb.session.client_ids.owners import find_holders, tell_holders
 from ibnb.tws.target import Target
 
 
@@ -411,8 +411,8 @@ def test_a_text_that_is_none_costs_no_other_lease(tmp_path, caplog):
 
 AS_SOMEBODY_ELSE = """
 import os, pathlib, sqlite3, sys
-from ibnb.session import lease
-from ibnb.session.leases import SqliteLeases, new_lease
+from ibnb.session.client_ids import lease
+from ibnb.session.client_ids.leases import SqliteLeases, new_lease
 lease.getpass.getuser = lambda: sys.argv[2]
 taken = new_lease("127.0.0.1", 4002, 8, "a.ipynb")
 if os.getuid() == 0:

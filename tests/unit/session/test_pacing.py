@@ -6,8 +6,8 @@ import pytest
 import servers
 from servers import Server
 
-from ibnb.session.journal import Journal
-from ibnb.session.pacing import pacing
+from ibnb.session.records.journal import Journal
+from ibnb.session.records.pacing import pacing
 
 SOON = 10.0
 BARS = {

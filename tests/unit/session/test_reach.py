@@ -12,7 +12,7 @@ from collections import deque
 
 import pytest
 
-from ibnb.session.reach import Root, running_code, search
+from ibnb.session.notebook.reach import Root, running_code, search
 
 
 class Wanted:

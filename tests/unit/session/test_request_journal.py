@@ -13,8 +13,9 @@ import pytest
 import servers
 from servers import Server
 
-from ibnb.session import ConnectFailed, OrdersLocked, door, harness
-from ibnb.session.requests import KEPT, RequestJournal, _asking
+from ibnb.session import ConnectFailed, OrdersLocked
+from ibnb.session.library import instrument, order_lock
+from ibnb.session.records.requests import KEPT, RequestJournal, _asking
 from ibnb.simulator import SimulatedGateway
 from ibnb.tws.notices import Notice
 
@@ -302,7 +303,7 @@ async def test_a_refused_order_is_no_request(connect, session, module):
             # Once more with the journal put on after the lock.
             session.journal.requests.take_off(ib, 1)
             session.journal.requests.put_on(ib, 9, 41)
-        assert door.orders_locked(ib)
+        assert order_lock.orders_locked(ib)
         ib.client.placeOrder(5, contract, module.MarketOrder("BUY", 1, whatIf=True))
         assert session.journal.requests.all()[-1].method == "placeOrder"
         assert session.journal.requests.request(5).connection == 9
@@ -318,11 +319,11 @@ async def test_closing_restores_the_object(connect, session, gateway, module):
         ib = (await connect(gateway.port, trade=trade)).connection.ib
         assert "send" in vars(ib.client)
         await session.disconnect()
-        lock = (set(), set()) if trade else ({"sendMsg"}, {door.LOCK, door.DOOR})
+        lock = (set(), set()) if trade else ({"sendMsg"}, {order_lock.LOCK, order_lock.DOOR})
         assert vars(ib.client).keys() - vars(fresh.client).keys() == lock[0]
         assert vars(ib.wrapper).keys() == vars(fresh.wrapper).keys()
         assert vars(ib.client.conn).keys() - vars(fresh.client.conn).keys() == lock[1]
-        assert harness.handler_counts(ib) == harness.handler_counts(fresh)
+        assert instrument.handler_counts(ib) == instrument.handler_counts(fresh)
 
 
 async def test_a_failed_connect_of_the_users_leaves_nothing(guard, module):  # noqa: ARG001 - acts

@@ -6,7 +6,7 @@ from importlib import metadata
 import pytest
 
 from ibnb.session import BadInputError, NoLibraryError
-from ibnb.session.libraries import (
+from ibnb.session.library.libraries import (
     NAMES,
     SPEAKS,
     event_packages,

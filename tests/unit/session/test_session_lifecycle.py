@@ -8,7 +8,7 @@ import pytest
 from leftovers import others, sockets_to
 
 from ibnb.session import ConnectFailed, OrdersLocked, StaleConnection
-from ibnb.session.harness import handler_counts
+from ibnb.session.library.instrument import handler_counts
 from ibnb.simulator import SimulatedGateway
 
 SOON = 10.0

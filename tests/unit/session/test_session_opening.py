@@ -14,8 +14,8 @@ from leftovers import others, sockets_to
 from servers import ACCOUNTS, NEXT_VALID_ID, TEXT_326, Server, encode, notice
 
 from ibnb.session import ConnectFailed
-from ibnb.session.libraries import find_library
-from ibnb.session.opening import watch_opening
+from ibnb.session.library.libraries import find_library
+from ibnb.session.opening.supervise import watch_opening
 from ibnb.simulator import SimulatedGateway
 from ibnb.tws.attempt import cause
 from ibnb.tws.own import LOOPBACK
@@ -297,22 +297,25 @@ async def test_log_lines_after_the_opening_are_not_kept_back(connect, session, l
 
 STOPPED_WHEN_REFUSED = """
 import asyncio, signal
-from ibnb.session import libraries, loops, opening
+from ibnb.session.library import libraries
+from ibnb.session.notebook import event_loop
+from ibnb.session.opening import supervise
 from ibnb.tws.target import Target
 
-made = opening.Attempt.seen
+made = supervise.Attempt.seen
 
 def seen(*args, **named):
     signal.raise_signal(signal.SIGINT)
     return made(*args, **named)
 
-opening.Attempt.seen = seen
+supervise.Attempt.seen = seen
 library = libraries.find_library("{library}")
 loop = asyncio.new_event_loop()
 asyncio.set_event_loop(loop)
 ib = library.new_ib()
 try:
-    loops.run(opening.open_ib(ib, library, Target("127.0.0.1", {port}), 7, timeout=20.0), loop)
+    opening = supervise.open_ib(ib, library, Target("127.0.0.1", {port}), 7, timeout=20.0)
+    event_loop.run(opening, loop)
 except KeyboardInterrupt:
     print("stopped", libraries.has_socket(ib), asyncio.all_tasks(loop))
 """
@@ -329,7 +332,7 @@ def test_stopped_in_the_moment_of_a_refusal_nothing_is_left(library):
 
 async def test_whatever_ends_an_opening_leaves_no_task(session, plan, monkeypatch):
     """An error where nobody expects one, as an interrupt within Python code is, is no exception."""
-    monkeypatch.setattr("ibnb.session.opening.Attempt.seen", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("ibnb.session.opening.supervise.Attempt.seen", lambda *_, **__: 1 / 0)
     with SimulatedGateway(faults=["id-held"]) as gateway:
         wanted = plan(gateway.port)
         with pytest.raises(ZeroDivisionError):

@@ -6,8 +6,8 @@ import contextvars
 
 import pytest
 
-from ibnb.session.runs import Runs, context_of
-from ibnb.session.succession import SESSION, Succession
+from ibnb.session.notebook.cell_runs import Runs, context_of
+from ibnb.session.notebook.succession import SESSION, Succession
 
 FIRST, SECOND, THIRD = 1, 2, 3
 HERE, THERE = ("127.0.0.1", 4002, 7), ("127.0.0.1", 4002, 8)

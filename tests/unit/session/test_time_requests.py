@@ -8,8 +8,8 @@ import servers
 from leftovers import others
 from servers import Server, encode
 
-from ibnb.session import time_requests
-from ibnb.session.layers import has_layer
+from ibnb.session.library import time_requests
+from ibnb.session.library.layers import has_layer
 
 SOON = 10.0
 SECOND = 1.0

@@ -12,7 +12,7 @@ import pytest
 import servers
 from servers import ACCOUNTS, NEXT_VALID_ID, TEXT_326, Server, encode, notice
 
-from ibnb.session import opening
+from ibnb.session.opening.supervise import supervise
 from ibnb.tws import probe as probe_module
 from ibnb.tws.attempt import cause
 from ibnb.tws.handshake import Stage
@@ -236,7 +236,7 @@ async def test_the_port_of_this_end_is_told():
     assert told == seen
 
 
-@pytest.mark.parametrize("wait", [probe_module.REFUSAL_SECONDS, opening.REFUSAL_SECONDS])
+@pytest.mark.parametrize("wait", [probe_module.REFUSAL_SECONDS, supervise.REFUSAL_SECONDS])
 def test_the_close_after_a_refusal_is_waited_for_within_the_budget(wait):
     """A 326 without a close is named within 100 ms of it, and closed on in good order."""
     assert wait < 0.1

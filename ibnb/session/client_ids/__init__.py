@@ -1,0 +1,1 @@
+"""Client IDs: stable ones, their leases, and who owns one that is in use."""

@@ -1,0 +1,285 @@
+"""What a user's code can still reach: a search from variables and running code, in bounded time.
+
+It begins at what it is given, the notebook's variables above all, and at the code that is under
+way, and looks through containers, objects, closures and frames. It never scans the heap: it costs
+what there is to look through, up to a time limit, and then says that it is not certain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import gc
+import itertools
+import sys
+import sysconfig
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import (
+    AsyncGeneratorType,
+    CellType,
+    CoroutineType,
+    FrameType,
+    FunctionType,
+    GeneratorType,
+    MethodType,
+    ModuleType,
+)
+from typing import Any
+
+from ibnb.session.library import libraries
+
+LONGEST = 0.1
+"""Seconds that a search may take."""
+CHUNK = 200
+"""So many parts of one large container are looked at before it is the turn of the next."""
+OPAQUE = frozenset(
+    {
+        *("IPython", "ipykernel", "ipywidgets", "traitlets", "zmq", "tornado", "jupyter_client"),
+        *("asyncio", "concurrent", "logging", "threading", "ibnb", "weakref", "gc", "types"),
+        *("numpy", "pandas", "polars", "pyarrow", "matplotlib", "plotly", "scipy", "sklearn"),
+    }
+)
+"""Packages whose objects are not looked into: they lead to everything, or hold nobody's `IB`."""
+NOTEBOOK = "__main__"
+"""The module of a notebook's own names."""
+LIBRARIES = frozenset(libraries.NAMES)
+"""Whose own timers keep nothing for the user."""
+
+
+@dataclass(frozen=True)
+class Root:
+    """Where a search begins: a value, and what it is called.
+
+    `is_name` says that the name can be typed into a cell, as a variable's can.
+    """
+
+    name: str
+    value: Any
+    is_name: bool = False
+
+
+@dataclass(frozen=True)
+class Path:
+    """Something that was found, and the way to it; `is_code` if that can be typed into a cell."""
+
+    value: Any
+    text: str
+    is_code: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a search came to; `complete` is false if the time was up before everything was seen."""
+
+    found: Path | None
+    complete: bool = True
+
+
+def search(
+    roots: Iterable[Root], wanted: Callable[[Any], bool], *, longest: float = LONGEST
+) -> Outcome:
+    """Return the first thing that is wanted and that the roots lead to, the nearest first."""
+    end = time.monotonic() + longest
+    seen: set[int] = set()
+    modules = Modules()
+    beginnings = (Path(one.value, one.name, one.is_name) for one in roots)
+    queue: deque[Iterator[Path]] = deque([beginnings])
+    complete = True
+    while queue:
+        if time.monotonic() > end:
+            return Outcome(None, complete=False)
+        parts = queue.popleft()
+        try:
+            chunk = list(itertools.islice(parts, CHUNK))
+        except Exception:  # noqa: BLE001 - a container that changes meanwhile, or anybody's object
+            complete = False
+            continue
+        if len(chunk) == CHUNK:
+            queue.append(parts)
+        for path in chunk:
+            value = path.value
+            if wanted(value):
+                return Outcome(path)
+            # What the collector does not track refers to nothing that it does.
+            if gc.is_tracked(value) and id(value) not in seen:
+                seen.add(id(value))
+                queue.append(_parts(value, path, modules))
+    return Outcome(None, complete)
+
+
+def running_code(loop: asyncio.AbstractEventLoop | None) -> Iterator[Root]:
+    """Yield what the code that is under way holds: that of tasks, timers, threads and callers."""
+    modules = Modules()
+    if loop is not None and not loop.is_closed():
+        for task in asyncio.all_tasks(loop):
+            yield from _of_frames("a running task", frames_of(task.get_coro()), modules)
+        # asyncio has no public way to ask for its timers; all of its loops have these.
+        for handle in (*getattr(loop, "_scheduled", ()), *getattr(loop, "_ready", ())):
+            callback = getattr(handle, "_callback", None)
+            owner = type(getattr(callback, "__self__", None)).__module__
+            if owner.partition(".")[0] not in LIBRARIES:
+                for value in (callback, *(getattr(handle, "_args", None) or ())):
+                    yield Root("a timer", value)
+    here = threading.get_ident()
+    for ident, frame in sys._current_frames().items():  # noqa: SLF001 - the only way to other threads
+        name = "the code that runs now" if ident == here else "another thread"
+        yield from _of_frames(name, _stack(frame), modules)
+
+
+class Modules:
+    """Tells a user's own modules from Python's and from installed ones, for one search."""
+
+    def __init__(self) -> None:
+        paths = map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib"))
+        self._installed = tuple(path for path in paths if path)
+        self._known: dict[str, bool] = {NOTEBOOK: True}
+
+    def is_users(self, name: Any) -> bool:
+        """Say whether the module of this name is the user's own, or the notebook itself."""
+        if not isinstance(name, str):
+            return False
+        known = self._known.get(name)
+        if known is None:
+            file = getattr(sys.modules.get(name), "__file__", None)
+            own = isinstance(file, str) and not file.startswith(self._installed)
+            known = self._known[name] = own and name.partition(".")[0] not in OPAQUE
+        return known
+
+
+@functools.singledispatch
+def _parts(value: Any, path: Path, _modules: Modules) -> Iterator[Path]:
+    """Yield what a value refers to, with the way to it."""
+    kind = type(value)
+    if str(kind.__module__).partition(".")[0] in OPAQUE:
+        return
+    try:
+        attributes = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        attributes = {}
+    named = set()
+    for name, attribute in attributes.items():
+        named.add(id(attribute))
+        yield Path(attribute, f"{path.text}.{name}", path.is_code and name.isidentifier())
+    for referent in gc.get_referents(value):
+        if referent is attributes or id(referent) in named:
+            continue
+        if isinstance(referent, CellType):
+            yield from _of_cell(referent, path.text)
+        elif not isinstance(referent, type | ModuleType):
+            yield Path(referent, path.text)
+
+
+@_parts.register(dict)
+def _of_dict(value: dict[Any, Any], path: Path, _modules: Modules) -> Iterator[Path]:
+    for key, item in value.items():
+        plain = type(key) in {str, int}
+        yield Path(item, f"{path.text}[{key!r}]" if plain else path.text, path.is_code and plain)
+        if gc.is_tracked(key):
+            yield Path(key, path.text)
+
+
+@_parts.register(list)
+@_parts.register(tuple)
+@_parts.register(deque)
+def _of_sequence(value: Iterable[Any], path: Path, _modules: Modules) -> Iterator[Path]:
+    for index, item in enumerate(value):
+        yield Path(item, f"{path.text}[{index}]", path.is_code)
+
+
+@_parts.register(set)
+@_parts.register(frozenset)
+def _of_set(value: Iterable[Any], path: Path, _modules: Modules) -> Iterator[Path]:
+    for item in value:
+        yield Path(item, path.text)
+
+
+@_parts.register
+def _of_method(value: MethodType, path: Path, _modules: Modules) -> Iterator[Path]:
+    yield Path(value.__self__, path.text)
+    yield Path(value.__func__, path.text)
+
+
+@_parts.register
+def _of_module(value: ModuleType, path: Path, modules: Modules) -> Iterator[Path]:
+    if modules.is_users(value.__name__) and value.__name__ != NOTEBOOK:
+        yield from _of_namespace(vars(value), path)
+
+
+@_parts.register
+def _of_class(value: type, path: Path, modules: Modules) -> Iterator[Path]:
+    if modules.is_users(value.__module__):
+        yield from _of_namespace(dict(vars(value)), path)
+
+
+@_parts.register(CoroutineType)
+@_parts.register(GeneratorType)
+@_parts.register(AsyncGeneratorType)
+def _of_coroutine(value: Any, path: Path, modules: Modules) -> Iterator[Path]:
+    for root in _of_frames(path.text, frames_of(value), modules):
+        yield Path(root.value, path.text)
+
+
+@_parts.register(asyncio.Task)
+def _of_task(value: asyncio.Task[Any], path: Path, modules: Modules) -> Iterator[Path]:
+    return _of_coroutine(value.get_coro(), path, modules)
+
+
+@_parts.register
+def _of_function(value: FunctionType, path: Path, modules: Modules) -> Iterator[Path]:
+    for cell in value.__closure__ or ():
+        yield from _of_cell(cell, path.text)
+    for default in (*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()):
+        yield Path(default, path.text)
+    for attribute in vars(value).values():
+        yield Path(attribute, path.text)
+    if value.__module__ != NOTEBOOK and modules.is_users(value.__module__):
+        for name in list(value.__globals__.values()):
+            yield Path(name, path.text)
+
+
+def _of_cell(cell: CellType, text: str) -> Iterator[Path]:
+    try:
+        yield Path(cell.cell_contents, text)
+    except ValueError:
+        # Not filled yet.
+        return
+
+
+def _of_namespace(names: Mapping[str, Any], path: Path) -> Iterator[Path]:
+    for name, value in list(names.items()):
+        if not name.startswith("__"):
+            yield Path(value, f"{path.text}.{name}", path.is_code)
+
+
+def frames_of(coroutine: Any) -> Iterator[FrameType]:
+    """Yield the frames of a coroutine or generator, and of what it waits for."""
+    while coroutine is not None:
+        for name in ("cr_frame", "gi_frame", "ag_frame"):
+            frame = getattr(coroutine, name, None)
+            if frame is not None:
+                yield frame
+        following = None
+        for name in ("cr_await", "gi_yieldfrom", "ag_await"):
+            following = following or getattr(coroutine, name, None)
+        coroutine = following
+
+
+def _stack(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _of_frames(name: str, frames: Iterable[FrameType], modules: Modules) -> Iterator[Root]:
+    """Yield the local variables of those frames that are the user's own or a library's."""
+    for frame in frames:
+        module = str(frame.f_globals.get("__name__", ""))
+        known = modules.is_users(module) or module.partition(".")[0] in LIBRARIES
+        # A cell's own variables are the notebook's, which are roots by themselves.
+        if known and frame.f_locals is not frame.f_globals:
+            for value in list(frame.f_locals.values()):
+                yield Root(name, value)

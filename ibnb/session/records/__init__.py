@@ -1,0 +1,1 @@
+"""Records: what was requested of the gateways, and what they said."""

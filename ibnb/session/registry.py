@@ -1,0 +1,263 @@
+"""Every connection of this kernel that ibnb knows: its own, and those of the user's code."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ibnb.tws.accounts import know
+from ibnb.tws.escaping import visible
+
+from .library import libraries
+from .notebook.cell_runs import Run, Runs
+from .notebook.reach import Outcome, Path, Root, running_code, search
+from .notebook.succession import Succession
+from .reconnect.disconnects import where
+from .tracked import Address, Held, address_of
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """Who keeps a connection open, for people, and how it is freed.
+
+    `by` names the variable, or the code that is under way; empty if it is not known for certain.
+    `code` is a line that closes the connection, empty if there is none to type.
+    """
+
+    opened: str
+    by: str = ""
+    code: str = ""
+
+    def tell(self) -> str:
+        """Return who it is: `the variable `ib`, connected by cell [3]`."""
+        return f"{self.by}, connected {self.opened}" if self.by else f"connected {self.opened}"
+
+
+class Holdings:
+    """Knows who holds which address, and closes what is in the way of a new connection.
+
+    Args:
+        home: returns the loop of the notebook's connections, None while there is none.
+        succession: what is known of earlier connections, where ibnb was loaded before.
+
+    Attributes:
+        runs: the runs of this kernel's cells.
+        succession: which connection took the place of which.
+        announce: is called with one line for everything that is closed.
+        retired: is called with what was closed for good.
+        ask_guard: answers `guarding`.
+        outlived: the run which found that earlier ones of its cell have connections that are held.
+        reachable: returns what the user's code can reach, its variables above all; None where
+            that is not known, and so nothing is known to be free.
+    """
+
+    def __init__(
+        self,
+        home: Callable[[], asyncio.AbstractEventLoop | None] = lambda: None,
+        succession: Succession | None = None,
+    ) -> None:
+        self._home = home
+        self.succession = succession or Succession(Runs())
+        self.runs = self.succession.runs
+        self.announce: Callable[[str], None] = lambda _line: None
+        self.retired: Callable[[Held], None] = lambda _held: None
+        self.ask_guard: Callable[[], bool | None] = lambda: None
+        self.reachable: Callable[[], Iterable[Root]] | None = None
+        self._held: weakref.WeakKeyDictionary[Any, Held] = weakref.WeakKeyDictionary()
+        self._met: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.outlived: Run | None = None
+
+    @property
+    def guarding(self) -> bool | None:
+        """Whether a guard acts on the user's own connects; None where there is no guard."""
+        return self.ask_guard()
+
+    def meet(self, ib: Any) -> None:
+        """Take note of an `IB` object that connects, looked after or not."""
+        self._met.add(ib)
+
+    def look_around(self, hold: Callable[[Any, Address, Run | None], Held]) -> None:
+        """Find what was connected before anybody looked after it, without a scan of the heap.
+
+        That is what a variable of the user's is, or what has a transport on the notebook's loop.
+        """
+        for ib in self._connected():
+            if self.of(ib) is None:
+                address = address_of(ib.client.host, ib.client.port, ib.client.clientId)
+                self.add(ib, hold(ib, address, None))
+
+    def of(self, ib: Any) -> Held | None:
+        """Return what is known of an `IB` object, or None."""
+        return self._held.get(ib)
+
+    def all(self) -> tuple[Held, ...]:
+        """Return everything that is known."""
+        # A diagnosis asks from a thread of its own: the references are copied in one step.
+        known = (ref() for ref in self._held.keyrefs())
+        return tuple(self._held[ib] for ib in known if ib is not None and ib in self._held)
+
+    def add(self, ib: Any, held: Held) -> None:
+        """Take an `IB` object into account from now on."""
+        self._held[ib] = held
+        # Of one that was connected before anybody looked after it, no opening told them.
+        know(ib.wrapper.accounts)
+
+    def drop(self, ib: Any) -> None:
+        """Forget an `IB` object."""
+        self._held.pop(ib, None)
+
+    def others_open(self, ib: Any) -> bool:
+        """Say whether another connection than this object's is open."""
+        return any(held.held_ib is not ib and held.has_socket for held in self.all())
+
+    def keeper(self, address: Address) -> Keeper | None:
+        """Return who has what is open at this address in this kernel; None where nothing is.
+
+        What is only being opened has no ID yet.
+        """
+        for held in self.all():
+            if held.address == address and held.has_socket and not held.is_opening:
+                return self._keeper(held.held_ib, held.run)
+        known = {id(held.held_ib) for held in self.all()}
+        for ib in self._connected():
+            client = ib.client
+            open_at = address_of(client.host, client.port, client.clientId)
+            if id(ib) not in known and ib.isConnected() and open_at == address:
+                return self._keeper(ib, None)
+        return self._official(address)
+
+    def hand_over(self, name: str) -> None:
+        """Take note that the connection of a variable loses its name to the one that opens now."""
+        if self.reachable is None or not name:
+            return
+        values = (root.value for root in self.reachable() if root.name == name)
+        held = next((self.of(value) for value in values if libraries.is_ib(value)), None)
+        if held is not None:
+            self.succession.left(held.lineage, frozenset({("name", name)}))
+
+    def sockets_at(self, host: str, port: int) -> int:
+        """Return how many sockets of this kernel's `IB` objects go to a gateway."""
+        known = {id(held.held_ib): held.held_ib for held in self.all()}
+        known |= {id(ib): ib for ib in tuple(self._met)}
+        return sum(
+            libraries.has_socket(ib)
+            and address_of(ib.client.host, ib.client.port, 0)[:2] == (host, port)
+            for ib in known.values()
+            if ib is not None
+        )
+
+    async def clear(
+        self, address: Address, run: Run | None, keep: Any = None, *, taking: str = ""
+    ) -> None:
+        """Close what an earlier run of the same cell opened, and what has the address unheld.
+
+        What an earlier run opened at another address goes when nobody has it any more: now, or as
+        `clear_after` finds when the run is over. What this very run opened is left alone, and so is
+        the object `keep`, the one that connects. `taking` is the variable that is about to be
+        bound to the new connection: it holds no old one.
+        """
+        for held in self.all():
+            ib = held.held_ib
+            if ib is None or ib is keep or not held.has_socket:
+                continue
+            earlier = run is not None and held.run is not None and held.run.is_earlier_run_of(run)
+            in_the_way = held.address == address and (run is None or held.run != run)
+            if not (earlier or in_the_way):
+                continue
+            if (earlier and in_the_way) or self._is_free(ib, taking):
+                await self._retire_aloud(held, address, run, earlier=earlier)
+            elif earlier:
+                self.outlived = run
+
+    async def clear_after(self, run: Run) -> None:
+        """Close what earlier runs of a cell opened, and what nobody has any more after this one."""
+        self.outlived = None
+        for held in self.all():
+            ib = held.held_ib
+            earlier = held.run is not None and held.run.is_earlier_run_of(run)
+            if ib is not None and earlier and held.has_socket and self._is_free(ib, ""):
+                await self._retire_aloud(held, held.address, run, earlier=True)
+
+    async def retire(self, held: Held, address: Address, run: Run | None) -> None:
+        """Close one for good, for the address that takes its place."""
+        ib = held.held_ib
+        self.succession.left(held.lineage, held.places)
+        await held.retire(_because(held, address, run))
+        self.drop(ib)
+        self.retired(held)
+
+    async def _retire_aloud(
+        self, held: Held, address: Address, run: Run | None, *, earlier: bool
+    ) -> None:
+        left = held.leftovers()
+        await self.retire(held, address, run)
+        self.announce(closed_line(held, left, earlier=earlier))
+
+    def _connected(self) -> tuple[Any, ...]:
+        """Return all `IB` objects that are found to have a socket, known or not."""
+        known = tuple(self._held)
+        return libraries.connected_objects(self._home(), (*known, *self._candidates()), known)
+
+    def _candidates(self) -> Iterator[Any]:
+        yield from tuple(self._met)
+        for root in self.reachable() if self.reachable is not None else ():
+            yield root.value
+
+    def _search(self, wanted: Callable[[Any], bool], taking: str = "") -> Outcome:
+        if self.reachable is None:
+            return Outcome(None, complete=False)
+        variables = [root for root in self.reachable() if root.name != taking]
+        return search((*variables, *running_code(self._home())), wanted)
+
+    def _is_free(self, ib: Any, taking: str) -> bool:
+        """Say whether it is certain that no code of the user's has an object any more."""
+        outcome = self._search(lambda one: one is ib, taking)
+        return outcome.found is None and outcome.complete
+
+    def _keeper(self, ib: Any, run: Run | None) -> Keeper:
+        return _described(self._search(lambda one: one is ib).found, _opened_by(run))
+
+    def _official(self, address: Address) -> Keeper | None:
+        """Return who has the address through IBKR's own client, if a reachable one does."""
+        if not libraries.official_is_imported():
+            return None
+
+        def has_it(one: Any) -> bool:
+            found = libraries.official_address(one)
+            return found is not None and address_of(*found) == address
+
+        found = self._search(has_it).found
+        return _described(found, "with ibapi") if found is not None else None
+
+
+def _described(found: Path | None, opened: str) -> Keeper:
+    if found is None:
+        return Keeper(opened)
+    if found.is_code:
+        kind = "the variable " if found.text.isidentifier() else ""
+        return Keeper(opened, f"{kind}`{found.text}`", f"{found.text}.disconnect()")
+    is_variable = found.text.partition("[")[0].partition(".")[0].isidentifier()
+    return Keeper(opened, f"something that `{found.text}` holds" if is_variable else found.text)
+
+
+def closed_line(held: Held, left: tuple[str, ...], *, earlier: bool) -> str:
+    """Say in one line what was closed, who had opened it, and what it still had."""
+    opened = "by an earlier run of this cell" if earlier else _opened_by(held.run)
+    still = f", which still had {', '.join(left)}" if left else ""
+    return visible(f"Closed {where(held.address)}, opened {opened}{still}.")
+
+
+def _opened_by(run: Run | None) -> str:
+    return f"by {run.label}" if run is not None and run.label else "earlier in this kernel"
+
+
+def _because(held: Held, address: Address, run: Run | None) -> str:
+    by = f" by {run.label}" if run is not None and run.label else ""
+    return (
+        f"This `ib` was connected to {where(held.address)}; it was replaced at "
+        f"{time.strftime('%H:%M:%S')}{by} ({where(address)}) and stays disconnected."
+    )
