@@ -48,7 +48,7 @@ def _count():
             + sum(len(getattr(ib, name)) for name in ib.events)
             + len(ib.client.conn.hasData) + len(ib.client.conn.disconnected)
             + len({library}.util.globalErrorEvent) + sum(len(one.filters) for one in loggers),
-        "known connections": len(session.holdings.all()),
+        "known connections": len(session.registry.all()),
     }}
 """
 

@@ -25,7 +25,7 @@ from .session import (
     survey,
 )
 from .session.client_ids.ids import AUTO
-from .session.client_ids.leases import LeaseStore, SqliteLeases, Tenant, say_not_remembered
+from .session.client_ids.leases import LeaseStore, NotebookLeases, SqliteLeases, say_not_remembered
 from .session.library.libraries import find_library, is_ib
 from .session.notebook.event_loop import inspect_loop, patch_loop, run
 from .session.reconnect.disconnects import where
@@ -38,7 +38,7 @@ from .wishes import Place, Wish
 if TYPE_CHECKING:
     from .diagnostics import Diagnosis, Diagnostician, Observer, Question
     from .knowledge import Explanation, Situation
-    from .session.reconnect.throttle import Pace
+    from .session.reconnect.throttle import Throttle
     from .simulator.process import SimulatorProcess
     from .tws.notices import Notice
 
@@ -67,7 +67,7 @@ class App:
         self.settings = settings
         self.place = place or Place()
         self.session = session or Session()
-        self.tenant = Tenant(self._notebook, self._lease_store)
+        self.notebook_leases = NotebookLeases(self._notebook, self._lease_store)
         if session is None:
             self.claim()
         self.waiting: Callable[[], AbstractContextManager[Callable[[Waiting], None] | None]]
@@ -78,22 +78,22 @@ class App:
         self._heard = 0
         self._simulator: SimulatorProcess | None = None
         self._diagnostician: Diagnostician | None = None
-        self._pace: Pace | None = None
+        self._pace: Throttle | None = None
 
     @property
-    def pace(self) -> Pace:
+    def pace(self) -> Throttle:
         """What keeps the probes and the resumes of this machine's programs apart."""
         if self._pace is None:
-            from .session.reconnect.throttle import Pace
+            from .session.reconnect.throttle import Throttle
 
-            self._pace = Pace(self._state())
+            self._pace = Throttle(self._state())
         return self._pace
 
     def claim(self) -> None:
         """Let the session go by this app's settings and leases from now on."""
-        self.session.tenant = self.tenant
-        self.session.resuming.by_itself = lambda: bool(self.settings.auto_resume)
-        self.session.resuming.keep_apart = self._kept_apart
+        self.session.notebook_leases = self.notebook_leases
+        self.session.reconnector.auto_resume_enabled = lambda: bool(self.settings.auto_resume)
+        self.session.reconnector.keep_apart = self._kept_apart
 
     def _kept_apart(self, target: Target) -> AbstractAsyncContextManager[None]:
         # Asked for late: the settings may not be complete when the session is claimed.
@@ -152,14 +152,14 @@ class App:
         """
         if self.settings.wait is not None:
             return float(self.settings.wait)
-        crashed = self.session.tenant.crashed_with(address)
+        crashed = self.session.notebook_leases.crashed_with(address)
         return AFTER_CRASH_SECONDS if crashed else USUAL_WAIT_SECONDS
 
     def connect(self, wish: Wish) -> Opened:
         """Open the session's connection as wished, from synchronous code; raises the same."""
         patch_loop()
         opened = run(self.connect_async(wish), self.session.home)
-        self.session.holdings.runs.adopt(opened.connection.lineage)
+        self.session.registry.runs.adopt(opened.connection.lineage)
         return opened
 
     def disconnect(self, because: str) -> Closed | None:
@@ -201,7 +201,7 @@ class App:
                 f"several connections are open: {known}: call disconnect() on the IB object of "
                 "the one that you mean"
             )
-        return opened[0].held_ib if opened else None
+        return opened[0].tracked_ib if opened else None
 
     def health(self) -> Health:
         """Return the health of the connection that is meant where none is named."""
@@ -304,8 +304,8 @@ class App:
         if NOT_CONNECTED not in explanation.entry.codes:
             return explanation
         ib = self.place.at_hand()
-        fate = self.session.fate(ib) if is_ib(ib) else None
-        return replace(explanation, facts=(*explanation.facts, fate)) if fate else explanation
+        reason = self.session.disconnect_reason(ib) if is_ib(ib) else None
+        return replace(explanation, facts=(*explanation.facts, reason)) if reason else explanation
 
     def explain_notice(self, notice: Notice) -> Explanation:
         """Return the explanation of a notice that this notebook received."""
@@ -352,7 +352,7 @@ class App:
         return parse_client_id(given) if given else ""
 
     def _own_id(self) -> int:
-        return self.session.tenant.client_id(stable_client_id(self._notebook()))
+        return self.session.notebook_leases.client_id(stable_client_id(self._notebook()))
 
     def close(self) -> None:
         """Close the connection and end the simulated gateway, where there are any."""
@@ -361,7 +361,7 @@ class App:
         if self._simulator is not None:
             self._simulator.stop()
             self._simulator = None
-        self.tenant.close()
+        self.notebook_leases.close()
 
     def _notebook(self) -> str:
         return self.place.notebook

@@ -44,7 +44,7 @@ class Extension:
         # What `ibnb.connect` opened before this goes on being the notebook's one connection.
         session = before.session if before is not None else Session(_histories.get(shell))
         # Code of earlier runs is known as such for as long as the shell lives.
-        _histories[shell] = session.holdings.succession
+        _histories[shell] = session.registry.succession
         self.app = App(self.magics, session=session)
         running = RunningCell()
         self.badges = Badges(shell, self.app, running)
@@ -66,7 +66,7 @@ class Extension:
             reachable=lambda: reachable(shell),
         )
         loop = current_loop() if self.in_notebook else None
-        self.origins = Origins(self.app.session.holdings.succession, loop)
+        self.origins = Origins(self.app.session.registry.succession, loop)
         self.blocking_calls = BlockingCalls(loop)
         self.notice_lines = NoticeLines(notice_loggers(), self.app.session.journal)
         self.magics.attach(self.app, self.cells)

@@ -71,7 +71,7 @@ def situation_of(app: App, about: Target | None = None, ib: Any = None) -> Situa
     seen = _Seen(app, about, ib)
     target = seen.target
     is_open = seen.state == "open"
-    guarding = app.session.holdings.guarding
+    guarding = app.session.registry.guarding
     return Situation(
         place="notebook" if app.place.has_magics else "terminal",
         session=seen.state,

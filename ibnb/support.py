@@ -56,7 +56,7 @@ def write_support_bundle(app: App, report: Report, path: Path) -> tuple[BundleFi
 def _names(app: App) -> tuple[str, ...]:
     """Return words that tell of people and notebooks, and that no pattern would find."""
     found = {_full_name(), app.place.notebook}
-    store = app.session.tenant.store
+    store = app.session.notebook_leases.store
     for lease in store.newest(MOST_LEASES) if store is not None else ():
         host = lease.machine.partition(".")[0]
         found |= {lease.user, lease.machine, host, lease.notebook}

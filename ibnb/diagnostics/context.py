@@ -14,7 +14,7 @@ from ibnb.session.notebook.event_loop import LoopFacts
 from ibnb.session.reconnect.disconnects import Loss
 from ibnb.session.reconnect.heartbeat import Pulse
 from ibnb.session.records.pacing import Pacing
-from ibnb.session.registry import Holdings
+from ibnb.session.registry import ConnectionRegistry
 from ibnb.tws.accounts import mask
 from ibnb.tws.attempt import Attempt, is_refusal_of
 from ibnb.tws.handshake import Stage
@@ -109,7 +109,7 @@ class Context:
     pulse: TakePulse | None = None
     show_accounts: bool = False
     leases: LeaseStore | None = None
-    holdings: Holdings | None = None
+    registry: ConnectionRegistry | None = None
     guard: bool | None = None
     failed: Attempt | None = None
     at_hand: Health | None = None

@@ -15,10 +15,10 @@ from ibnb.knowledge import Situation
 from ibnb.session import BadInputError, Health, Session
 from ibnb.session.library.libraries import SPEAKS, Library, event_packages, installed
 from ibnb.session.notebook.event_loop import LoopFacts
-from ibnb.session.reconnect.throttle import Pace
+from ibnb.session.reconnect.throttle import Throttle
 from ibnb.session.records.pacing import pacing
 from ibnb.session.survey import health_asked, seen_through, through
-from ibnb.session.tracked import Held
+from ibnb.session.tracked import TrackedConnection
 from ibnb.tws.attempt import Attempt, is_refusal_of
 from ibnb.tws.handshake import Stage
 from ibnb.tws.names import Address, resolve
@@ -85,8 +85,8 @@ class Diagnostician:
     keeps them apart, where something else has its part in it.
     """
 
-    def __init__(self, state: Path | None = None, *, pace: Pace | None = None) -> None:
-        self._pace = pace or Pace(state)
+    def __init__(self, state: Path | None = None, *, pace: Throttle | None = None) -> None:
+        self._pace = pace or Throttle(state)
 
     def start(
         self,
@@ -162,9 +162,9 @@ class Diagnostician:
             own_ports=own_ports,
             pulse=_pulse(session, held),
             show_accounts=question.show_accounts,
-            holdings=session.holdings if session is not None else None,
-            leases=session.tenant.store if session is not None else None,
-            guard=session.holdings.guarding if session is not None else None,
+            registry=session.registry if session is not None else None,
+            leases=session.notebook_leases.store if session is not None else None,
+            guard=session.registry.guarding if session is not None else None,
             failed=_failed(session),
             at_hand=at_hand,
             losses=session.losses if session is not None else (),
@@ -209,12 +209,19 @@ async def _take_part(
     """
     connection = session.connection if session is not None else None
     home = session.home if session is not None else None
-    if session is None or connection is None or home is None or not session.resuming.is_under_way:
+    if (
+        session is None
+        or connection is None
+        or home is None
+        or not session.reconnector.is_under_way
+    ):
         return None
     here = next((one for one in candidates if one.address == connection.plan.target.address), None)
     if here is None:
         return None
-    tried = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(session.resuming.next_try(), home))
+    tried = asyncio.wrap_future(
+        asyncio.run_coroutine_threadsafe(session.reconnector.next_try(), home)
+    )
     stopping = asyncio.ensure_future(stopped.wait())
     waits: set[asyncio.Future[Any]] = {tried, stopping}
     await asyncio.wait(waits, timeout=RESUME_SECONDS, return_when=asyncio.FIRST_COMPLETED)
@@ -241,11 +248,11 @@ def _failed(session: Session | None) -> Attempt | None:
     return presentable(failed) if failed is not None else None
 
 
-def _pulse(session: Session | None, held: Held | None) -> TakePulse | None:
+def _pulse(session: Session | None, held: TrackedConnection | None) -> TakePulse | None:
     """Return what takes the pulse of a connection; nobody can where it is not looked after."""
     if session is None or held is None or not held.is_watched:
         return None
-    return partial(session.pulse, held.held_ib)
+    return partial(session.pulse, held.tracked_ib)
 
 
 def _known(attempt: Attempt) -> Callable[[Callable[[Stage], None]], Awaitable[Attempt]]:

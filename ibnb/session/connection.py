@@ -29,22 +29,22 @@ from .reconnect.shadow import shadowed
 from .reconnect.snapshot import (
     DATA,
     ORDERS,
-    Kept,
-    ask_again,
+    Snapshot,
     cancel_twin,
+    capture,
     keep_cancels,
     keep_events,
     keep_no_cancels,
     keep_no_events,
     keep_state,
     next_number,
+    request_again,
     superseded,
-    take_down,
     take_over,
 )
 from .records.journal import Journal
 from .records.requests import Request, what_is_asked, what_of
-from .tracked import OPEN, Address, Held, address_of
+from .tracked import OPEN, Address, TrackedConnection, address_of
 
 PATIENCE = 30.0
 """Seconds for which a resume waits for what the gateway knows: after its restart it is slow."""
@@ -82,7 +82,7 @@ class Resumed:
     changed: tuple[str, ...] = ()
 
 
-class Connection(Held):
+class Connection(TrackedConnection):
     """An open `IB` with what ibnb put on it; `attempt` tells how its opening went.
 
     Attributes:
@@ -111,7 +111,7 @@ class Connection(Held):
         )
         self.plan = plan
         self.state = "opening"
-        self.kept: Kept | None = None
+        self.kept: Snapshot | None = None
         self.is_silent = False
         self.known_at = 0.0
         self._again: dict[tuple[Any, ...], Request] = {}
@@ -156,7 +156,7 @@ class Connection(Held):
         except BaseException:
             await self.close()
             raise
-        self._go()
+        self._mark_ready()
 
     async def resume(self) -> Resumed:
         """Open it again after its socket was lost: the same object, with what it had.
@@ -166,8 +166,8 @@ class Connection(Held):
                 It is as lost as before, and can be resumed later.
             ConnectFailed: another account is logged in now, which this object was not opened for.
         """
-        kept, before = self.kept or Kept(), self.attempt
-        self._become("resuming")
+        kept, before = self.kept or Snapshot(), self.attempt
+        self._set_state("resuming")
         expected = replace(self.plan.target, expects="live" if self.kind_is_live else "paper")
         try:
             with shadowed(self.ib) as fresh:
@@ -178,18 +178,18 @@ class Connection(Held):
             self.attempt = before
             self._fail_pending("The connection was lost, and could not be resumed.")
             await libraries.close(self.ib)
-            self._become("lost")
+            self._set_state("lost")
             raise
         self.kept = None
         since = self.lost.time if self.lost is not None else 0.0
         self.known_at = (self.known_at or since) if self.missing else 0.0
-        self._go()
+        self._mark_ready()
         # A handler of the user's that subscribes when it is connected has done so by now.
         anew = superseded(kept, self.journal.requests.standing(self.number))
         for one in anew:
             if one.req_id is not None:
                 self.journal.requests.end(self.number, one.req_id)
-        again = ask_again(self.ib, kept, anew)
+        again = request_again(self.ib, kept, anew)
         self._again = {what_is_asked(one): one for one in kept.requests}
         return Resumed(again, changed)
 
@@ -217,7 +217,7 @@ class Connection(Held):
         return self._still_resuming() if self.state == "resuming" else super()._order_objection()
 
     async def close(self, because: str = "The connection was closed.") -> None:
-        """Close it as `Held.close` does, and hand the `ib` back as the library made it.
+        """Close it as the base class does, and hand the `ib` back as the library made it.
 
         All but its order lock: whatever connects it again, it was opened without ``--trade``.
         """
@@ -236,7 +236,7 @@ class Connection(Held):
         await libraries.abort(self.ib)
 
     async def _bring_up(
-        self, target: Target, kept: Kept | None = None, fresh: Any = None
+        self, target: Target, kept: Snapshot | None = None, fresh: Any = None
     ) -> Attempt:
         """Take the `IB` object from nothing to where it is synchronised.
 
@@ -274,10 +274,10 @@ class Connection(Held):
             raise OpeningFailedError(lost) from error
         return attempt
 
-    def _go(self) -> None:
+    def _mark_ready(self) -> None:
         self.opened_at = time.time()
         self.lost, self.closed_because, self.is_silent = None, "", False
-        self._become("degraded" if self.missing else "ready")
+        self._set_state("degraded" if self.missing else "ready")
         self.ib.connectedEvent.emit()
 
     def answers_not(self) -> None:
@@ -298,7 +298,7 @@ class Connection(Held):
             # The socket was never lost.
             standing = self.journal.requests.standing(self.number)
             lost = tuple(one for one in standing if one.method in DATA)
-            ask_again(self.ib, take_down(self.ib, lost))
+            request_again(self.ib, capture(self.ib, lost))
 
     def _still_connected(self) -> None:
         if not self.ib.isConnected():
@@ -309,7 +309,7 @@ class Connection(Held):
         if self.state in OPEN:
             # The library forgets all of it in a moment.
             self._again.clear()
-            self.kept = take_down(self.ib, self.journal.requests.standing(self.number))
+            self.kept = capture(self.ib, self.journal.requests.standing(self.number))
         return keep_state(self.ib)
 
     def _is_cancelled_now(self, asked: int | str) -> bool:

@@ -27,11 +27,11 @@ from .notebook import event_loop
 from .notebook.cell_runs import Run, current_run
 from .notebook.reach import Root
 from .opening.log_filters import Hush
-from .opening.retry import OnWait, patiently
+from .opening.retry import OnWait, retry_while_id_in_use
 from .opening.supervise import OpeningFailedError, watch_opening
 from .opening.synchronising import synchronising
 from .session import Session
-from .tracked import Address, Held, address_of
+from .tracked import Address, TrackedConnection, address_of
 
 MODULES = tuple(f"{name}.ib" for name in libraries.NAMES)
 
@@ -70,51 +70,51 @@ class Guard:
     def enter(self) -> None:
         """Begin to guard: libraries that are imported already, and those that will be."""
         self._active = True
-        self._session.holdings.ask_guard = self._enabled
-        self._session.holdings.reachable = self._reachable
+        self._session.registry.ask_guard = self._enabled
+        self._session.registry.reachable = self._reachable
         self._hook.install()
         self._adopt()
 
     def leave(self) -> None:
         """Restore what was wrapped; where somebody wrapped it again, ours passes through."""
         self._active = False
-        self._session.holdings.ask_guard = lambda: None
-        self._session.holdings.reachable = None
+        self._session.registry.ask_guard = lambda: None
+        self._session.registry.reachable = None
         self._hook.remove()
         self._patches.restore()
-        for held in self._session.holdings.all():
+        for held in self._session.registry.all():
             held.unwatch()
 
     async def abandon(self, run: Run) -> None:
         """Cancel the openings under way that a run began, and wait until they are closed."""
-        for held in self._session.holdings.all():
+        for held in self._session.registry.all():
             if held.run == run and held.is_opening:
                 await held.close()
 
     def after(self, run: Run) -> None:
         """Close what earlier runs of a cell opened and nobody has any more, now that it is over."""
-        holdings = self._session.holdings
-        if self._active and holdings.outlived == run:
+        registry = self._session.registry
+        if self._active and registry.outlived == run:
             event_loop.run(self._clear_after(run), self._session.home)
 
     async def _clear_after(self, run: Run) -> None:
         async with self._session.turn():
-            await self._session.holdings.clear_after(run)
+            await self._session.registry.clear_after(run)
 
     def _adopt(self) -> None:
         """Look after what was connected before there was a guard, where it is found."""
         session, home = self._session, self._session.home
         if not self._enabled() or home is None:
             return
-        session.holdings.look_around(session.hold)
-        for held in session.holdings.all():
+        session.registry.look_around(session.hold)
+        for held in session.registry.all():
             if not held.is_watched and held.is_ready_on(home):
                 held.note_opened()
                 self._watch(held)
                 held.hear()
 
-    def _watch(self, held: Held) -> None:
-        held.watch(lambda: self._session.holdings.others_open(held.held_ib))
+    def _watch(self, held: TrackedConnection) -> None:
+        held.watch(lambda: self._session.registry.others_open(held.tracked_ib))
 
     def _wrap(self, module: ModuleType) -> None:
         for name, make in (("connectAsync", self._guarded), ("connect", self._interruptible)):
@@ -126,7 +126,7 @@ class Guard:
 
         @functools.wraps(original)
         async def connect_guarded(ib: Any, *args: Any, **kwargs: Any) -> Any:
-            self._session.holdings.meet(ib)
+            self._session.registry.meet(ib)
             interrupt, task = self._interrupts.get(ib), asyncio.current_task()
             if interrupt is not None and task is not None:
                 interrupt.cancels(task)
@@ -152,7 +152,7 @@ class Guard:
                 try:
                     return original(ib, *args, **kwargs)
                 except BaseException:
-                    held = self._session.holdings.of(ib)
+                    held = self._session.registry.of(ib)
                     if held is not None and held.is_opening:
                         # The library's own opening goes on running: it would connect later.
                         event_loop.run(held.close(), self._session.home)
@@ -179,10 +179,10 @@ class Guard:
 
         def wait() -> float:
             session = self._session
-            if session.holdings.keeper(address) is not None:
+            if session.registry.keeper(address) is not None:
                 return 0.0
             seconds = self._wait(address)
-            if not timeout or session.tenant.crashed_with(address):
+            if not timeout or session.notebook_leases.crashed_with(address):
                 return seconds
             return min(seconds, float(timeout))
 
@@ -197,9 +197,9 @@ class Guard:
     ) -> None:
         session, run = self._session, current_run()
         async with session.turn():
-            session.holdings.look_around(session.hold)
-            await session.holdings.clear(address, run, ib)
-            before = session.holdings.of(ib)
+            session.registry.look_around(session.hold)
+            await session.registry.clear(address, run, ib)
+            before = session.registry.of(ib)
             held = session.hold(ib, address, run)
             if before is not None:
                 # An object that connects again itself is reopened in good order, not replaced.
@@ -209,7 +209,7 @@ class Guard:
                 held.lineage = before.lineage
                 held.follows(before)
             held.attend()
-            session.holdings.add(ib, held)
+            session.registry.add(ib, held)
             opening = asyncio.ensure_future(self._open(ib, held, connect, wait))
             held.opening = opening
         await _outcome(held, opening)
@@ -217,7 +217,7 @@ class Guard:
     async def _open(
         self,
         ib: Any,
-        held: Held,
+        held: TrackedConnection,
         connect: Callable[[], Coroutine[Any, Any, Any]],
         wait: Callable[[], float],
     ) -> None:
@@ -235,13 +235,13 @@ class Guard:
             await libraries.close(ib)
             session.tell()
             raise
-        session.tenant.took(held.address)
+        session.notebook_leases.took(held.address)
         held.came_up(attempt)
 
     async def _opened(
         self,
         ib: Any,
-        held: Held,
+        held: TrackedConnection,
         connect: Callable[[], Coroutine[Any, Any, Any]],
         wait: Callable[[], float],
     ) -> Attempt:
@@ -251,7 +251,7 @@ class Guard:
         journal = self._session.journal
         try:
             with self._waiting() as on_wait, synchronising(ib, held.request) as asked:
-                return await patiently(
+                return await retry_while_id_in_use(
                     lambda: watch_opening(
                         *(ib, library, target, client_id, connect()),
                         number=held.lineage,
@@ -271,7 +271,7 @@ class Guard:
             raise journal.fail(error, failure.attempt) from None
 
 
-async def _outcome(held: Held, opening: asyncio.Future[None]) -> None:
+async def _outcome(held: TrackedConnection, opening: asyncio.Future[None]) -> None:
     """Wait for an opening; whoever gives up waiting takes the opening with him."""
     try:
         await asyncio.wait({opening})

@@ -15,7 +15,7 @@ from .library import libraries
 from .library.order_lock import orders_locked
 from .reconnect.disconnects import CLOSED, clock
 from .reconnect.heartbeat import heard_ago
-from .tracked import OPEN, Held, State
+from .tracked import OPEN, State, TrackedConnection
 
 LAST_NOTICES = 5
 GONE = frozenset({"lost", "closed"})
@@ -56,12 +56,12 @@ class Health:
         return self.state in OPEN
 
 
-def health_of(held: Held) -> Health:
+def health_of(held: TrackedConnection) -> Health:
     """Return the health of a connection of any origin that is looked after.
 
     One that was opened where nobody watched is as it shows itself.
     """
-    ib = held.held_ib
+    ib = held.tracked_ib
     connected = ib is not None and bool(ib.isConnected())
     if connected and not held.is_opening and (not held.is_watched or held.state in GONE):
         return foreign_health(ib)
@@ -93,7 +93,7 @@ def health_of(held: Held) -> Health:
     )
 
 
-def _state(held: Held, *, connected: bool) -> tuple[State, str]:
+def _state(held: TrackedConnection, *, connected: bool) -> tuple[State, str]:
     """Return the state of a connection, and why it is that."""
     if held.is_opening:
         return "opening", ""
@@ -105,7 +105,7 @@ def _state(held: Held, *, connected: bool) -> tuple[State, str]:
     return "degraded" if troubles else "ready", "; ".join(troubles)
 
 
-def _why_not_open(held: Held) -> str:
+def _why_not_open(held: TrackedConnection) -> str:
     failed = held.attempt if held.attempt is not None and held.attempt.ending != "ready" else None
     match held.state:
         case "lost":
@@ -119,7 +119,7 @@ def _why_not_open(held: Held) -> str:
             return ""
 
 
-def _troubles(held: Held) -> list[str]:
+def _troubles(held: TrackedConnection) -> list[str]:
     link = held.link.link
     troubles = []
     if link.lost_by is not None:
@@ -136,17 +136,17 @@ def _troubles(held: Held) -> list[str]:
     return troubles
 
 
-def _library(held: Held) -> str:
+def _library(held: TrackedConnection) -> str:
     if isinstance(held, Connection):
         return f"{held.plan.library.name} {held.plan.library.version}"
-    ib = held.held_ib
+    ib = held.tracked_ib
     return libraries.library_name(ib) if ib is not None else ""
 
 
-def _is_locked(held: Held) -> bool:
+def _is_locked(held: TrackedConnection) -> bool:
     if isinstance(held, Connection):
         return held.orders_locked
-    ib = held.held_ib
+    ib = held.tracked_ib
     return ib is not None and orders_locked(ib)
 
 

@@ -17,7 +17,7 @@ from .notebook.cell_runs import Run, Runs
 from .notebook.reach import Outcome, Path, Root, running_code, search
 from .notebook.succession import Succession
 from .reconnect.disconnects import where
-from .tracked import Address, Held, address_of
+from .tracked import Address, TrackedConnection, address_of
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Keeper:
         return f"{self.by}, connected {self.opened}" if self.by else f"connected {self.opened}"
 
 
-class Holdings:
+class ConnectionRegistry:
     """Knows who holds which address, and closes what is in the way of a new connection.
 
     Args:
@@ -64,10 +64,10 @@ class Holdings:
         self.succession = succession or Succession(Runs())
         self.runs = self.succession.runs
         self.announce: Callable[[str], None] = lambda _line: None
-        self.retired: Callable[[Held], None] = lambda _held: None
+        self.retired: Callable[[TrackedConnection], None] = lambda _held: None
         self.ask_guard: Callable[[], bool | None] = lambda: None
         self.reachable: Callable[[], Iterable[Root]] | None = None
-        self._held: weakref.WeakKeyDictionary[Any, Held] = weakref.WeakKeyDictionary()
+        self._held: weakref.WeakKeyDictionary[Any, TrackedConnection] = weakref.WeakKeyDictionary()
         self._met: weakref.WeakSet[Any] = weakref.WeakSet()
         self.outlived: Run | None = None
 
@@ -80,7 +80,7 @@ class Holdings:
         """Take note of an `IB` object that connects, looked after or not."""
         self._met.add(ib)
 
-    def look_around(self, hold: Callable[[Any, Address, Run | None], Held]) -> None:
+    def look_around(self, hold: Callable[[Any, Address, Run | None], TrackedConnection]) -> None:
         """Find what was connected before anybody looked after it, without a scan of the heap.
 
         That is what a variable of the user's is, or what has a transport on the notebook's loop.
@@ -90,17 +90,17 @@ class Holdings:
                 address = address_of(ib.client.host, ib.client.port, ib.client.clientId)
                 self.add(ib, hold(ib, address, None))
 
-    def of(self, ib: Any) -> Held | None:
+    def of(self, ib: Any) -> TrackedConnection | None:
         """Return what is known of an `IB` object, or None."""
         return self._held.get(ib)
 
-    def all(self) -> tuple[Held, ...]:
+    def all(self) -> tuple[TrackedConnection, ...]:
         """Return everything that is known."""
         # A diagnosis asks from a thread of its own: the references are copied in one step.
         known = (ref() for ref in self._held.keyrefs())
         return tuple(self._held[ib] for ib in known if ib is not None and ib in self._held)
 
-    def add(self, ib: Any, held: Held) -> None:
+    def add(self, ib: Any, held: TrackedConnection) -> None:
         """Take an `IB` object into account from now on."""
         self._held[ib] = held
         # Of one that was connected before anybody looked after it, no opening told them.
@@ -112,7 +112,7 @@ class Holdings:
 
     def others_open(self, ib: Any) -> bool:
         """Say whether another connection than this object's is open."""
-        return any(held.held_ib is not ib and held.has_socket for held in self.all())
+        return any(held.tracked_ib is not ib and held.has_socket for held in self.all())
 
     def keeper(self, address: Address) -> Keeper | None:
         """Return who has what is open at this address in this kernel; None where nothing is.
@@ -121,8 +121,8 @@ class Holdings:
         """
         for held in self.all():
             if held.address == address and held.has_socket and not held.is_opening:
-                return self._keeper(held.held_ib, held.run)
-        known = {id(held.held_ib) for held in self.all()}
+                return self._keeper(held.tracked_ib, held.run)
+        known = {id(held.tracked_ib) for held in self.all()}
         for ib in self._connected():
             client = ib.client
             open_at = address_of(client.host, client.port, client.clientId)
@@ -141,7 +141,7 @@ class Holdings:
 
     def sockets_at(self, host: str, port: int) -> int:
         """Return how many sockets of this kernel's `IB` objects go to a gateway."""
-        known = {id(held.held_ib): held.held_ib for held in self.all()}
+        known = {id(held.tracked_ib): held.tracked_ib for held in self.all()}
         known |= {id(ib): ib for ib in tuple(self._met)}
         return sum(
             libraries.has_socket(ib)
@@ -161,7 +161,7 @@ class Holdings:
         bound to the new connection: it holds no old one.
         """
         for held in self.all():
-            ib = held.held_ib
+            ib = held.tracked_ib
             if ib is None or ib is keep or not held.has_socket:
                 continue
             earlier = run is not None and held.run is not None and held.run.is_earlier_run_of(run)
@@ -177,21 +177,21 @@ class Holdings:
         """Close what earlier runs of a cell opened, and what nobody has any more after this one."""
         self.outlived = None
         for held in self.all():
-            ib = held.held_ib
+            ib = held.tracked_ib
             earlier = held.run is not None and held.run.is_earlier_run_of(run)
             if ib is not None and earlier and held.has_socket and self._is_free(ib, ""):
                 await self._retire_aloud(held, held.address, run, earlier=True)
 
-    async def retire(self, held: Held, address: Address, run: Run | None) -> None:
+    async def retire(self, held: TrackedConnection, address: Address, run: Run | None) -> None:
         """Close one for good, for the address that takes its place."""
-        ib = held.held_ib
+        ib = held.tracked_ib
         self.succession.left(held.lineage, held.places)
         await held.retire(_because(held, address, run))
         self.drop(ib)
         self.retired(held)
 
     async def _retire_aloud(
-        self, held: Held, address: Address, run: Run | None, *, earlier: bool
+        self, held: TrackedConnection, address: Address, run: Run | None, *, earlier: bool
     ) -> None:
         left = held.leftovers()
         await self.retire(held, address, run)
@@ -244,7 +244,7 @@ def _described(found: Path | None, opened: str) -> Keeper:
     return Keeper(opened, f"something that `{found.text}` holds" if is_variable else found.text)
 
 
-def closed_line(held: Held, left: tuple[str, ...], *, earlier: bool) -> str:
+def closed_line(held: TrackedConnection, left: tuple[str, ...], *, earlier: bool) -> str:
     """Say in one line what was closed, who had opened it, and what it still had."""
     opened = "by an earlier run of this cell" if earlier else _opened_by(held.run)
     still = f", which still had {', '.join(left)}" if left else ""
@@ -255,7 +255,7 @@ def _opened_by(run: Run | None) -> str:
     return f"by {run.label}" if run is not None and run.label else "earlier in this kernel"
 
 
-def _because(held: Held, address: Address, run: Run | None) -> str:
+def _because(held: TrackedConnection, address: Address, run: Run | None) -> str:
     by = f" by {run.label}" if run is not None and run.label else ""
     return (
         f"This `ib` was connected to {where(held.address)}; it was replaced at "

@@ -14,22 +14,22 @@ from ibnb.tws.story import tell
 from ibnb.tws.target import Target
 
 from .client_ids.ids import next_client_id
-from .client_ids.leases import Tenant
+from .client_ids.leases import NotebookLeases
 from .connection import Connection, Plan
 from .errors import ConnectFailed, ConnectRefused
 from .health import Health, foreign_health, health_of
 from .library import instrument, libraries
 from .notebook.cell_runs import Run, current_run
 from .notebook.succession import Succession
-from .opening.retry import OnWait, patiently
+from .opening.retry import OnWait, retry_while_id_in_use
 from .opening.supervise import OpeningFailedError
 from .opening.synchronising import ways_out
-from .reconnect.disconnects import OWN_CODE, End, Endings, Loss, where
-from .reconnect.reconnector import Resuming
+from .reconnect.disconnects import OWN_CODE, DisconnectLog, End, Loss, where
+from .reconnect.reconnector import Reconnector
 from .records.journal import Journal
-from .registry import Holdings, closed_line
+from .registry import ConnectionRegistry, closed_line
 from .results import Closed, Opened
-from .tracked import Address, Held, address_of
+from .tracked import Address, TrackedConnection, address_of
 
 if TYPE_CHECKING:
     from .reconnect.heartbeat import Pulse, Pulses
@@ -57,9 +57,9 @@ class Session:
 
     def __init__(self, succession: Succession | None = None) -> None:
         self.journal = Journal()
-        self.holdings = Holdings(lambda: self.home, succession)
-        self.holdings.retired = self._forget
-        self.tenant = Tenant()
+        self.registry = ConnectionRegistry(lambda: self.home, succession)
+        self.registry.retired = self._forget
+        self.notebook_leases = NotebookLeases()
         self.listeners: list[Callable[[], None]] = []
         self.connection: Connection | None = None
         self.home: asyncio.AbstractEventLoop | None = None
@@ -69,9 +69,9 @@ class Session:
         self._ended: weakref.WeakKeyDictionary[Any, Health] = weakref.WeakKeyDictionary()
         self._last: Health | None = None
         self._turn: asyncio.Lock | None = None
-        self._endings = Endings()
+        self._endings = DisconnectLog()
         self._pulses: Pulses | None = None
-        self.resuming = Resuming(self)
+        self.reconnector = Reconnector(self)
 
     @property
     def failed(self) -> Attempt | None:
@@ -90,27 +90,27 @@ class Session:
         """
         return self._endings.losses
 
-    def fate(self, ib: Any) -> str | None:
+    def disconnect_reason(self, ib: Any) -> str | None:
         """Return one sentence on when and why an `IB` object's connection ended, accounts masked.
 
         None while it is open, and where nothing is known.
         """
-        return self._endings.fate(ib)
+        return self._endings.disconnect_reason(ib)
 
     def end_of(self, ib: Any) -> End | None:
         """Return how an `IB` object's connection ended; None as with `fate`."""
         return self._endings.end(ib)
 
-    def note_end(self, held: Held, loss: Loss | None) -> None:
+    def note_end(self, held: TrackedConnection, loss: Loss | None) -> None:
         """Take note of an end that ibnb did not ask for: a loss, or the user's own disconnect."""
-        ib = held.held_ib
+        ib = held.tracked_ib
         if loss is not None:
             self._endings.lost(ib, loss)
             if held is self.connection and isinstance(held, Connection):
-                self.resuming.begin(held)
+                self.reconnector.begin(held)
         else:
             self._endings.closed(ib, held.address, OWN_CODE)
-        self.tenant.gave_back(held.address)
+        self.notebook_leases.released(held.address)
         self.tell()
 
     async def connect(
@@ -129,15 +129,15 @@ class Session:
         Raises:
             ConnectFailed: none became usable. What was open at another address is still open.
         """
-        self.resuming.stop()
+        self.reconnector.stop()
         async with self.turn():
-            self.holdings.look_around(self.hold)
+            self.registry.look_around(self.hold)
             try:
                 return await self._connect(plan, candidates, wait, on_wait)
             finally:
                 self._opening = None
                 # What was lost and is not replaced may still come back.
-                self.resuming.begin(self.connection)
+                self.reconnector.begin(self.connection)
                 self.tell()
 
     async def resume(
@@ -155,7 +155,7 @@ class Session:
         Raises:
             ConnectFailed: it did not work. The connection is as lost as before.
         """
-        self.resuming.stop()
+        self.reconnector.stop()
         async with self.turn():
             connection = self.connection
             if connection is None or connection.address != address or connection.state == "closed":
@@ -163,9 +163,9 @@ class Session:
             self.home = asyncio.get_running_loop()
             begun = time.monotonic()
             try:
-                resumed = await self.resuming.resume(connection, wait, on_wait)
+                resumed = await self.reconnector.resume(connection, wait, on_wait)
             finally:
-                self.resuming.begin(connection)
+                self.reconnector.begin(connection)
                 self.tell()
             return Opened(
                 connection,
@@ -179,7 +179,7 @@ class Session:
         self, because: str = "The connection was closed."
     ) -> tuple[str, ...] | None:
         """Close the connection; return what it still had, or None where none was open."""
-        self.resuming.stop()
+        self.reconnector.stop()
         async with self.turn():
             connection, self.connection = self.connection, None
             if connection is None or connection.state == "closed":
@@ -190,16 +190,16 @@ class Session:
             if was_open:
                 self._endings.closed(connection.ib, connection.address, "%ibdisconnect")
             self._ended[connection.ib] = self._last = health_of(connection)
-            self.holdings.succession.left(connection.lineage, connection.places)
-            self.holdings.drop(connection.ib)
-            self.tenant.gave_back(connection.address)
+            self.registry.succession.left(connection.lineage, connection.places)
+            self.registry.drop(connection.ib)
+            self.notebook_leases.released(connection.address)
             self.tell()
             return left if was_open else None
 
     async def disconnect_users(self, ib: Any, because: str) -> Closed:
         """Close a connection of the user's own, as `disconnect` closes the session's."""
         async with self.turn():
-            held = self.holdings.of(ib)
+            held = self.registry.of(ib)
             if held is None:
                 client = ib.client
                 address = address_of(client.host, client.port, client.clientId)
@@ -208,10 +208,10 @@ class Session:
             await held.close(because)
             held.unwatch()
             self._endings.closed(ib, held.address, "%ibdisconnect")
-            self.holdings.succession.left(held.lineage, held.places)
+            self.registry.succession.left(held.lineage, held.places)
             self._ended[ib] = health_of(held)
-            self.holdings.drop(ib)
-            self.tenant.gave_back(held.address)
+            self.registry.drop(ib)
+            self.notebook_leases.released(held.address)
             self.tell()
             return closed
 
@@ -221,12 +221,12 @@ class Session:
         The library's own disconnect then still sends the end of the stream, so that the gateway
         frees the client IDs at once.
         """
-        for held in self.holdings.all():
-            ib = held.held_ib
+        for held in self.registry.all():
+            ib = held.tracked_ib
             if ib is not None and libraries.has_socket(ib):
                 instrument.silence(ib)
                 libraries.start_closing(ib)
-                self.tenant.gave_back(held.address)
+                self.notebook_leases.released(held.address)
 
     def turn(self) -> asyncio.Lock:
         """Return the lock of whoever opens or closes: one at a time."""
@@ -234,14 +234,16 @@ class Session:
             self._turn = asyncio.Lock()
         return self._turn
 
-    def hold(self, ib: Any, address: Address, run: Run | None) -> Held:
+    def hold(self, ib: Any, address: Address, run: Run | None) -> TrackedConnection:
         """Return what looks after an `IB` object that the user's own code connects."""
-        succession = self.holdings.succession
-        held = Held(ib, address, run, self.journal, on_change=self.tell, succession=succession)
+        succession = self.registry.succession
+        held = TrackedConnection(
+            ib, address, run, self.journal, on_change=self.tell, succession=succession
+        )
         held.ended = self.note_end
         return held
 
-    def let_go(self, held: Held) -> None:
+    def let_go(self, held: TrackedConnection) -> None:
         """Take note that a connection is the user's own from now on, where it was the session's."""
         if held is self.connection:
             self.connection = None
@@ -259,9 +261,9 @@ class Session:
 
             target, client_id = attempt.target, attempt.client_id
             address = address_of(target.host, target.port, client_id)
-            keeper, sockets = self.holdings.keeper(address), self.holdings.sockets_at(*address[:2])
+            keeper, sockets = self.registry.keeper(address), self.registry.sockets_at(*address[:2])
             holders = await asyncio.to_thread(
-                find_holders, target, client_id, self.tenant.store, keeper, sockets
+                find_holders, target, client_id, self.notebook_leases.store, keeper, sockets
             )
             facts += tell_holders(target, client_id, holders)
             known = {"holder": holders.kind}
@@ -272,7 +274,7 @@ class Session:
 
     def health(self, ib: Any = None) -> Health:
         """Return the health of the session, or of an `IB` object of any origin."""
-        held = self.holdings.of(ib) if ib is not None else self.connection
+        held = self.registry.of(ib) if ib is not None else self.connection
         if held is not None:
             return health_of(held)
         if ib is not None:
@@ -320,7 +322,7 @@ class Session:
             if old is not None and replaced:
                 left = await self._retire(old, plan)
             kept = old.ib if old is not None and not replaced else None
-            await self.holdings.clear(plan.address, current_run(), kept, taking=plan.name)
+            await self.registry.clear(plan.address, current_run(), kept, taking=plan.name)
             begun = time.monotonic()
             try:
                 fresh = await self._open_patiently(plan, wait, on_wait)
@@ -331,19 +333,19 @@ class Session:
                     continue
                 if old is not None and replaced and was_open:
                     # Nobody else says it: there is no line of what is open now.
-                    self.holdings.announce(closed_line(old, left, earlier=False))
+                    self.registry.announce(closed_line(old, left, earlier=False))
                 error = await self.explained(failure, refused)
                 raise self.journal.fail(error, failure.attempt) from None
             # Owned first of all: an interrupt may come while the old one is closed.
             self.connection = fresh
             self.failed = None
-            self.holdings.add(fresh.ib, fresh)
-            self.tenant.took(fresh.address)
+            self.registry.add(fresh.ib, fresh)
+            self.notebook_leases.took(fresh.address)
             if old is not None and not replaced:
                 left = await self._retire(old, plan)
-            self.holdings.hand_over(plan.name)
+            self.registry.hand_over(plan.name)
             fresh.note_opened()
-            self.holdings.runs.adopt(fresh.lineage)
+            self.registry.runs.adopt(fresh.lineage)
             closed = where(old.plan.address) if old is not None else ""
             waited = time.monotonic() - begun
             return Opened(fresh, left, closed, was_open, asked, waited)
@@ -366,42 +368,42 @@ class Session:
                 held = cause(failure.attempt) == "client-id-in-use"
                 if not (plan.move_on and held and number < MOST_IDS):
                     raise
-            another = self.tenant.client_id(next_client_id(asked + number - 1), number + 1)
+            another = self.notebook_leases.client_id(next_client_id(asked + number - 1), number + 1)
             plan = replace(plan, client_id=another)
         raise AssertionError("the last try either returns or raises")
 
     async def _open_waiting(self, plan: Plan, wait: Wait, on_wait: OnWait | None) -> Connection:
         def seconds() -> float:
             # What this kernel holds itself stays open: no waiting frees it.
-            ours = self.holdings.keeper(plan.address) is not None
+            ours = self.registry.keeper(plan.address) is not None
             return 0.0 if plan.move_on or ours else wait(plan.address)
 
-        return await patiently(
+        return await retry_while_id_in_use(
             lambda: self._open(plan), plan.client_id, plan.target, seconds, on_wait
         )
 
     async def _retire(self, old: Connection, plan: Plan) -> tuple[str, ...]:
         left = old.leftovers()
-        await self.holdings.retire(old, plan.address, current_run())
+        await self.registry.retire(old, plan.address, current_run())
         return left
 
     async def _open(self, plan: Plan) -> Connection:
         fresh = Connection(
-            plan, self.journal, self.tell, self.holdings.others_open, self.holdings.succession
+            plan, self.journal, self.tell, self.registry.others_open, self.registry.succession
         )
         fresh.ended = self.note_end
         await fresh.open()
         return fresh
 
-    def _forget(self, held: Held) -> None:
+    def _forget(self, held: TrackedConnection) -> None:
         """Keep of what was closed for good only how it is shown."""
-        self.tenant.gave_back(held.address)
-        ib = held.held_ib
+        self.notebook_leases.released(held.address)
+        ib = held.tracked_ib
         self._endings.replaced(ib, held.stale_because)
         if ib is not None:
             self._ended[ib] = health_of(held)
         if held is self.connection:
-            self.resuming.stop()
+            self.reconnector.stop()
             self.connection = None
         self.tell()
 

@@ -14,42 +14,42 @@ from .connection import Connection
 from .health import Health
 from .library import libraries
 from .session import Session
-from .tracked import Held, address_of
+from .tracked import TrackedConnection, address_of
 
 BROKEN = frozenset({"lost", "resuming"})
 
 
-def take_in(session: Session, ib: Any) -> Held | None:
+def take_in(session: Session, ib: Any) -> TrackedConnection | None:
     """Return what is known of what the user's code calls its connection; None if it is no `IB`.
 
     One that was connected where nobody watched is known from now on.
     """
     if not libraries.is_ib(ib):
         return None
-    held = session.holdings.of(ib)
+    held = session.registry.of(ib)
     if held is None and ib.isConnected():
         client = ib.client
         address = address_of(client.host, client.port, client.clientId)
         held = session.hold(ib, address, None)
-        session.holdings.add(ib, held)
+        session.registry.add(ib, held)
     return held
 
 
-def is_connected(held: Held) -> bool:
+def is_connected(held: TrackedConnection) -> bool:
     """Say whether requests can be sent over a connection, watched or not."""
-    ib = held.held_ib
+    ib = held.tracked_ib
     return ib is not None and not held.is_opening and bool(ib.isConnected())
 
 
-def open_ones(session: Session) -> tuple[Held, ...]:
+def open_ones(session: Session) -> tuple[TrackedConnection, ...]:
     """Return the connections that are open: the session's, then those opened last."""
-    found = [held for held in session.holdings.all() if is_connected(held)]
+    found = [held for held in session.registry.all() if is_connected(held)]
     return tuple(
         sorted(found, key=lambda one: (one is not session.connection, -one.opened_at, -one.number))
     )
 
 
-def meant(session: Session, ib: Any = None) -> Held | None:
+def meant(session: Session, ib: Any = None) -> TrackedConnection | None:
     """Return the connection that is meant where none is named; `ib` is the one at hand.
 
     That is one that is open: the session's, else the one at hand, else the one that was opened
@@ -66,23 +66,26 @@ def meant(session: Session, ib: Any = None) -> Held | None:
     opened = open_ones(session)
     if opened:
         return opened[0]
-    return _ended_last(session.holdings.all()) or session_own
+    return _ended_last(session.registry.all()) or session_own
 
 
 def health_at_hand(session: Session, ib: Any = None) -> Health:
     """Return the health of the connection that is meant where none is named."""
     held = meant(session, ib)
     # What failed after it is in its own health, if it was this very object.
-    return session.health(held.held_ib if held is not None else None)
+    return session.health(held.tracked_ib if held is not None else None)
 
 
-def numbered(session: Session, number: int) -> Held | None:
+def numbered(session: Session, number: int) -> TrackedConnection | None:
     """Return the connection of this number, if its object is still there."""
-    return next((one for one in session.holdings.all() if one.number == number), None)
+    return next((one for one in session.registry.all() if one.number == number), None)
 
 
 def health_asked(
-    session: Session | None, held: Held | None, targets: Collection[Target], number: int
+    session: Session | None,
+    held: TrackedConnection | None,
+    targets: Collection[Target],
+    number: int,
 ) -> Health:
     """Return the health that a diagnosis speaks of: that of what it looks through.
 
@@ -93,22 +96,22 @@ def health_asked(
         return Health("closed")
     asked = numbered(session, number)
     if held is None and (asked is None or not _is_at(asked, targets)):
-        held = _ended_last([one for one in session.holdings.all() if _is_at(one, targets)])
+        held = _ended_last([one for one in session.registry.all() if _is_at(one, targets)])
     shown = held or asked or meant(session)
-    return session.health(shown.held_ib if shown is not None else None)
+    return session.health(shown.tracked_ib if shown is not None else None)
 
 
-def _is_at(held: Held, targets: Collection[Target]) -> bool:
+def _is_at(held: TrackedConnection, targets: Collection[Target]) -> bool:
     return target_of(held).address in {target.address for target in targets}
 
 
-def _ended_last(known: Collection[Held]) -> Held | None:
+def _ended_last(known: Collection[TrackedConnection]) -> TrackedConnection | None:
     """Return the one that was open and ended last, or None."""
     ended = [one for one in known if one.opened_at or one.lost is not None]
     return max(ended, key=lambda one: one.changed_at, default=None)
 
 
-def target_of(held: Held) -> Target:
+def target_of(held: TrackedConnection) -> Target:
     """Return where a connection is, or was."""
     return held.plan.target if isinstance(held, Connection) else Target(*held.address[:2])
 
@@ -124,7 +127,9 @@ def target_meant(session: Session, ib: Any = None) -> Target | None:
     return target_of(held)
 
 
-def through(session: Session, targets: Collection[Target], number: int = 0) -> Held | None:
+def through(
+    session: Session, targets: Collection[Target], number: int = 0
+) -> TrackedConnection | None:
     """Return the open connection to one of these gateways that is to be looked through, or None.
 
     It is the one of this `number`, if that is open there.
@@ -133,7 +138,7 @@ def through(session: Session, targets: Collection[Target], number: int = 0) -> H
     return next((one for one in found if one.number == number), found[0] if found else None)
 
 
-def seen_through(held: Held) -> Attempt:
+def seen_through(held: TrackedConnection) -> Attempt:
     """Return the opening of an open connection, with the notices that came over it since.
 
     Of those that the journal keeps no longer, the ones that still say how the link is are with
@@ -146,9 +151,9 @@ def seen_through(held: Held) -> Attempt:
     return replace(attempt, notices=(*older, *notices))
 
 
-def _as_it_shows_itself(held: Held) -> Attempt:
+def _as_it_shows_itself(held: TrackedConnection) -> Attempt:
     """Return the opening that nobody saw of a connection, as far as it still shows."""
-    ib = held.held_ib
+    ib = held.tracked_ib
     lowest, highest = libraries.SPEAKS[libraries.library_name(ib)]
     return Attempt(
         target=target_of(held),

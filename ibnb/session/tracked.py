@@ -38,7 +38,7 @@ def address_of(host: str, port: int, client_id: int) -> Address:
     return plain_host(host), port, client_id
 
 
-class Held:
+class TrackedConnection:
     """An `IB` object with what it waits for, and the run of the cell that connected it.
 
     Attributes:
@@ -80,7 +80,7 @@ class Held:
         self.stale_because = ""
         self._succession = succession or Succession(Runs())
         self.lineage = self._succession.new_lineage()
-        self.ended: Callable[[Held, Loss | None], None] = lambda _held, _loss: None
+        self.ended: Callable[[TrackedConnection, Loss | None], None] = lambda _held, _loss: None
         self.opening: asyncio.Future[Any] | None = None
         self.state: State = "closed"
         self.changed_at = time.time()
@@ -98,7 +98,7 @@ class Held:
         self._own_handlers: dict[str, int] = {}
 
     @property
-    def held_ib(self) -> Any:
+    def tracked_ib(self) -> Any:
         """The `IB` object, or None where nobody has it any more."""
         return self._ib()
 
@@ -116,7 +116,7 @@ class Held:
     @property
     def has_socket(self) -> bool:
         """Whether a socket is open, or on its way."""
-        ib = self.held_ib
+        ib = self.tracked_ib
         return ib is not None and (libraries.has_socket(ib) or self.is_opening)
 
     @property
@@ -126,7 +126,7 @@ class Held:
 
     def is_ready_on(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Say whether it is connected, through this very loop."""
-        ib = self.held_ib
+        ib = self.tracked_ib
         return ib is not None and ib.isConnected() and libraries.loop_of(ib) is loop
 
     @property
@@ -137,21 +137,21 @@ class Held:
     @property
     def is_open(self) -> bool:
         """Whether its socket is open and ready."""
-        ib = self.held_ib
+        ib = self.tracked_ib
         return ib is not None and self.state in OPEN and bool(ib.isConnected())
 
     def came_up(self, attempt: Attempt) -> None:
         """Take note that it is open, and of what its opening showed."""
         self.attempt, self.missing = attempt, attempt.missing
         self.lost, self.closed_because = None, ""
-        self._become("degraded" if self.missing else "ready")
+        self._set_state("degraded" if self.missing else "ready")
 
     def gave_up(self, attempt: Attempt) -> None:
         """Take note that it could not be opened: what was lost before is still lost."""
         self.attempt = attempt
         self._become_gone()
 
-    def follows(self, before: Held) -> None:
+    def follows(self, before: TrackedConnection) -> None:
         """Take over what the same object had before: what was lost is, until this is open."""
         self.lost = before.lost
         self._become_gone()
@@ -165,8 +165,8 @@ class Held:
 
         Before it opens, or any time later; a second time changes nothing.
         """
-        ib = self.held_ib
-        self.journal.requests.put_on(ib, self.number, self.address[2], self._began)
+        ib = self.tracked_ib
+        self.journal.requests.install_patch(ib, self.number, self.address[2], self._began)
         log_filters.attend(ib)
         ib.errorEvent.disconnect(self._on_notice)
         ib.errorEvent.connect(self._on_notice)
@@ -183,7 +183,7 @@ class Held:
 
     def watch(self, others_open: Callable[[], bool]) -> None:
         """Begin to take note of its requests, its notices and its end, and contain its loss."""
-        ib = self.held_ib
+        ib = self.tracked_ib
         self._is_watched = True
         self.attend()
         self._pending = instrument.track_requests(ib)
@@ -194,7 +194,7 @@ class Held:
         ib.client.conn.disconnected.connect(self._on_socket_closed)
         self.opened_at = time.time()
         if ib.isConnected():
-            self._become("ready")
+            self._set_state("ready")
 
     def count_own_handler(self, event: str) -> None:
         """Take note that one handler of an event is ibnb's own, and none that a user left."""
@@ -203,9 +203,9 @@ class Held:
     def unwatch(self) -> None:
         """Undo `watch`."""
         self._is_watched = False
-        ib = self.held_ib
+        ib = self.tracked_ib
         if ib is not None:
-            self.journal.requests.take_off(ib, self.number)
+            self.journal.requests.remove_patch(ib, self.number)
             log_filters.attend_no_more(ib)
             unwatch_handlers(ib)
             unwatch_time(ib)
@@ -216,7 +216,7 @@ class Held:
 
     def leftovers(self) -> tuple[str, ...]:
         """Return what the user attached and left running, by name: handlers and subscriptions."""
-        ib = self.held_ib
+        ib = self.tracked_ib
         if ib is None:
             return ()
         found = []
@@ -233,7 +233,7 @@ class Held:
         """
         self._is_closing = True
         await self._cancel_opening()
-        ib = self.held_ib
+        ib = self.tracked_ib
         if ib is None:
             # Whoever drops an `IB` closes it; its socket goes when the loop next runs.
             await asyncio.sleep(0)
@@ -242,12 +242,12 @@ class Held:
         await libraries.close(ib)
         if self.state != "closed":
             self.closed_because = because
-            self._become("closed")
+            self._set_state("closed")
 
     async def retire(self, because: str) -> None:
         """Close it for good: its `ib` raises `StaleConnection` from now on, with `because`."""
         self.stale_because = because
-        ib = self.held_ib
+        ib = self.tracked_ib
         if ib is not None:
             # First of all, so that no background task can send anything in between.
             instrument.refuse(ib, self.stale_error)
@@ -302,7 +302,7 @@ class Held:
         if not self._hears:
             # What comes before ready is seen on the wire.
             return
-        ib, contract = self.held_ib, rest[0] if rest else None
+        ib, contract = self.tracked_ib, rest[0] if rest else None
         about = subject(ib, req_id, code, text, contract)
         self._add(Notice(code, text, req_id, time.time(), self.number, about), contract)
         log_filters.note_heard()
@@ -337,11 +337,11 @@ class Held:
 
     def _become_gone(self) -> None:
         if self.lost is not None:
-            self._become("lost", self.lost.time)
+            self._set_state("lost", self.lost.time)
         else:
-            self._become("closed")
+            self._set_state("closed")
 
-    def _become(self, state: State, since: float | None = None) -> None:
+    def _set_state(self, state: State, since: float | None = None) -> None:
         self.state = state
         self.changed_at = time.time() if since is None else since
         self._on_change()

@@ -66,8 +66,8 @@ class Cells:
     def enter(self, guard: Guard) -> None:
         """Begin to follow the cells, and to say what the guard closes."""
         self._guard = guard
-        self.app.session.holdings.announce = self._say
-        self.app.session.resuming.announce = self._resumed
+        self.app.session.registry.announce = self._say
+        self.app.session.reconnector.announce = self._resumed
         self.app.session.journal.tellers.append(self._teller)
         self.shell.events.register("pre_execute", self._beside)
         self.shell.events.register("pre_run_cell", self._before)
@@ -83,8 +83,8 @@ class Cells:
         self.shell.events.unregister("pre_run_cell", self._before)
         self.shell.events.unregister("post_run_cell", self._after)
         self.app.session.journal.tellers.remove(self._teller)
-        self.app.session.holdings.announce = print
-        self.app.session.resuming.announce = lambda *_: None
+        self.app.session.registry.announce = print
+        self.app.session.reconnector.announce = lambda *_: None
         self._running.end()
         self._tell(None)
         for diagnosing in self._diagnoses.values():
@@ -177,7 +177,7 @@ class Cells:
     def _beside(self) -> None:
         """Take note of what begins beside a running cell: a click, or a cell on a subshell."""
         if threading.get_ident() != self._thread or self._outer is None:
-            self.app.session.holdings.runs.begin_anew("a click")
+            self.app.session.registry.runs.begin_anew("a click")
 
     def _before(self, info: Any) -> None:
         if threading.get_ident() != self._thread:
@@ -195,7 +195,7 @@ class Cells:
         # By IPython's version the shell's own counter is raised before this event or after the
         # run; the inputs always lack this cell yet, and begin with an empty one.
         label = f"cell [{len(self.shell.history_manager.input_hist_parsed)}]"
-        self._run = self.app.session.holdings.runs.begin(self._key, label)
+        self._run = self.app.session.registry.runs.begin(self._key, label)
         self._running.begin()
 
     def _after(self, result: Any) -> None:

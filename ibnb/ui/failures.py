@@ -85,6 +85,6 @@ def _with_fate(explanation: Explanation, error: BaseException, app: App) -> Expl
     ib = ib_of(error)
     if ib is None:
         return explanation
-    held, fate = app.session.holdings.of(ib), app.session.fate(ib)
+    held, reason = app.session.registry.of(ib), app.session.disconnect_reason(ib)
     number = held.number if held is not None else 0
-    return replace(explanation, facts=(fate,) if fate else (), connection=number)
+    return replace(explanation, facts=(reason,) if reason else (), connection=number)

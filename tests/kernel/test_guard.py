@@ -483,10 +483,10 @@ def test_unloading_while_something_opens_puts_nothing_on_it(notebook, gateway, l
     gateway.set_faults([])
     assert notebook.run("await task").status == "ok"
     assert notebook.value("ib.isConnected()") == "True"
-    put_on = "{'placeOrder', 'reqMktData', 'startReq', 'sendMsg', 'connectionClosed'}"
+    patched = "{'placeOrder', 'reqMktData', 'startReq', 'sendMsg', 'connectionClosed'}"
     owners = ("ib.client", "ib.wrapper", "ib.client.conn")
     for owner in owners:
-        assert notebook.value(f"vars({owner}).keys() & {put_on}") == "set()", owner
+        assert notebook.value(f"vars({owner}).keys() & {patched}") == "set()", owner
     notebook.run("ib.disconnect()")
 
 

@@ -58,12 +58,13 @@ def shown():
     }
     return {name: repr(value) for name, value in values.items()}
 async def moves():
-    before = shown()
+    before, end = shown(), asyncio.get_running_loop().time() + 30
     while True:
         await asyncio.sleep(0.02)
         now = shown()
         still = [name for name in before if now[name] == before[name] and name != 'depths']
         if not still: return
+        if asyncio.get_running_loop().time() > end: raise TimeoutError(str(still))
 async def back(opened):
     while not (session.connection.state in ('ready', 'degraded') and ib.isConnected()
                and len(session.losses) >= opened): await asyncio.sleep(0.02)
@@ -176,16 +177,17 @@ def test_what_was_subscribed_comes_back(notebook, library, seed):
 
         run(PREPARE.replace("LIBRARY", library).replace("PORT", str(gateway.port)))
         run(SUBSCRIBED)
-        run("await asyncio.wait_for(moves(), 60)")
+        run("await moves()")
         losses, early = 0, {}
         for number, fault in enumerate(faults[:LOSSES], 1):
             fault(gateway)
             losses += fault in LOSING
-            run(f"await asyncio.wait_for(back({losses}), 120)")
+            run(f"await asyncio.wait_for(back({losses}), 50)")
             asked = gateway.comes_true(lambda: once_each(gateway.standing()))
             assert asked, f"{fault} {gateway} {gateway.standing()}"
-            moved = notebook.run("await asyncio.wait_for(moves(), 60)")
-            assert moved.status == "ok", (fault, notebook.value("shown()"), gateway.standing())
+            moved = notebook.run("await moves()")
+            seen = f"{fault} {moved.everything} {gateway.standing()}"
+            assert moved.status == "ok", seen
             gateway.sync_delay = 0.0
             assert gateway.sockets_open == 1, fault
             # What a second loss during a resume was, no loss of an open connection.

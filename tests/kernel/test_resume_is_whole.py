@@ -302,7 +302,7 @@ def test_a_half_open_connection_is_found_and_resumed(notebook_at):
         run(
             "import ibnb.session.reconnect.heartbeat as p\n"
             "r.LISTEN, r.QUIET, p.APART = 0.1, 0.2, 0.2\n"
-            "current_app().session.resuming.begin(current_app().session.connection)"
+            "current_app().session.reconnector.begin(current_app().session.connection)"
         )
         gateway.unanswered = {CURRENT_TIME}
         run("await asyncio.wait_for(back(1), 30)")

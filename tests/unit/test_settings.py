@@ -6,7 +6,7 @@ from traitlets.config import Config
 
 from ibnb.app import App
 from ibnb.session import BadInputError
-from ibnb.session.client_ids.leases import Tenant
+from ibnb.session.client_ids.leases import NotebookLeases
 from ibnb.settings import IbSettings, apply_environment
 from ibnb.wishes import Wish
 
@@ -190,7 +190,7 @@ def test_a_wrong_value_in_a_configuration_is_found_wherever_it_stands():
     assert given["Shell"]["IbSettings"] == {"wait": 1}
 
 
-class Crashed(Tenant):
+class Crashed(NotebookLeases):
     """The leases of a notebook whose last kernel died with every ID."""
 
     def crashed_with(self, address):
@@ -207,7 +207,7 @@ def test_a_wait_that_is_set_is_not_prolonged(monkeypatch, text, seconds):
     if text is not None:
         monkeypatch.setenv("IBNB_WAIT", text)
     app = App(settings())
-    app.session.tenant = Crashed()
+    app.session.notebook_leases = Crashed()
     assert app.wait_for(ADDRESS) == seconds
     assert app.wait_for(("127.0.0.1", 4002, 6)) == (10 if text is None else seconds)
     app.settings.wait = 10

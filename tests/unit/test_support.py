@@ -51,7 +51,7 @@ def app(tmp_path, monkeypatch):
 def taken(app, port, user, notebook, machine):
     """Let another process than this one have a lease for the app's own client ID."""
     parent = os.getppid()
-    app.session.tenant.store.take(
+    app.session.notebook_leases.store.take(
         Lease(
             *(servers.LOOPBACK, port, 77, notebook, parent, process_start(parent)),
             *(user, machine, time.time()),
@@ -77,7 +77,7 @@ def test_nobody_is_named_in_a_bundle(app, tmp_path, monkeypatch, user, told):
     with Server(servers.refusing(326, PLANTED)) as server:
         notebook = "/srv/zelda/quarterly-Mueller-GmbH.ipynb"
         taken(app, server.port, user, notebook, "swordfish-desktop.example")
-        app.session.tenant.store.take(
+        app.session.notebook_leases.store.take(
             Lease("gw", 1, 5, "/srv/hyrule/x.ipynb", 1, 1.0, "hyrule", "carlas-laptop", 2.0)
         )
         question = app.question(Wish(f"{servers.LOOPBACK}:{server.port}", client_id=77))
@@ -106,7 +106,7 @@ def test_nobody_is_named_in_a_bundle(app, tmp_path, monkeypatch, user, told):
 
 def test_the_names_that_are_taken_out_are_no_words_of_ours(app, tmp_path):
     """A colleague called Port, on a machine called host: the sentences of a report stay whole."""
-    app.session.tenant.store.take(
+    app.session.notebook_leases.store.take(
         Lease("gw", 1, 5, "/srv/port", 1, 1.0, "port", "listens.example", 2.0)
     )
     with Server(servers.healthy) as server:

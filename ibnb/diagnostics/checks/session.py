@@ -253,12 +253,12 @@ async def client_id(context: Context) -> Result:
 
 def _holders(context: Context) -> Holders:
     """Return who has the ID; not the one which is open here with it, as it should be."""
-    target, client_id, holdings = context.target, context.client_id, context.holdings
-    if holdings is None:
+    target, client_id, registry = context.target, context.client_id, context.registry
+    if registry is None:
         return find_holders(target, client_id, context.leases, own_sockets=len(context.own_ports))
     address = address_of(target.host, target.port, client_id)
-    keeper = None if context.own_id == client_id else holdings.keeper(address)
-    sockets = holdings.sockets_at(*address[:2]) + len(context.own_ports)
+    keeper = None if context.own_id == client_id else registry.keeper(address)
+    sockets = registry.sockets_at(*address[:2]) + len(context.own_ports)
     return find_holders(target, client_id, context.leases, keeper, sockets)
 
 

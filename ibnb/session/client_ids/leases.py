@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import sqlite3
     from concurrent.futures import ThreadPoolExecutor
 
-__all__ = ["Lease", "LeaseStore", "SqliteLeases", "Tenant", "new_lease", "process_start"]
+__all__ = ["Lease", "LeaseStore", "NotebookLeases", "SqliteLeases", "new_lease", "process_start"]
 
 T = TypeVar("T")
 FILE = "leases.sqlite3"
@@ -226,7 +226,7 @@ class SqliteLeases:
             raise _FormatError(str(version))
 
 
-class Tenant:
+class NotebookLeases:
     """One notebook's dealings with a lease store; without a store they come to nothing."""
 
     def __init__(
@@ -266,7 +266,7 @@ class Tenant:
             lease = new_lease(*address, self.notebook())
             self._write(self.store.take, lease)
 
-    def gave_back(self, address: tuple[str, int, int]) -> None:
+    def released(self, address: tuple[str, int, int]) -> None:
         """Forget that this process has an ID at a gateway; written a moment later."""
         if self.store is not None:
             lease = new_lease(*address, self.notebook())

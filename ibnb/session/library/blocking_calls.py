@@ -25,7 +25,7 @@ from ibnb.session.notebook import event_loop
 
 from . import libraries
 from .import_hook import ImportHook
-from .layers import Layer, put_on, take_off
+from .layers import MethodPatch, install_patch, remove_patch
 from .patches import Patches
 
 MODULES = tuple(f"{name}.ib" for name in libraries.NAMES)
@@ -101,7 +101,7 @@ def watch_handlers(ib: Any, refused: Refused = lambda _error: None) -> None:
     """
     watched = _Watched(ib.client.conn, asyncio.get_running_loop(), refused)
 
-    def start(layer: Layer) -> Any:
+    def start(layer: MethodPatch) -> Any:
         def start_request(*args: Any, **kwargs: Any) -> Any:
             reading = _held_up.get()
             if reading is not None:
@@ -112,7 +112,7 @@ def watch_handlers(ib: Any, refused: Refused = lambda _error: None) -> None:
 
         return start_request
 
-    def wait(layer: Layer) -> Any:
+    def wait(layer: MethodPatch) -> Any:
         def wait_on_update(timeout: float = 0) -> Any:
             if not timeout:
                 watched.check(tuple(_being_read(_caller())))
@@ -120,14 +120,14 @@ def watch_handlers(ib: Any, refused: Refused = lambda _error: None) -> None:
 
         return wait_on_update
 
-    put_on(ib.wrapper, "startReq", KIND, start)
-    put_on(ib, "waitOnUpdate", KIND, wait)
+    install_patch(ib.wrapper, "startReq", KIND, start)
+    install_patch(ib, "waitOnUpdate", KIND, wait)
 
 
 def unwatch_handlers(ib: Any) -> None:
     """Undo `watch_handlers`."""
-    take_off(ib.wrapper, "startReq", KIND)
-    take_off(ib, "waitOnUpdate", KIND)
+    remove_patch(ib.wrapper, "startReq", KIND)
+    remove_patch(ib, "waitOnUpdate", KIND)
 
 
 def _noting(run: Any) -> Any:

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from . import libraries
-from .layers import Layer, put_on, take_off
+from .layers import MethodPatch, install_patch, remove_patch
 
 SENDING = ("send", "sendMsg", "getReqId", "connect", "connectAsync")
 WAITING = ("connect", "connectAsync", "waitOnUpdate", "loopUntil")
@@ -167,7 +167,7 @@ def check_orders(ib: Any, objection: Callable[[], Exception | None]) -> None:
     A what-if order is only answered, and cancelling is not touched.
     """
 
-    def place_checked(layer: Layer) -> Any:
+    def place_checked(layer: MethodPatch) -> Any:
         def place(order_id: Any, contract: Any, order: Any, *rest: Any) -> Any:
             error = None if is_what_if(order) else objection()
             if error is not None:
@@ -176,7 +176,7 @@ def check_orders(ib: Any, objection: Callable[[], Exception | None]) -> None:
 
         return place
 
-    def exercise_checked(layer: Layer) -> Any:
+    def exercise_checked(layer: MethodPatch) -> Any:
         def exercise(*args: Any, **kwargs: Any) -> Any:
             error = objection()
             if error is not None:
@@ -185,14 +185,14 @@ def check_orders(ib: Any, objection: Callable[[], Exception | None]) -> None:
 
         return exercise
 
-    put_on(ib.client, "placeOrder", RUNS, place_checked)
-    put_on(ib.client, "exerciseOptions", RUNS, exercise_checked)
+    install_patch(ib.client, "placeOrder", RUNS, place_checked)
+    install_patch(ib.client, "exerciseOptions", RUNS, exercise_checked)
 
 
 def check_no_orders(ib: Any) -> None:
     """Undo `check_orders`."""
     for name in ORDERING:
-        take_off(ib.client, name, RUNS)
+        remove_patch(ib.client, name, RUNS)
 
 
 def is_what_if(order: Any) -> bool:

@@ -15,7 +15,7 @@ MARK = "ibnb_layer"
 """The attribute by which a function is known to be a layer's."""
 
 
-class Layer:
+class MethodPatch:
     """What stands around a method of one object.
 
     Attributes:
@@ -39,23 +39,23 @@ class Layer:
         return self.made
 
 
-Around = Callable[[Layer], Any]
+Around = Callable[[MethodPatch], Any]
 """Makes the function that stands around a layer's `inner`, which it looks up at every call."""
 
 
-def put_on(owner: Any, name: str, kind: str, around: Around) -> None:
+def install_patch(owner: Any, name: str, kind: str, around: Around) -> None:
     """Put a layer around a method of one object; one of the same kind is replaced."""
-    take_off(owner, name, kind)
-    layer = Layer(getattr(owner, name), kind, bare=name not in vars(owner))
+    remove_patch(owner, name, kind)
+    layer = MethodPatch(getattr(owner, name), kind, bare=name not in vars(owner))
     setattr(owner, name, layer.function(around))
 
 
-def take_off(owner: Any, name: str, kind: str) -> None:
+def remove_patch(owner: Any, name: str, kind: str) -> None:
     """Take a layer off, whatever was put around it since; where there is none, do nothing.
 
     What somebody else set around it stays, and the layer beneath it too: it cannot be reached.
     """
-    above: Layer | None = None
+    above: MethodPatch | None = None
     for layer in _layers(owner, name):
         if layer.kind != kind:
             above = layer
@@ -74,12 +74,12 @@ def has_layer(owner: Any, name: str, kind: str) -> bool:
     return any(layer.kind == kind for layer in _layers(owner, name))
 
 
-def _layers(owner: Any, name: str) -> Iterator[Layer]:
+def _layers(owner: Any, name: str) -> Iterator[MethodPatch]:
     """Yield the layers around a method, the outermost first."""
     function = vars(owner).get(name)
     layer = getattr(function, MARK, None)
     # A wrapper that somebody else put around it may have its attributes, and is no layer.
-    while isinstance(layer, Layer) and layer.made is function:
+    while isinstance(layer, MethodPatch) and layer.made is function:
         yield layer
         function = layer.inner
         layer = getattr(function, MARK, None)

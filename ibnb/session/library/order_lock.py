@@ -20,7 +20,7 @@ from ibnb.tws.accounts import is_paper
 from ibnb.tws.outgoing import OutgoingReader, is_what_if, may_be_order
 from ibnb.tws.wire import frame
 
-from .layers import Layer, put_on
+from .layers import MethodPatch, install_patch
 
 KIND = "order lock"
 LOCK = "order_lock"
@@ -162,7 +162,7 @@ def lock_orders(ib: Any, refusal: Refusal) -> None:
     lock = OrderLock(weakref.ref(client), refusal)
     _put_door(client.conn, lock)
 
-    def checking(layer: Layer) -> Any:
+    def checking(layer: MethodPatch) -> Any:
         def send(msg: Any) -> Any:
             if isinstance(msg, str):
                 lock.check(msg)
@@ -170,7 +170,7 @@ def lock_orders(ib: Any, refusal: Refusal) -> None:
 
         return send
 
-    put_on(client, SENDING, KIND, checking)
+    install_patch(client, SENDING, KIND, checking)
 
 
 def orders_locked(ib: Any) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 from ibnb.session.notebook import event_loop
 
-from .layers import Layer, put_on, take_off
+from .layers import MethodPatch, install_patch, remove_patch
 
 KIND = "time requests"
 ASKING = "reqCurrentTime"
@@ -43,7 +43,7 @@ class TimeRequests:
         self._sent = 0
         self._sent_at = float("-inf")
         self._is_ours = False
-        put_on(ib.client, ASKING, KIND, self._around)
+        install_patch(ib.client, ASKING, KIND, self._around)
 
     @property
     def is_asking(self) -> bool:
@@ -70,9 +70,9 @@ class TimeRequests:
         self._stop()
         ib = self._ib()
         if ib is not None:
-            take_off(ib.client, ASKING, KIND)
+            remove_patch(ib.client, ASKING, KIND)
 
-    def _around(self, layer: Layer) -> Any:
+    def _around(self, layer: MethodPatch) -> Any:
         def ask() -> Any:
             answer = layer.inner()
             # What another thread sends is its own affair: this loop's timers are not.

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ibnb.session.errors import IbnbError
-from ibnb.session.library.layers import Layer, put_on, take_off
+from ibnb.session.library.layers import MethodPatch, install_patch, remove_patch
 from ibnb.session.records.journal import Journal
 from ibnb.tws.accounts import mask_in
 
@@ -74,7 +74,7 @@ _spoken: contextvars.ContextVar[_Spoken | None] = contextvars.ContextVar(
 def attend(ib: Any) -> None:
     """Begin to know the log lines in which an `IB` object's library tells its notices."""
 
-    def telling(layer: Layer) -> Any:
+    def telling(layer: MethodPatch) -> Any:
         def error(*args: Any, **kwargs: Any) -> Any:
             # Request, code, text: in all versions of both libraries.
             spoken = _Spoken(*args[1:3]) if len(args) > 2 else _Spoken(0, "")  # noqa: PLR2004
@@ -87,12 +87,12 @@ def attend(ib: Any) -> None:
 
         return error
 
-    put_on(ib.wrapper, SPEAKING, KIND, telling)
+    install_patch(ib.wrapper, SPEAKING, KIND, telling)
 
 
 def attend_no_more(ib: Any) -> None:
     """Undo `attend`."""
-    take_off(ib.wrapper, SPEAKING, KIND)
+    remove_patch(ib.wrapper, SPEAKING, KIND)
 
 
 def note_heard() -> None:

@@ -31,7 +31,7 @@ class Waiting:
 OnWait = Callable[[Waiting], None]
 
 
-async def patiently(
+async def retry_while_id_in_use(
     once: Callable[[], Awaitable[T]],
     client_id: int,
     target: Target,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ibnb.session.library.layers import Layer, put_on, take_off
+from ibnb.session.library.layers import MethodPatch, install_patch, remove_patch
 from ibnb.session.records.requests import Request
 from ibnb.tws.attempt import Attempt
 
@@ -54,7 +54,7 @@ class Synchronisation:
         )
         return tuple(dict.fromkeys(name for name in unanswered if name))
 
-    def starting(self, layer: Layer) -> Any:
+    def starting(self, layer: MethodPatch) -> Any:
         """Stand around the library's method that begins to wait for an answer."""
 
         def start(key: Any, *rest: Any, **options: Any) -> Any:
@@ -94,8 +94,8 @@ def ways_out(attempt: Attempt) -> tuple[str, ...]:
 def synchronising(ib: Any, find: Find) -> Iterator[Synchronisation]:
     """Follow what an `IB` object asks for, for as long as the context lasts."""
     followed = Synchronisation(find)
-    put_on(ib.wrapper, STARTING, KIND, followed.starting)
+    install_patch(ib.wrapper, STARTING, KIND, followed.starting)
     try:
         yield followed
     finally:
-        take_off(ib.wrapper, STARTING, KIND)
+        remove_patch(ib.wrapper, STARTING, KIND)

@@ -58,7 +58,7 @@ class Loss:
         return f"{_this(self.address)} was lost at {clock(self.time)}: {self.reason}{heard}."
 
 
-class Endings:
+class DisconnectLog:
     """Remembers the last losses, and of every `IB` object that somebody still has how it ended."""
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class Endings:
         told = f"{_this(address)} was closed at {clock(time.time())} by {by}."
         self._tell(ib, "closed", told)
 
-    def fate(self, ib: Any) -> str | None:
+    def disconnect_reason(self, ib: Any) -> str | None:
         """Return one sentence on how an object's connection ended; None while open or unknown."""
         told = None if ib.isConnected() else self._told.get(ib)
         return told[1] if told is not None else None

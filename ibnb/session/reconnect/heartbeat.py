@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from ibnb.session.library.layers import Layer, put_on, take_off
+from ibnb.session.library.layers import MethodPatch, install_patch, remove_patch
 from ibnb.session.library.time_requests import time_requests
 
 APART = 5.0
@@ -227,7 +227,7 @@ class _Ear:
         self.heard.set()
         self.told.set()
 
-    def on_time(self, layer: Layer) -> Any:
+    def on_time(self, layer: MethodPatch) -> Any:
         def told(seconds: int) -> Any:
             if not self.told.is_set():
                 self.gateway_time, self.local_time = float(seconds), time.time()
@@ -255,11 +255,11 @@ def _listening(ib: Any) -> Iterator[_Ear]:
     ear, connection = _Ear(), ib.client.conn
     connection.hasData.connect(ear.on_data)
     connection.disconnected.connect(ear.on_closed)
-    put_on(ib.wrapper, "currentTime", KIND, ear.on_time)
+    install_patch(ib.wrapper, "currentTime", KIND, ear.on_time)
     try:
         yield ear
     finally:
-        take_off(ib.wrapper, "currentTime", KIND)
+        remove_patch(ib.wrapper, "currentTime", KIND)
         connection.hasData.disconnect(ear.on_data)
         connection.disconnected.disconnect(ear.on_closed)
 

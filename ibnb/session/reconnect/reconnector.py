@@ -20,7 +20,7 @@ from ibnb.session.connection import Connection, Resumed
 from ibnb.session.errors import ConnectFailed
 from ibnb.session.library import libraries
 from ibnb.session.notebook.cell_runs import current_run
-from ibnb.session.opening.retry import OnWait, patiently
+from ibnb.session.opening.retry import OnWait, retry_while_id_in_use
 from ibnb.session.opening.supervise import OpeningFailedError
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.target import Target
@@ -50,7 +50,7 @@ PASSING = frozenset(
 SILENT = "nobody answered at its other end"
 
 
-class Resuming:
+class Reconnector:
     """Resumes the connection of one session.
 
     Attributes:
@@ -60,7 +60,7 @@ class Resuming:
     """
 
     def __init__(self, session: Session) -> None:
-        self.by_itself: Callable[[], bool] = lambda: False
+        self.auto_resume_enabled: Callable[[], bool] = lambda: False
         self.announce: Callable[[Connection, Resumed | ConnectFailed], None] = lambda *_: None
         self.keep_apart: Callable[[Target], AbstractAsyncContextManager[None]]
         self.keep_apart = lambda _target: contextlib.nullcontext()
@@ -105,9 +105,9 @@ class Resuming:
         elif libraries.has_socket(connection.ib):
             # The user's own code connected it again, where no guard saw it.
             return None
-        await session.holdings.clear(connection.address, current_run(), connection.ib)
+        await session.registry.clear(connection.address, current_run(), connection.ib)
         try:
-            resumed = await patiently(
+            resumed = await retry_while_id_in_use(
                 connection.resume,
                 connection.plan.client_id,
                 connection.plan.target,
@@ -119,7 +119,7 @@ class Resuming:
             error = await session.explained(failure)
             raise session.journal.fail(error, failure.attempt) if asked else error from None
         session.failed = None
-        session.tenant.took(connection.address)
+        session.notebook_leases.took(connection.address)
         return resumed
 
     def begin(self, connection: Connection | None) -> None:
@@ -131,7 +131,7 @@ class Resuming:
         if connection is None:
             return
         loop = asyncio.get_running_loop()
-        if connection.state == "lost" and self.by_itself():
+        if connection.state == "lost" and self.auto_resume_enabled():
             self.stop()
             self._task = loop.create_task(self._resume_later(connection))
         elif connection.is_open:
@@ -169,7 +169,7 @@ class Resuming:
         self._listening = None
         if self._session.connection is not connection or not connection.is_open:
             return
-        if pulse.status == "silent" and self.by_itself():
+        if pulse.status == "silent" and self.auto_resume_enabled():
             LOG.info("%s is silent: its socket is given up, and opened again", connection.address)
             # What follows is the loss, which begins to resume.
             await connection.drop(SILENT)

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from ibnb.session.library import instrument, libraries
-from ibnb.session.library.layers import Layer, put_on, take_off
+from ibnb.session.library.layers import MethodPatch, install_patch, remove_patch
 
 KIND = "shadow"
 SYNCHRONISED = frozenset(
@@ -70,13 +70,13 @@ def _held_back(client: Any) -> Iterator[None]:
     """Hold back what is requested, and send it at the end unless that is an exception."""
     held: list[Callable[[], Any]] = []
 
-    def holding(layer: Layer) -> Any:
+    def holding(layer: MethodPatch) -> Any:
         def hold(*args: Any, **kwargs: Any) -> None:
             held.append(partial(layer.inner, *args, **kwargs))
 
         return hold
 
-    def placing(layer: Layer) -> Any:
+    def placing(layer: MethodPatch) -> Any:
         def place(order_id: Any, contract: Any, order: Any, *rest: Any) -> Any:
             call = partial(layer.inner, order_id, contract, order, *rest)
             return held.append(call) if instrument.is_what_if(order) else call()
@@ -84,13 +84,13 @@ def _held_back(client: Any) -> Iterator[None]:
         return place
 
     for name in HELD_BACK:
-        put_on(client, name, KIND, holding)
-    put_on(client, ORDER, KIND, placing)
+        install_patch(client, name, KIND, holding)
+    install_patch(client, ORDER, KIND, placing)
     try:
         yield
     finally:
         for name in (*HELD_BACK, ORDER):
-            take_off(client, name, KIND)
+            remove_patch(client, name, KIND)
     for call in held:
         call()
 

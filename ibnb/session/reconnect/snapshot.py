@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 from ibnb.session.library import instrument
-from ibnb.session.library.layers import Layer, put_on, take_off
+from ibnb.session.library.layers import MethodPatch, install_patch, remove_patch
 from ibnb.session.records.requests import ENDING, Request, what_is_asked, what_of
 
 KIND = "resume"
@@ -49,7 +49,7 @@ BARS = "reqHistoricalData"
 
 
 @dataclass(frozen=True)
-class Kept:
+class Snapshot:
     """What an `IB` object had at one moment; the mappings go by the number of the request.
 
     Attributes:
@@ -87,19 +87,19 @@ def keep_events(ib: Any, may_go_on: Callable[[], bool]) -> None:
     A close that this side asked for ends them still.
     """
 
-    def end_events(layer: Layer) -> Any:
+    def end_events(layer: MethodPatch) -> Any:
         def set_events_done() -> None:
             if not (ib.client.isReady() or may_go_on()):
                 layer.inner()
 
         return set_events_done
 
-    put_on(ib.wrapper, "setEventsDone", KIND, end_events)
+    install_patch(ib.wrapper, "setEventsDone", KIND, end_events)
 
 
 def keep_no_events(ib: Any) -> None:
     """Undo `keep_events`."""
-    take_off(ib.wrapper, "setEventsDone", KIND)
+    remove_patch(ib.wrapper, "setEventsDone", KIND)
 
 
 def keep_state(ib: Any) -> Callable[[], None]:
@@ -114,7 +114,7 @@ def keep_cancels(ib: Any, is_held: Callable[[int | str], bool]) -> None:
     It is asked with the number of the request, or with what is requested if that has none.
     """
 
-    def cancelling(layer: Layer) -> Any:
+    def cancelling(layer: MethodPatch) -> Any:
         def cancel(*args: Any, **kwargs: Any) -> Any:
             given = args[0] if args else next(iter(kwargs.values()), layer.inner.__name__)
             if is_held(given if isinstance(given, int) else what_of(layer.inner.__name__)):
@@ -124,16 +124,16 @@ def keep_cancels(ib: Any, is_held: Callable[[int | str], bool]) -> None:
         return cancel
 
     for name in ENDING:
-        put_on(ib.client, name, KIND, cancelling)
+        install_patch(ib.client, name, KIND, cancelling)
 
 
 def keep_no_cancels(ib: Any) -> None:
     """Undo `keep_cancels`."""
     for name in ENDING:
-        take_off(ib.client, name, KIND)
+        remove_patch(ib.client, name, KIND)
 
 
-def take_down(ib: Any, requests: tuple[Request, ...]) -> Kept:
+def capture(ib: Any, requests: tuple[Request, ...]) -> Snapshot:
     """Return what an `IB` object has now; `requests` are the subscriptions that stand."""
     wrapper = ib.wrapper
     ticking = {
@@ -142,7 +142,7 @@ def take_down(ib: Any, requests: tuple[Request, ...]) -> Kept:
         for ticker, req_id in found.items()
     }
     accounts = [one.parameters["acctCode"] for one in requests if one.method == ACCOUNT]
-    return Kept(
+    return Snapshot(
         tuple(one for one in requests if one.method not in SYNCHRONISED),
         accounts[-1] if accounts else "",
         dict(wrapper.tickers),
@@ -156,7 +156,7 @@ def take_down(ib: Any, requests: tuple[Request, ...]) -> Kept:
     )
 
 
-def next_number(ib: Any, kept: Kept) -> None:
+def next_number(ib: Any, kept: Snapshot) -> None:
     """Let new requests and orders have numbers above all that the notebook knows.
 
     The gateway counts from the last order that it knows on, which may be less after a restart.
@@ -167,7 +167,7 @@ def next_number(ib: Any, kept: Kept) -> None:
     ib.client.updateReqId(max(numbers, default=0) + 1)
 
 
-def take_over(ib: Any, fresh: Any, kept: Kept, missing: Collection[str]) -> tuple[str, ...]:
+def take_over(ib: Any, fresh: Any, kept: Snapshot, missing: Collection[str]) -> tuple[str, ...]:
     """Let what a synchronisation brought take the place of what was known; return what changed.
 
     `fresh` is the `IB` object that it came to. Of what is `missing` there stays what was known.
@@ -195,14 +195,14 @@ def cancel_twin(ib: Any, twin: Request) -> None:
     getattr(ib.client, name)(twin.req_id, **deep)
 
 
-def superseded(kept: Kept, standing: Collection[Request]) -> tuple[Request, ...]:
+def superseded(kept: Snapshot, standing: Collection[Request]) -> tuple[Request, ...]:
     """Return what need not be asked for again, as code of the user's has asked for it anew."""
     numbers = {request.req_id for request in kept.requests}
     asked = {what_is_asked(one) for one in standing if one.req_id not in numbers}
     return tuple(one for one in kept.requests if what_is_asked(one) in asked)
 
 
-def ask_again(ib: Any, kept: Kept, but: Collection[Request] = ()) -> tuple[str, ...]:
+def request_again(ib: Any, kept: Snapshot, but: Collection[Request] = ()) -> tuple[str, ...]:
     """Ask again for what an `IB` object was subscribed to; return what that is, for people.
 
     Under the same numbers: they belong to the socket, and the objects that the user has know them.
@@ -225,7 +225,7 @@ def ask_again(ib: Any, kept: Kept, but: Collection[Request] = ()) -> tuple[str, 
     return (*instrument.subscriptions(ib), *profits)
 
 
-def put_trades_back(ib: Any, kept: Kept, *, orders_known: bool) -> tuple[str, ...]:
+def put_trades_back(ib: Any, kept: Snapshot, *, orders_known: bool) -> tuple[str, ...]:
     """Make the trades that the user has those that are updated; return what changed, for people.
 
     No handler is called for what happened while there was no connection: it is told instead.
@@ -268,7 +268,7 @@ def _log(trade: Any, fresh: Any, news: str) -> None:
         trade.log.append(entry)
 
 
-def _put_back(ib: Any, kept: Kept, request: Request) -> None:
+def _put_back(ib: Any, kept: Snapshot, request: Request) -> None:
     """Let the library know again which of the user's objects a request fills."""
     wrapper, req_id = ib.wrapper, request.req_id
     if req_id is None:

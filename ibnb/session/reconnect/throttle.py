@@ -27,7 +27,7 @@ MOST_BYTES = 10_000
 Address = tuple[str, int]
 
 
-class Pace:
+class Throttle:
     """Lets one probe of a gateway happen at a time, and none sooner than a pause after it.
 
     Diagnoses run on loops and threads of their own, so this belongs to none of them. Other

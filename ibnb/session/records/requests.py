@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from types import CodeType, FrameType
 from typing import Any
 
-from ibnb.session.library.layers import Layer, put_on, take_off
+from ibnb.session.library.layers import MethodPatch, install_patch, remove_patch
 from ibnb.tws.notices import NO_REQUEST, Notice
 
 KEPT = 1000
@@ -142,7 +142,7 @@ class RequestJournal:
         self._connections += 1
         return self._connections
 
-    def put_on(
+    def install_patch(
         self,
         ib: Any,
         connection: int,
@@ -156,7 +156,7 @@ class RequestJournal:
         add, clock, asking = self._entries.append, time.time, _asking(ib.client.__class__)
         standing = self._standing.setdefault(connection, {})
 
-        def noting(layer: Layer) -> Any:
+        def noting(layer: MethodPatch) -> Any:
             def send(*fields: Any, **options: Any) -> Any:
                 answer = layer.inner(*fields, **options)
                 # After it: what was not sent, because there is no connection, is no request.
@@ -174,14 +174,14 @@ class RequestJournal:
 
             return send
 
-        put_on(ib.client, SENDING, KIND, noting)
-        put_on(ib.client.conn, "sendMsg", KIND, self._counting)
+        install_patch(ib.client, SENDING, KIND, noting)
+        install_patch(ib.client.conn, "sendMsg", KIND, self._counting)
 
-    def take_off(self, ib: Any, connection: int) -> None:
-        """Undo `put_on`."""
+    def remove_patch(self, ib: Any, connection: int) -> None:
+        """Undo `install_patch`."""
         self._standing.pop(connection, None)
-        take_off(ib.client, SENDING, KIND)
-        take_off(ib.client.conn, "sendMsg", KIND)
+        remove_patch(ib.client, SENDING, KIND)
+        remove_patch(ib.client.conn, "sendMsg", KIND)
 
     def all(self) -> tuple[Request, ...]:
         """Return the requests that are kept, oldest first."""
@@ -248,7 +248,7 @@ class RequestJournal:
         sent = [request for request in found if request.time <= before]
         return self._latest(iter(sent)) if sent and sent[0].gave_up else None
 
-    def _counting(self, layer: Layer) -> Any:
+    def _counting(self, layer: MethodPatch) -> Any:
         add, clock = self.sent.append, time.time
 
         def count(message: Any) -> Any:

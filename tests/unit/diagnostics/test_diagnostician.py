@@ -16,7 +16,7 @@ from ibnb.diagnostics import Diagnostician, Question
 from ibnb.session import BadInputError, Plan, Session
 from ibnb.session.library.libraries import find_library
 from ibnb.session.reconnect import throttle
-from ibnb.session.reconnect.throttle import FILE, PAUSE_SECONDS, Pace
+from ibnb.session.reconnect.throttle import FILE, PAUSE_SECONDS, Throttle
 from ibnb.simulator import SimulatedGateway
 from ibnb.tws.own import LOOPBACK
 from ibnb.tws.target import Target
@@ -92,7 +92,7 @@ def test_another_process_waits_as_well(tmp_path):
 async def test_what_is_wrong_in_the_state_folder_costs_nothing(tmp_path, told):
     """A broken file, or one of a clock that was set back: the turn comes at once."""
     (tmp_path / FILE).write_text(told)
-    async with asyncio.timeout(FAR_TOO_LONG), Pace(tmp_path).turn(Target(LOOPBACK, 4002)):
+    async with asyncio.timeout(FAR_TOO_LONG), Throttle(tmp_path).turn(Target(LOOPBACK, 4002)):
         assert (tmp_path / FILE).stat().st_size < 100
 
 
@@ -100,13 +100,13 @@ async def test_what_is_wrong_in_the_state_folder_costs_nothing(tmp_path, told):
 async def test_nobody_else_may_read_what_is_remembered(tmp_path):
     """The file and the folders that are made for it; a folder that is there stays as it is."""
     folder = tmp_path / "state" / "ibnb"
-    async with Pace(folder).turn(Target(LOOPBACK, 4002)):
+    async with Throttle(folder).turn(Target(LOOPBACK, 4002)):
         pass
     made = (folder / FILE, folder, folder.parent)
     assert [stat.S_IMODE(one.stat().st_mode) for one in made] == [0o600, 0o700, 0o700]
     folder.chmod(0o755)
     (folder / FILE).chmod(0o644)
-    async with asyncio.timeout(FAR_TOO_LONG), Pace(folder).turn(Target("gw", 4002)):
+    async with asyncio.timeout(FAR_TOO_LONG), Throttle(folder).turn(Target("gw", 4002)):
         pass
     assert stat.S_IMODE((folder / FILE).stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o755
@@ -117,7 +117,7 @@ async def test_nobody_else_may_read_what_is_remembered(tmp_path):
 async def test_a_state_folder_that_cannot_be_used_costs_nothing(tmp_path):
     """Where the folder is a file, probes are kept apart within the process alone."""
     (tmp_path / "file").write_text("")
-    async with asyncio.timeout(FAR_TOO_LONG), Pace(tmp_path / "file").turn(Target("gw", 1)):
+    async with asyncio.timeout(FAR_TOO_LONG), Throttle(tmp_path / "file").turn(Target("gw", 1)):
         assert (tmp_path / "file").read_text() == ""
 
 
@@ -125,7 +125,7 @@ async def test_only_this_user_may_read_where_he_probed(tmp_path):
     """The file names the gateways that he uses."""
     old = os.umask(0)
     try:
-        async with Pace(tmp_path).turn(Target(LOOPBACK, 4002)):
+        async with Throttle(tmp_path).turn(Target(LOOPBACK, 4002)):
             assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o600
     finally:
         os.umask(old)

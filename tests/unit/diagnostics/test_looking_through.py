@@ -55,7 +55,7 @@ async def session(library, server):  # noqa: ARG001 - it has to outlive what is 
     )
     guard.enter()
     yield made
-    for held in made.holdings.all():
+    for held in made.registry.all():
         await held.close()
     guard.leave()
     VARIABLES.clear()
@@ -142,7 +142,7 @@ async def test_its_heartbeat_is_taken(session, library):
         assert (beat.status, beat.blocked_by) == ("pass", None)
         assert [fields for fields in server.client().messages if fields[0] == "49"]
         assert len(server.clients) == 1
-        for held in session.holdings.all():
+        for held in session.registry.all():
             await held.close()
 
 
@@ -186,13 +186,13 @@ async def test_the_notices_of_another_connection_do_not_count(session, library, 
         assert (own_report.verdict.id, theirs.verdict.id) == ("connectivity-lost", "data-farm-down")
         assert "client ID 7" in found(own_report)["session.state"].summary
         assert "client ID 41" in found(theirs)["session.state"].summary
-        for held in session.holdings.all():
+        for held in session.registry.all():
             await held.close()
 
 
 async def test_one_that_nobody_watches_is_looked_through_too(session, library, server):
     """No connection is added; what the gateway said on it is not claimed to be known."""
-    session.holdings.ask_guard = lambda: False
+    session.registry.ask_guard = lambda: False
     ib = importlib.import_module(library).IB()
     client = ib.client
     await client.connectAsync(LOOPBACK, server.port, 7)
@@ -208,7 +208,7 @@ async def test_one_that_nobody_watches_is_looked_through_too(session, library, s
 async def test_a_lost_one(session, library, server):
     """At a gateway that lets clients in again the loss is what is wrong, with how to go on."""
     await own(library, server.port)
-    ib = session.holdings.all()[0].held_ib
+    ib = session.registry.all()[0].tracked_ib
     server.client().sock.shutdown(socket.SHUT_RDWR)
     await lost(session)
     report = await diagnose(session, server.port)
@@ -222,7 +222,7 @@ async def test_one_elsewhere_is_told_and_is_no_cause(session, library, server):
     """Nobody says that nothing is open, nor offers to open the notebook's connection."""
     await own(library, server.port)
     with Server(alive()) as other:
-        report = await diagnose(session, other.port, number=session.holdings.all()[0].number)
+        report = await diagnose(session, other.port, number=session.registry.all()[0].number)
     assert report.verdict.id == "healthy"
     assert report.verdict.fix == ()
     summary = found(report)["session.state"].summary
@@ -280,7 +280,7 @@ async def test_what_a_connection_lacks_is_asked_for_by_name(session, library):
         assert (report.verdict.id, report.exit_status) == ("sync-incomplete", 0)
         assert report.verdict.fix[0].endswith("ib.reqPositions()")
         assert len(server.clients) == 1
-        for held in session.holdings.all():
+        for held in session.registry.all():
             await held.close()
 
 
@@ -293,18 +293,18 @@ async def test_what_is_meant_where_none_is_named(session, library, server):
     assert meant(session, module.IB()) is None
     with Server(alive()) as second, Server(alive()) as third:
         one, two = await own(library, server.port), await own(library, second.port, 8)
-        assert meant(session).held_ib is two
-        assert meant(session, one).held_ib is one
-        assert meant(session, "ib").held_ib is two
-        assert meant(session, module.IB()).held_ib is two
+        assert meant(session).tracked_ib is two
+        assert meant(session, one).tracked_ib is one
+        assert meant(session, "ib").tracked_ib is two
+        assert meant(session, module.IB()).tracked_ib is two
         three = await ours(session, library, third.port)
-        assert meant(session, one).held_ib is three
+        assert meant(session, one).tracked_ib is three
         assert health_at_hand(session, one).client_id == 41
         await session.disconnect()
-        assert meant(session, one).held_ib is one
+        assert meant(session, one).tracked_ib is one
         for ib in (one, two):
-            await session.holdings.of(ib).close()
-        assert meant(session).held_ib is two
+            await session.registry.of(ib).close()
+        assert meant(session).tracked_ib is two
         assert target_meant(session).port == second.port
 
 
@@ -314,7 +314,7 @@ async def test_what_went_wrong_last_is_meant(session, library, server, refused_p
     with pytest.raises(ConnectFailed):
         await own(library, refused_port, 8)
     assert target_meant(session, ib).port == server.port
-    await session.holdings.of(ib).close()
+    await session.registry.of(ib).close()
     assert target_meant(session, ib).port == server.port
     with pytest.raises(ConnectFailed):
         await own(library, refused_port, 8)

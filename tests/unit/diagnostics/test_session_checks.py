@@ -18,7 +18,7 @@ from ibnb.diagnostics.checks import session as checks
 from ibnb.session import ConnectFailed, Health, Plan, Session
 from ibnb.session.library.libraries import find_library
 from ibnb.session.notebook.cell_runs import Run
-from ibnb.session.tracked import Held, address_of
+from ibnb.session.tracked import TrackedConnection, address_of
 from ibnb.simulator import SimulatedGateway
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.handshake import Stage
@@ -216,7 +216,9 @@ async def own_connection(session, library, gateway, client_id):
     ib = __import__(library).IB()
     await ib.connectAsync(LOOPBACK, gateway.port, client_id, timeout=PATIENCE)
     address = address_of("localhost", gateway.port, client_id)
-    session.holdings.add(ib, Held(ib, address, Run("a", 3, "cell [3]"), session.journal))
+    session.registry.add(
+        ib, TrackedConnection(ib, address, Run("a", 3, "cell [3]"), session.journal)
+    )
     return ib
 
 

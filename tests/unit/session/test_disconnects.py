@@ -9,7 +9,7 @@ import servers
 from servers import ACCOUNTS, NEXT_VALID_ID, Server, notice
 
 from ibnb.session import ConnectFailed
-from ibnb.session.reconnect.disconnects import CLOSED, KEPT, Endings, Loss
+from ibnb.session.reconnect.disconnects import CLOSED, KEPT, DisconnectLog, Loss
 from ibnb.tws.notices import Notice
 
 SOON = 10.0
@@ -21,7 +21,7 @@ async def own(guard, gateway, module, session):  # noqa: ARG001 - the guard has 
     ib = module.IB()
     await ib.connectAsync("127.0.0.1", gateway.port, 7)
     yield ib
-    held = session.holdings.of(ib)
+    held = session.registry.of(ib)
     if held is not None:
         await held.close()
 
@@ -29,17 +29,17 @@ async def own(guard, gateway, module, session):  # noqa: ARG001 - the guard has 
 async def told(session, ib):
     """Wait until the fate of an `IB` object is known; return it."""
     known = asyncio.Event()
-    session.listeners.append(lambda: session.fate(ib) and known.set())
-    if session.fate(ib) is None:
+    session.listeners.append(lambda: session.disconnect_reason(ib) and known.set())
+    if session.disconnect_reason(ib) is None:
         await asyncio.wait_for(known.wait(), SOON)
-    return session.fate(ib)
+    return session.disconnect_reason(ib)
 
 
 async def test_a_lost_socket_is_a_loss(connect, session, gateway):
     """It has its time, its address, since when it was open, why, and what was heard last."""
     begun = time.time()
     ib = (await connect(gateway.port)).connection.ib
-    assert (session.losses, session.fate(ib)) == ((), None)
+    assert (session.losses, session.disconnect_reason(ib)) == ((), None)
     gateway.drop_clients()
     sentence = await told(session, ib)
     (loss,) = session.losses
@@ -69,9 +69,9 @@ async def test_a_rerun_is_no_loss(connect, session, gateway):
     old = (await connect(gateway.port)).connection.ib
     fresh = (await connect(gateway.port)).connection.ib
     assert session.losses == ()
-    assert session.fate(fresh) is None
-    assert "it was replaced at " in session.fate(old)
-    assert session.fate(old) == session.health(old).stale
+    assert session.disconnect_reason(fresh) is None
+    assert "it was replaced at " in session.disconnect_reason(old)
+    assert session.disconnect_reason(old) == session.health(old).stale
 
 
 async def test_replacing_after_a_loss(connect, session, gateway):
@@ -80,7 +80,7 @@ async def test_replacing_after_a_loss(connect, session, gateway):
     gateway.drop_clients()
     await told(session, old)
     await connect(gateway.port)
-    assert "it was replaced at " in session.fate(old)
+    assert "it was replaced at " in session.disconnect_reason(old)
     assert len(session.losses) == 1
 
 
@@ -89,8 +89,8 @@ async def test_ibdisconnect_is_no_loss(connect, session, gateway):
     ib = (await connect(gateway.port)).connection.ib
     await session.disconnect()
     assert session.losses == ()
-    assert "was closed at " in session.fate(ib)
-    assert session.fate(ib).endswith(" by %ibdisconnect.")
+    assert "was closed at " in session.disconnect_reason(ib)
+    assert session.disconnect_reason(ib).endswith(" by %ibdisconnect.")
 
 
 async def test_the_users_own_disconnect_is_no_loss(connect, session, gateway):
@@ -114,10 +114,10 @@ async def test_an_object_that_is_open_again_has_no_fate(session, gateway, own):
     gateway.drop_clients()
     first = await told(session, own)
     await own.connectAsync("127.0.0.1", gateway.port, 7)
-    assert session.fate(own) is None
+    assert session.disconnect_reason(own) is None
     gateway.drop_clients()
     await asyncio.wait_for(_lost_twice(session), SOON)
-    assert session.fate(own) >= first
+    assert session.disconnect_reason(own) >= first
 
 
 async def _lost_twice(session):
@@ -142,7 +142,7 @@ async def test_a_failed_opening_is_no_loss(connect, session):
 
 async def test_nothing_is_known_of_other_objects(session, module):
     """An object that never was connected has no fate."""
-    assert session.fate(module.IB()) is None
+    assert session.disconnect_reason(module.IB()) is None
 
 
 async def test_a_notice_of_long_ago_has_nothing_to_do_with_it():
@@ -191,7 +191,7 @@ async def test_a_reset_says_so(connect, session):
 
 async def test_losses_are_bounded_and_keep_no_object(module):
     """The oldest are dropped, and an `ib` that nobody has is not kept for its fate."""
-    endings = Endings()
+    endings = DisconnectLog()
     ib = module.IB()
     for number in range(KEPT + 3):
         endings.lost(ib, Loss(float(number), ("h", 1, 2), 0.0, CLOSED, None))

@@ -6,7 +6,7 @@ from itertools import permutations
 
 import pytest
 
-from ibnb.session.library.layers import has_layer, put_on, take_off
+from ibnb.session.library.layers import has_layer, install_patch, remove_patch
 
 KINDS = ("lock", "runs", "other")
 ORDERS = list(permutations(KINDS))
@@ -26,7 +26,7 @@ def put(client, kind):
     def around(layer):
         return lambda *args, **kwargs: [kind, *layer.inner(*args, **kwargs)]
 
-    put_on(client, "place", kind, around)
+    install_patch(client, "place", kind, around)
 
 
 @pytest.mark.parametrize("on", ORDERS)
@@ -43,7 +43,7 @@ def test_any_order_on_and_any_order_off(on, off):
         assert acted[0] == kind
     for kind in off:
         assert has_layer(client, "place", kind)
-        take_off(client, "place", kind)
+        remove_patch(client, "place", kind)
         there.discard(kind)
         assert set(client.place("buy")[:-1]) == there
     assert vars(client) == {}
@@ -58,7 +58,7 @@ def test_what_the_object_had_comes_back(off):
     put(client, "runs")
     assert client.place("buy") == ["runs", "lock", "mine buy"]
     for kind in off:
-        take_off(client, "place", kind)
+        remove_patch(client, "place", kind)
     assert vars(client) == {"place": mine}
 
 
@@ -66,9 +66,9 @@ def test_the_same_kind_twice_is_one_layer():
     """The later one stands in for the earlier one."""
     client = Client()
     put(client, "lock")
-    put_on(client, "place", "lock", lambda _layer: lambda order: [f"never {order}"])
+    install_patch(client, "place", "lock", lambda _layer: lambda order: [f"never {order}"])
     assert client.place("buy") == ["never buy"]
-    take_off(client, "place", "lock")
+    remove_patch(client, "place", "lock")
     assert vars(client) == {}
 
 
@@ -83,7 +83,7 @@ def test_what_somebody_put_around_it_stays():
         return ["user", *ours(order)]
 
     client.place = mine
-    take_off(client, "place", "runs")
+    remove_patch(client, "place", "runs")
     assert client.place is mine
     assert client.place("buy") == ["user", "runs", "buy 1"]
 
@@ -91,7 +91,7 @@ def test_what_somebody_put_around_it_stays():
 def test_taking_off_what_is_not_there():
     """It changes nothing."""
     client = Client()
-    take_off(client, "place", "lock")
+    remove_patch(client, "place", "lock")
     assert vars(client) == {}
     assert not has_layer(client, "place", "lock")
 

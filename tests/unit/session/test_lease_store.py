@@ -19,7 +19,7 @@ import pytest
 from commands import python
 
 from ibnb.session.client_ids.ids import HIGHEST, LOWEST
-from ibnb.session.client_ids.leases import SqliteLeases, Tenant, new_lease, process_start
+from ibnb.session.client_ids.leases import NotebookLeases, SqliteLeases, new_lease, process_start
 from ibnb.session.client_ids.owners import find_holders, tell_holders
 from ibnb.tws.target import Target
 
@@ -87,25 +87,25 @@ def test_of_another_machine_nothing_is_known():
 
 def test_a_crash_is_known_by_a_lease_that_was_left(store):
     """Only a dead process of the same notebook counts as its last kernel's crash."""
-    tenant = Tenant(lambda: "a.ipynb", lambda: store)
+    notebook_leases = NotebookLeases(lambda: "a.ipynb", lambda: store)
     address = ("127.0.0.1", 4002, 4711)
-    assert not tenant.crashed_with(address)
+    assert not notebook_leases.crashed_with(address)
     gone = replace(new_lease(*address, "a.ipynb"), started=1.0)
     store.take(gone)
-    assert tenant.crashed_with(address)
+    assert notebook_leases.crashed_with(address)
     store.take(replace(gone, notebook="b.ipynb"))
-    assert not tenant.crashed_with(address)
+    assert not notebook_leases.crashed_with(address)
 
 
 def test_a_tenant_writes_in_order_and_waits_at_the_end(store):
     """What was taken and given back is written in that order, and all of it by `close`."""
-    tenant = Tenant(lambda: "a.ipynb", lambda: store)
+    notebook_leases = NotebookLeases(lambda: "a.ipynb", lambda: store)
     address = ("127.0.0.1", 4002, 4711)
     for _ in range(5):
-        tenant.took(address)
-        tenant.gave_back(address)
-    tenant.took(address)
-    tenant.close()
+        notebook_leases.took(address)
+        notebook_leases.released(address)
+    notebook_leases.took(address)
+    notebook_leases.close()
     (lease,) = store.find(*address)
     assert lease.pid == os.getpid()
 
@@ -121,26 +121,26 @@ def test_an_id_that_could_not_be_looked_up_is_looked_up_again(store):
             return self.answers and self.answers.client_id(notebook, preferred)
 
     locked = Locked()
-    tenant = Tenant(lambda: "a.ipynb", lambda: locked)
-    assert tenant.client_id(4711) == 4711
+    notebook_leases = NotebookLeases(lambda: "a.ipynb", lambda: locked)
+    assert notebook_leases.client_id(4711) == 4711
     locked.answers = store
-    assert tenant.client_id(4711) == 1234
+    assert notebook_leases.client_id(4711) == 1234
     locked.answers = None
-    assert tenant.client_id(4711) == 1234
+    assert notebook_leases.client_id(4711) == 1234
 
 
 def test_a_kernel_under_another_host_name_may_have_died(store):
     """A container has another name each time: its lease is worth a long wait, and a doubt."""
-    tenant = Tenant(lambda: "a.ipynb", lambda: store)
+    notebook_leases = NotebookLeases(lambda: "a.ipynb", lambda: store)
     address = ("gateway.example", 4002, 4711)
     lease = replace(new_lease(*address, "a.ipynb"), machine=f"not-{platform.node()}")
     store.take(lease)
-    assert tenant.crashed_with(address)
+    assert notebook_leases.crashed_with(address)
     target = Target(*address[:2])
     (sentence,) = tell_holders(target, 4711, find_holders(target, 4711, store))
     assert "if that is still there" in sentence
     store.take(replace(lease, user="somebody else"))
-    assert not tenant.crashed_with(address)
+    assert not notebook_leases.crashed_with(address)
 
 
 @pytest.mark.parametrize("client_id", [2**31, 2**63, 2**70])
@@ -151,10 +151,10 @@ def test_an_impossible_id_is_in_no_store(store, client_id):
 
 def test_without_a_store_the_preferred_id_is_the_id():
     """A tenant without a store gives the preferred ID, and remembers nothing."""
-    tenant = Tenant(lambda: "a.ipynb")
-    assert tenant.client_id(4711) == 4711
-    tenant.took(("127.0.0.1", 4002, 4711))
-    assert not tenant.crashed_with(("127.0.0.1", 4002, 4711))
+    notebook_leases = NotebookLeases(lambda: "a.ipynb")
+    assert notebook_leases.client_id(4711) == 4711
+    notebook_leases.took(("127.0.0.1", 4002, 4711))
+    assert not notebook_leases.crashed_with(("127.0.0.1", 4002, 4711))
 
 
 FILE = "leases.sqlite3"

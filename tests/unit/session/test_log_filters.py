@@ -9,7 +9,7 @@ import pytest
 from ibnb.session.library.libraries import notice_loggers
 from ibnb.session.opening import log_filters
 from ibnb.session.records.journal import Journal
-from ibnb.session.tracked import Held
+from ibnb.session.tracked import TrackedConnection
 
 REFUSED = "Requested market data is not subscribed."
 ADDRESS = ("127.0.0.1", 4002, 7)
@@ -104,7 +104,7 @@ async def ib(module):
 @pytest.fixture
 def held(ib, journal):
     """The same, watched, as after ready."""
-    held = Held(ib, ADDRESS, None, journal)
+    held = TrackedConnection(ib, ADDRESS, None, journal)
     held.attend()
     held.hear()
     yield held
@@ -231,7 +231,7 @@ def test_an_unknown_contract_is_told_only_if_a_notice_was_about_it(ib, logs, mod
 
 def test_a_notice_before_ready_is_not_heard_here(ib, journal, logs):
     """Until then the opening sees it on the wire; unless it is held back there, its line passes."""
-    held = Held(ib, ADDRESS, None, journal)
+    held = TrackedConnection(ib, ADDRESS, None, journal)
     held.attend()
     with logs:
         refuse(ib)

@@ -404,17 +404,17 @@ async def test_a_live_account_stays_locked(connect, resume, stock, module):
 
 
 @pytest.fixture
-def by_itself(session, monkeypatch):
+def auto_resume_enabled(session, monkeypatch):
     """Let the session resume by itself, soon; return what it announces."""
     monkeypatch.setattr(reconnector, "DELAYS", (0.01,))
     monkeypatch.setattr(reconnector, "LATER_DELAY", 0.05)
     told = asyncio.Queue()
-    session.resuming.by_itself = lambda: True
-    session.resuming.announce = lambda _connection, outcome: told.put_nowait(outcome)
+    session.reconnector.auto_resume_enabled = lambda: True
+    session.reconnector.announce = lambda _connection, outcome: told.put_nowait(outcome)
     return told
 
 
-async def test_it_resumes_by_itself(connect, session, gateway, by_itself):
+async def test_it_resumes_by_itself(connect, session, gateway, auto_resume_enabled):
     """As often as the gateway has to be asked, and says so once."""
     ib = (await connect(gateway.port)).connection.ib
     gateway.set_faults(["closed-after-start"])
@@ -422,15 +422,15 @@ async def test_it_resumes_by_itself(connect, session, gateway, by_itself):
     assert await asyncio.to_thread(gateway.wait_for, lambda: gateway.connections_accepted >= 4)
     assert session.health().state in {"lost", "resuming"}
     gateway.set_faults([])
-    outcome = await asyncio.wait_for(by_itself.get(), SOON)
+    outcome = await asyncio.wait_for(auto_resume_enabled.get(), SOON)
     assert outcome == reconnector.Resumed()
     assert ib.isConnected()
-    assert by_itself.empty()
+    assert auto_resume_enabled.empty()
     assert gateway.open_clients == (CLIENT,)
     assert others() == set()
 
 
-async def test_a_lost_link_to_ibkr_is_waited_for(connect, gateway, by_itself):
+async def test_a_lost_link_to_ibkr_is_waited_for(connect, gateway, auto_resume_enabled):
     """A gateway that answers with 1100 in place of an order ID will have its link back."""
     connection = (await connect(gateway.port)).connection
     resume, tries = connection.resume, itertools.count()
@@ -445,22 +445,22 @@ async def test_a_lost_link_to_ibkr_is_waited_for(connect, gateway, by_itself):
 
     connection.resume = refused_once
     await asyncio.to_thread(gateway.drop_clients)
-    assert await asyncio.wait_for(by_itself.get(), SOON) == reconnector.Resumed()
+    assert await asyncio.wait_for(auto_resume_enabled.get(), SOON) == reconnector.Resumed()
 
 
-async def test_it_gives_up_where_a_person_is_needed(connect, session, gateway, by_itself):
+async def test_it_gives_up_where_a_person_is_needed(connect, session, gateway, auto_resume_enabled):
     """A cause that no restart ends is told, and not asked about again."""
     await connect(gateway.port)
     gateway.set_faults(["disclaimer"])
     await asyncio.to_thread(gateway.drop_clients)
-    outcome = await asyncio.wait_for(by_itself.get(), SOON)
+    outcome = await asyncio.wait_for(auto_resume_enabled.get(), SOON)
     assert outcome.verdict == "paper-disclaimer"
     assert gateway.connections_accepted == 2
     assert session.health().state == "lost"
     assert others() == set()
 
 
-@pytest.mark.usefixtures("by_itself")
+@pytest.mark.usefixtures("auto_resume_enabled")
 @pytest.mark.parametrize("how", ["rerun", "disconnect"])
 async def test_what_the_user_does_ends_it(connect, session, gateway, how):
     """After a rerun or a disconnect nothing comes back by itself."""
@@ -485,7 +485,7 @@ async def test_what_the_user_does_ends_it(connect, session, gateway, how):
 
 
 async def test_a_connect_elsewhere_that_fails_leaves_it_to_come_back(
-    connect, session, gateway, by_itself
+    connect, session, gateway, auto_resume_enabled
 ):
     """The user tried another gateway meanwhile: the lost one is still resumed."""
     ib = (await connect(gateway.port)).connection.ib
@@ -495,7 +495,7 @@ async def test_a_connect_elsewhere_that_fails_leaves_it_to_come_back(
     with SimulatedGateway(faults=["close"]) as broken, pytest.raises(ConnectFailed):
         await connect(broken.port)
     gateway.set_faults([])
-    assert await asyncio.wait_for(by_itself.get(), SOON) == reconnector.Resumed()
+    assert await asyncio.wait_for(auto_resume_enabled.get(), SOON) == reconnector.Resumed()
     assert session.connection.ib is ib
     assert ib.isConnected()
 
@@ -514,7 +514,7 @@ async def test_what_the_user_connected_again_unguarded_is_left_alone(
     ib.disconnect()
 
 
-@pytest.mark.usefixtures("guard", "by_itself")
+@pytest.mark.usefixtures("guard", "auto_resume_enabled")
 async def test_an_object_that_reconnects_itself_is_left_to_its_owner(connect, gateway):
     """A handler of the user's that connects again has it: one socket, and no fight for the ID."""
     ib = (await connect(gateway.port)).connection.ib

@@ -301,8 +301,8 @@ async def test_a_refused_order_is_no_request(connect, session, module):
                 ib.placeOrder(contract, module.MarketOrder("BUY", 1))
             assert "placeOrder" not in {one.method for one in session.journal.requests.all()}
             # Once more with the journal put on after the lock.
-            session.journal.requests.take_off(ib, 1)
-            session.journal.requests.put_on(ib, 9, 41)
+            session.journal.requests.remove_patch(ib, 1)
+            session.journal.requests.install_patch(ib, 9, 41)
         assert order_lock.orders_locked(ib)
         ib.client.placeOrder(5, contract, module.MarketOrder("BUY", 1, whatIf=True))
         assert session.journal.requests.all()[-1].method == "placeOrder"
@@ -347,7 +347,7 @@ async def test_it_is_bounded_and_keeps_nothing_alive(library):
         ib = module.IB()
         await ib.connectAsync(servers.LOOPBACK, server.port, 41, timeout=SOON)
         ib.client.MaxRequests = 0
-        journal.put_on(ib, 1, 41)
+        journal.install_patch(ib, 1, 41)
         contract = Mine("AAPL", "SMART", "USD")
         for number in range(KEPT + 5):
             ib.client.reqContractDetails(number, contract)
@@ -357,7 +357,7 @@ async def test_it_is_bounded_and_keeps_nothing_alive(library):
         assert journal.reaches_back(kept[1].time)
         assert len(journal.sent) == KEPT + 5
         gone = [weakref.ref(one) for one in (contract, ib)]
-        journal.take_off(ib, 1)
+        journal.remove_patch(ib, 1)
         ib.disconnect()
         del contract, ib, kept
         for _ in range(5):

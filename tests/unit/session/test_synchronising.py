@@ -23,7 +23,7 @@ async def raw(guard, module, session):  # noqa: ARG001 - the guard has to act
     """An `IB` object of the user's own, closed at the end."""
     ib = module.IB()
     yield ib
-    held = session.holdings.of(ib)
+    held = session.registry.of(ib)
     if held is not None:
         await held.close()
 
@@ -85,7 +85,7 @@ async def test_ib_async_goes_on_without_executions(session, raw, library, caplog
         assert (health.state, health.missing) == ("degraded", ("executions",))
         assert "executions request timed out" in caplog.text
         assert raw.isConnected()
-        await session.holdings.of(raw).close()
+        await session.registry.of(raw).close()
 
 
 async def test_what_only_a_log_line_tells_degrades_the_connection(session, raw, caplog):
@@ -105,7 +105,7 @@ async def test_what_only_a_log_line_tells_degrades_the_connection(session, raw, 
         assert "DU1234567" not in health.reason
         assert "positions request timed out" in caplog.text
         assert session.failed is None
-        await session.holdings.of(raw).close()
+        await session.registry.of(raw).close()
 
 
 async def test_what_came_is_not_missing(session, raw):
@@ -113,7 +113,7 @@ async def test_what_came_is_not_missing(session, raw):
     with Server(answering()) as server:
         await raw.connectAsync(LOOPBACK, server.port, 7, timeout=SOON)
         assert session.health(raw).state == "ready"
-        held = session.holdings.of(raw)
+        held = session.registry.of(raw)
         await held.close()
         held.unwatch()
         assert "startReq" not in vars(raw.wrapper)
@@ -124,7 +124,7 @@ async def test_read_only_asks_for_no_orders(session, raw):
     with Server(answering("orders", "completed")) as server:
         await raw.connectAsync(LOOPBACK, server.port, 7, timeout=SOON, readonly=True)
         assert session.health(raw).missing == ()
-        await session.holdings.of(raw).close()
+        await session.registry.of(raw).close()
 
 
 async def test_what_the_gateway_said_instead_is_told(raw, library):
@@ -209,7 +209,7 @@ async def test_two_accounts_are_told_apart_by_their_place(session, raw):
     with Server(script) as server:
         await raw.connectAsync(LOOPBACK, server.port, 7, timeout=A_LITTLE)
         assert session.health(raw).missing == ("account updates of account 2",)
-        await session.holdings.of(raw).close()
+        await session.registry.of(raw).close()
 
 
 async def test_giving_up_waiting_is_no_failure_of_the_library(session, raw):
@@ -233,4 +233,4 @@ async def test_the_next_that_opens_ends_the_failure(session, raw, library):
         assert session.failed is None
         health = session.health(raw)
         assert (health.state, health.reason) == ("ready", "")
-        await session.holdings.of(raw).close()
+        await session.registry.of(raw).close()

@@ -31,7 +31,7 @@ async def own(guard, server, module, session):  # noqa: ARG001 - the guard has t
     ib = module.IB()
     await ib.connectAsync(LOOPBACK, server.port, 7)
     yield ib
-    held = session.holdings.of(ib)
+    held = session.registry.of(ib)
     if held is not None:
         await held.close()
 
@@ -148,8 +148,8 @@ async def test_it_was_closed_by_a_verb(session, own):
 
 async def test_it_was_replaced(session, own):
     """What took its place is named, once."""
-    held = session.holdings.of(own)
-    await session.holdings.retire(held, (LOOPBACK, 4002, 9), None)
+    held = session.registry.of(own)
+    await session.registry.retire(held, (LOOPBACK, 4002, 9), None)
     health = session.health(own)
     assert "as client ID 9" in health.stale
     assert (health.state, health.reason) == ("closed", "")
@@ -225,7 +225,7 @@ async def test_one_that_was_open_before_it_was_watched(session, server, module):
     ib = module.IB()
     await ib.connectAsync(LOOPBACK, server.port, 7)
     held = session.hold(ib, address_of(LOOPBACK, server.port, 7), None)
-    session.holdings.add(ib, held)
+    session.registry.add(ib, held)
     assert (session.health(ib).state, session.health(ib).opened_at) == ("ready", None)
     held.watch(lambda: False)
     held.hear()
@@ -249,7 +249,7 @@ async def test_one_that_nobody_watches_is_as_it_shows_itself(session, server, mo
 
 async def test_unwatched_again_it_is_as_it_shows_itself(session, own):
     """When ibnb is unloaded nothing more is heard: what was heard is not held against it."""
-    session.holdings.of(own).unwatch()
+    session.registry.of(own).unwatch()
     assert session.health(own).state == "ready"
     own.disconnect()
     assert session.health(own).state == "closed"

@@ -12,7 +12,7 @@ import pytest
 import servers
 from servers import ACCOUNTS, NEXT_VALID_ID, TEXT_326, Server, encode, notice
 
-from ibnb.session.opening.supervise import supervise
+from ibnb.session.opening import supervise
 from ibnb.tws import probe as probe_module
 from ibnb.tws.attempt import cause
 from ibnb.tws.handshake import Stage
