@@ -154,7 +154,7 @@ async def test_a_blocking_request_on_another_thread_is_refused(api, ib, way):
         await asyncio.wait_for(asyncio.to_thread(work), PATIENCE)
     assert isinstance(raised.value, RuntimeError)
     assert raised.value.verdict == "blocking-on-thread"
-    assert len(await ib.reqPositionsAsync()) > 0
+    assert await ib.reqContractDetailsAsync(api.Stock("AAPL", "SMART", "USD"))
 
 
 async def test_a_thread_may_hand_a_request_over(ib):
