@@ -41,7 +41,7 @@ def measure(*, long: bool) -> list[Row]:
             loop.run_until_complete(ib.connectAsync("127.0.0.1", gateway.port, number))
             ib.client.MaxRequests = 0
         lock_orders(ibs[0], lambda _host, _port: AssertionError("no order is sent here"))
-        journal.install_patch(ibs[0], 1, 1)
+        journal.attach(ibs[0], 1, 1)
         contract = library.Stock("AAPL", "SMART", "USD")
         order = library.LimitOrder("BUY", 1, 1.0, whatIf=True)
         requests: dict[str, tuple[float, Callable[[Any, int], Any]]] = {

@@ -94,7 +94,7 @@ class TrackedConnection:
         self._hears = False
         self._on_change = on_change
         self.journal = journal
-        self._pending: instrument.Pending = {}
+        self._pending = instrument.Pending()
         self._own_handlers: dict[str, int] = {}
 
     @property
@@ -166,7 +166,10 @@ class TrackedConnection:
         Before it opens, or any time later; a second time changes nothing.
         """
         ib = self.tracked_ib
-        self.journal.requests.install_patch(ib, self.number, self.address[2], self._began)
+        self.journal.requests.attach(
+            *(ib, self.number, self.address[2], self._began),
+            lambda req_id: req_id in self._pending.given_up,
+        )
         log_filters.attend(ib)
         ib.errorEvent.disconnect(self._on_notice)
         ib.errorEvent.connect(self._on_notice)
@@ -205,7 +208,7 @@ class TrackedConnection:
         self._is_watched = False
         ib = self.tracked_ib
         if ib is not None:
-            self.journal.requests.remove_patch(ib, self.number)
+            self.journal.requests.detach(ib, self.number)
             log_filters.attend_no_more(ib)
             unwatch_handlers(ib)
             unwatch_time(ib)

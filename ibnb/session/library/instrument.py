@@ -6,6 +6,7 @@ Everything goes through public names, and onto the object alone, never onto a cl
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
@@ -18,8 +19,25 @@ WAITING = ("connect", "connectAsync", "waitOnUpdate", "loopUntil")
 ORDERING = ("placeOrder", "exerciseOptions")
 RUNS = "runs"
 
-Pending = dict[asyncio.Future[Any], tuple[Any, Any]]
-"""Futures of requests that wait for an answer: under which key each does, and what it fills."""
+MOST_GIVEN_UP = 100
+
+
+class Pending(dict[asyncio.Future[Any], tuple[Any, Any]]):
+    """Futures of requests that wait for an answer: under which key each does, and what it fills.
+
+    Attributes:
+        given_up: the keys of those that nobody waits for any more, the last ones.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given_up: deque[Any] = deque(maxlen=MOST_GIVEN_UP)
+
+    def ended(self, future: asyncio.Future[Any]) -> None:
+        """Take note that a request is over, answered or not."""
+        key, _ = self.pop(future, (None, None))
+        if future.cancelled():
+            self.given_up.append(key)
 
 
 def _events_of(owner: Any) -> Iterator[tuple[str, Any]]:
@@ -85,13 +103,13 @@ def silence(ib: Any) -> None:
 
 def track_requests(ib: Any) -> Pending:
     """Return an `IB` object's pending request futures, kept up to date from now on."""
-    pending: Pending = {}
+    pending = Pending()
     start = ib.wrapper.startReq
 
     def start_tracked(key: Any, contract: Any = None, container: Any = None) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = start(key, contract, container)
         pending[future] = key, [] if container is None else container
-        future.add_done_callback(lambda done: pending.pop(done, None))
+        future.add_done_callback(pending.ended)
         return future
 
     ib.wrapper.startReq = start_tracked

@@ -1,19 +1,19 @@
 """The request journal: what was asked of the gateways, by name, and how fast.
 
-A library's client sends every request by one method, so one layer on that is enough: which request
-it is, and of what, stands in the frame that calls it. What a request costs more with it is a copy
-of the fields of its contract or order, as they are when it is sent, and one short tuple.
+While it is kept, a library's client has a class in which each method that requests something also
+notes what it was called with. What a request costs more with it is a copy of the fields of its
+contract or order, as they are when it is sent, and one short tuple.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from types import CodeType, FrameType
+from functools import cache
 from typing import Any
 
 from ibnb.session.library.layers import MethodPatch, install_patch, remove_patch
@@ -26,8 +26,14 @@ MESSAGES_KEPT = 3000
 KIND = "journal"
 CANCEL = "cancel"
 """How the names of the methods begin that take back another request."""
-SENDING = "send"
-"""The method by which a library's client sends each request; it is no request itself."""
+NOTE, BEHIND = "ibnb_note", "ibnb_behind"
+"""The attributes of a client that notes its requests, and of its class: the one behind it."""
+VERBS = (
+    *("req", "cancel", "place", "exercise", "calculate", "query", "subscribe", "unsubscribe"),
+    *("replace", "verify", "set", "update"),
+)
+"""How the names of the methods begin that request something."""
+OTHERS = frozenset({"setConnectOptions", "updateReqId"})
 ID_NAMES = ("reqId", "orderId", "tickerId")
 """What the libraries call the number that answers refer to."""
 PLAIN = frozenset({int, str, float, bool, type(None)})
@@ -46,9 +52,8 @@ ENDING = frozenset(
         *("cancelNewsBulletins", "cancelAccountSummary"),
     }
 )
-GIVING_UP = ("cancelHistoricalData", "reqHistoricalDataAsync")
-"""What the libraries send when a request took too long, and the function that sends it then."""
-OURS = f"{__name__.partition('.')[0]}."
+GIVEN_UP = "cancelHistoricalData"
+"""What the libraries send when a request took too long."""
 GLOBAL = "reqGlobalCancel"
 OF_ORDERS = frozenset({"cancelOrder", GLOBAL})
 CANCELLING: Mapping[int, frozenset[str]] = {
@@ -86,6 +91,8 @@ class Request:
         client_id: the client ID that it was sent with.
         connection: which connection of this kernel it went over: reqIds repeat on others.
         gave_up: it is a cancel that the library sent itself, because no answer had come in time.
+        is_complete: all that it was called with has a name; if code that hides the names stands
+            around the library's method, it can be told of, but not repeated.
     """
 
     req_id: int | None
@@ -96,6 +103,7 @@ class Request:
     client_id: int
     connection: int
     gave_up: bool = False
+    is_complete: bool = True
 
     @property
     def is_cancel(self) -> bool:
@@ -109,17 +117,13 @@ class _Fields(tuple[type[Any], dict[str, Any]]):
     __slots__ = ()
 
 
-_Entry = tuple[int, int, float, str, dict[str, Any], bool]
-"""Connection, client ID, time, method, parameters, and whether the library gave up by it.
+_Entry = tuple[int, int, float, str, dict[str, Any], bool, bool]
+"""Connection, client ID, time, method, parameters; whether given up by it, and complete.
 
 A plain one: it is made for every request.
 """
-_Asking = Mapping[int, tuple[CodeType, str, tuple[str, ...]]]
-"""By the identity of its code a method: the code, its name, and the names of its parameters.
-
-The code itself would be a slow key: it is compared as a whole. It is kept, so that no other gets
-its identity.
-"""
+_Note = Callable[[str, dict[str, Any], bool], None]
+"""Takes what was requested: the method, its parameters, and whether those are all."""
 
 
 class RequestJournal:
@@ -142,45 +146,41 @@ class RequestJournal:
         self._connections += 1
         return self._connections
 
-    def install_patch(
+    def attach(
         self,
         ib: Any,
         connection: int,
         client_id: int,
         began: Callable[[Request], None] = lambda _request: None,
+        gave_up: Callable[[Any], bool] = lambda _req_id: False,
     ) -> None:
         """Begin to take down what an `IB` object requests; what is refused on this side is not.
 
-        `began` is told of each request that goes on until it is cancelled.
+        `began` is told of each request that goes on until it is cancelled. `gave_up` says whether
+        the library itself has stopped waiting for an answer to a request.
         """
-        add, clock, asking = self._entries.append, time.time, _asking(ib.client.__class__)
+        add, clock = self._entries.append, time.time
         standing = self._standing.setdefault(connection, {})
 
-        def noting(layer: MethodPatch) -> Any:
-            def send(*fields: Any, **options: Any) -> Any:
-                answer = layer.inner(*fields, **options)
-                # After it: what was not sent, because there is no connection, is no request.
-                asked = _asked(asking, sys._getframe(1))  # noqa: SLF001 - fields have no names
-                if asked is not None:
-                    method, parameters, gave_up = asked
-                    entry = (connection, client_id, clock(), method, parameters, gave_up)
-                    add(entry)
-                    if method in STARTING:
-                        _begin(standing, entry)
-                        began(_read(entry))
-                    elif method in ENDING:
-                        _end(standing, entry)
-                return answer
+        def note(method: str, parameters: dict[str, Any], complete: bool) -> None:
+            given_up = method == GIVEN_UP and gave_up(_number_in(parameters))
+            entry = connection, client_id, clock(), method, parameters, given_up, complete
+            add(entry)
+            if method in STARTING:
+                _begin(standing, entry)
+                began(_read(entry))
+            elif method in ENDING:
+                _end(standing, entry)
 
-            return send
-
-        install_patch(ib.client, SENDING, KIND, noting)
+        detach_from(ib.client)
+        setattr(ib.client, NOTE, note)
+        ib.client.__class__ = noting_class(ib.client.__class__)
         install_patch(ib.client.conn, "sendMsg", KIND, self._counting)
 
-    def remove_patch(self, ib: Any, connection: int) -> None:
-        """Undo `install_patch`."""
+    def detach(self, ib: Any, connection: int) -> None:
+        """Undo `attach`."""
         self._standing.pop(connection, None)
-        remove_patch(ib.client, SENDING, KIND)
+        detach_from(ib.client)
         remove_patch(ib.client.conn, "sendMsg", KIND)
 
     def all(self) -> tuple[Request, ...]:
@@ -229,7 +229,7 @@ class RequestJournal:
         methods = CANCELLING.get(notice.code, frozenset())
         asked_since = False
         for entry in reversed(self._entries) if methods else ():
-            over, _, when, method, parameters, _ = entry
+            over, _, when, method, parameters, *_ = entry
             if notice.connection not in {0, over} or when > before:
                 continue
             own = _number_in(parameters) == notice.req_id
@@ -273,41 +273,70 @@ class RequestJournal:
         return cancel
 
 
-def _asking(client: type[Any]) -> _Asking:
-    """Return the methods of a client that send a request. Anew each time: people patch them."""
-    found = [
-        (name, function.__code__)
-        for base in client.__mro__
-        for name, function in vars(base).items()
-        if inspect.isfunction(function) and not name.startswith("_")
-    ]
-    return {
-        id(code): (code, name, code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount])
-        for name, code in found
-        if SENDING in code.co_names
-    }
+@cache
+def noting_class(kind: Any) -> Any:
+    """Return a class of clients like another, whose methods note what they requested.
 
-
-def _asked(asking: _Asking, frame: FrameType | None) -> tuple[str, dict[str, Any], bool] | None:
-    """Return the method above which something is sent, what it was called with, and if given up.
-
-    None where somebody sends by hand.
+    The same to whoever asks for its name. What people put in the place of a method of the other is
+    called as ever, and so is what they put onto the client itself.
     """
-    while frame is not None and id(frame.f_code) not in asking:
-        frame = frame.f_back
-    if frame is None:
-        return None
-    given = frame.f_locals
-    _, method, names = asking[id(frame.f_code)]
-    gave_up = method == GIVING_UP[0] and _caller(frame.f_back) == GIVING_UP[1]
-    return method, {name: _kept(given[name]) for name in names if name in given}, gave_up
+    made: Any = None
+
+    def noting(name: str) -> Any:
+        def request(self: Any, *args: Any, **kwargs: Any) -> Any:
+            method = getattr(super(made, self), name)
+            answer = method(*args, **kwargs)
+            # After it: what was not sent, because there is no connection, is no request.
+            note: _Note | None = vars(self).get(NOTE)
+            if note is not None:
+                note(name, *_named(getattr(method, "__func__", method), args, kwargs))
+            return answer
+
+        return functools.wraps(getattr(kind, name))(request)
+
+    methods = {name: noting(name) for name in requesting(kind)}
+    own = {name: getattr(kind, name) for name in ("__doc__", "__module__", "__qualname__")}
+    made = type(kind.__name__, (kind,), own | methods | {BEHIND: kind})
+    return made
 
 
-def _caller(frame: FrameType | None) -> str:
-    """Return the name of the function that called a method, whatever of ours stands between."""
-    while frame is not None and frame.f_globals.get("__name__", "").startswith(OURS):
-        frame = frame.f_back
-    return frame.f_code.co_name if frame is not None else ""
+def detach_from(client: Any) -> None:
+    """Give a client the class back that it had before it noted its requests."""
+    vars(client).pop(NOTE, None)
+    if BEHIND in vars(type(client)):
+        client.__class__ = getattr(client, BEHIND)
+
+
+def requesting(kind: type[Any]) -> tuple[str, ...]:
+    """Return the methods of a class of clients that request something, by name."""
+    names = (name for name in dir(kind) if name.startswith(VERBS) and name not in OTHERS)
+    return tuple(name for name in names if callable(getattr(kind, name)))
+
+
+def _named(
+    function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[dict[str, Any], bool]:
+    """Return what a method was called with, by the names that it has for it; whether that is all.
+
+    The names are the method's own, also behind a decorator that says what it decorates.
+    """
+    names, defaults = _parameters(function)
+    given = {**defaults, **dict(zip(names, args, strict=False)), **kwargs}
+    return {name: _kept(value) for name, value in given.items()}, len(args) <= len(names)
+
+
+@cache
+def _parameters(function: Any) -> tuple[tuple[str, ...], Mapping[str, Any]]:
+    """Return the names of what a method takes, and what it takes where nothing is given."""
+    named = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    try:
+        found = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return (), {}
+    positional = [one.name for one in found if one.kind in named]
+    takes_self = inspect.isfunction(function)
+    defaults = {one.name: one.default for one in found if one.default is not one.empty}
+    return tuple(positional[takes_self:]), defaults
 
 
 def _begin(standing: dict[int | str, _Entry], entry: _Entry) -> None:
@@ -368,7 +397,7 @@ def _number_in(parameters: Mapping[str, Any]) -> int | None:
 
 
 def _read(entry: _Entry) -> Request:
-    connection, client_id, when, method, kept, gave_up = entry
+    connection, client_id, when, method, kept, gave_up, complete = entry
     parameters = {name: _shown(value) for name, value in kept.items()}
     return Request(
         req_id=_number_in(parameters),
@@ -379,4 +408,5 @@ def _read(entry: _Entry) -> Request:
         client_id=client_id,
         connection=connection,
         gave_up=gave_up,
+        is_complete=complete,
     )

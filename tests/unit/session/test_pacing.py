@@ -41,7 +41,7 @@ async def client(module, journal):
         ib = module.IB()
         await ib.connectAsync(servers.LOOPBACK, server.port, 41, timeout=SOON)
         ib.client.MaxRequests = 0
-        journal.requests.install_patch(ib, 1, 41)
+        journal.requests.attach(ib, 1, 41)
         yield ib.client
         ib.disconnect()
 
