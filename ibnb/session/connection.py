@@ -191,7 +191,11 @@ class Connection(TrackedConnection):
                 self.journal.requests.end(self.number, one.req_id)
         again = request_again(self.ib, kept, anew)
         self._again = {what_is_asked(one): one for one in kept.requests}
-        return Resumed(again, changed)
+        hidden = tuple(
+            f"{method} cannot be requested again: the code around it hides what it was called with"
+            for method in kept.unknown
+        )
+        return Resumed(again, (*changed, *hidden))
 
     def _began(self, request: Request) -> None:
         # As a handler does that waits for something before it subscribes: one of both is enough.

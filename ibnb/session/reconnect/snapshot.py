@@ -54,6 +54,7 @@ class Snapshot:
 
     Attributes:
         requests: the subscriptions that were asked for and not cancelled, in the order of asking.
+        unknown: the methods of those of which it is not known with what they were called.
         account: the account whose values and portfolio were followed last, empty if none was.
         tickers: every ticker, by the key that the library has for it.
         ticking: the kind of ticks of each market data request, and its ticker.
@@ -65,6 +66,7 @@ class Snapshot:
     """
 
     requests: tuple[Request, ...] = ()
+    unknown: tuple[str, ...] = ()
     account: str = ""
     tickers: Mapping[Any, Any] = field(default_factory=dict)
     ticking: Mapping[int, tuple[Any, Any]] = field(default_factory=dict)
@@ -141,9 +143,11 @@ def capture(ib: Any, requests: tuple[Request, ...]) -> Snapshot:
         for kind, found in wrapper.ticker2ReqId.items()
         for ticker, req_id in found.items()
     }
-    accounts = [one.parameters["acctCode"] for one in requests if one.method == ACCOUNT]
+    known = tuple(one for one in requests if one.is_complete)
+    accounts = [one.parameters["acctCode"] for one in known if one.method == ACCOUNT]
     return Snapshot(
-        tuple(one for one in requests if one.method not in SYNCHRONISED),
+        tuple(one for one in known if one.method not in SYNCHRONISED),
+        tuple(dict.fromkeys(one.method for one in requests if not one.is_complete)),
         accounts[-1] if accounts else "",
         dict(wrapper.tickers),
         ticking,

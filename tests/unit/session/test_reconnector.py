@@ -530,3 +530,22 @@ async def test_an_object_that_reconnects_itself_is_left_to_its_owner(connect, ga
     assert ib.isConnected()
     assert gateway.max_open_clients == 1
     assert gateway.refused_326 == 0
+
+
+async def test_what_cannot_be_requested_again_is_told(ib, module, again, monkeypatch, stock):
+    """Code around a method that hides its arguments: the line says so."""
+    kind = module.client.Client
+    plain, asked = kind.reqMktData, []
+
+    def counted(*args):
+        asked.append(args)
+        return plain(*args)
+
+    monkeypatch.setattr(kind, "reqMktData", counted)
+    ib.reqMktData(stock)
+    opened = await again()
+    told = opened.resumed.changed
+    assert told == (
+        "reqMktData cannot be requested again: the code around it hides what it was called with",
+    )
+    assert len(asked) == 1
