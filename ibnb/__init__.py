@@ -99,10 +99,12 @@ def connect(
         ConnectFailed: no usable connection came of it; its `explanation` says why.
     """
     from .app import the_app
-    from .wishes import Wish
+    from .options import ConnectOptions
 
-    wish = Wish(target, expect, client_id, account, timeout, wait, readonly, library, trade, resume)
-    return the_app().connect(wish).connection.ib
+    options = ConnectOptions(
+        target, expect, client_id, account, timeout, wait, readonly, library, trade, resume
+    )
+    return the_app().connect(options).connection.ib
 
 
 async def connect_async(
@@ -120,10 +122,12 @@ async def connect_async(
 ) -> Any:
     """Do as `connect`, for code that awaits."""
     from .app import the_app
-    from .wishes import Wish
+    from .options import ConnectOptions
 
-    wish = Wish(target, expect, client_id, account, timeout, wait, readonly, library, trade, resume)
-    return (await the_app().connect_async(wish)).connection.ib
+    options = ConnectOptions(
+        target, expect, client_id, account, timeout, wait, readonly, library, trade, resume
+    )
+    return (await the_app().connect_async(options)).connection.ib
 
 
 def disconnect() -> None:
@@ -173,11 +177,11 @@ async def diagnose_async(
 ) -> Report:
     """Do as `diagnose`, for code that awaits."""
     from .app import the_app
-    from .wishes import Wish
+    from .options import ConnectOptions
 
     app = the_app()
-    wish = Wish(target, expect, client_id, timeout=timeout, library=library)
-    return await app.start_diagnosis(app.question(wish, only)).report()
+    options = ConnectOptions(target, expect, client_id, timeout=timeout, library=library)
+    return await app.start_diagnosis(app.planner.question(options, only)).report()
 
 
 def explain(query: str | int) -> Explanation:
@@ -197,7 +201,7 @@ async def explain_async(query: str | int) -> Explanation:
     from .app import the_app
 
     app = the_app()
-    (explanation,) = await app.with_evidence(app.explain(query))
+    (explanation,) = await app.explainer.with_evidence(app.explainer.explain(query))
     return explanation
 
 

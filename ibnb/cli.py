@@ -23,10 +23,10 @@ def diag(words: Sequence[str]) -> int:
     """Diagnose a target: 0 when it is healthy, 1 when a problem was found."""
     from .app import the_app
     from .diagnostics.bundle import check_bundle_path
+    from .options import connect_options
     from .support import write_support_bundle
     from .ui.text import bundle_text, print_report
     from .ui.waiting import WaitingLines
-    from .wishes import wish_of
 
     options = diagnose_parser("ibnb diag").parse_args(words)
     if options.list:
@@ -36,7 +36,7 @@ def diag(words: Sequence[str]) -> int:
     bundle = check_bundle_path(Path(options.bundle)) if options.bundle else None
     app = the_app()
     try:
-        question = app.question(wish_of(options), options.only, options.wait)
+        question = app.planner.question(connect_options(options), options.only, options.wait)
         report = _until_stopped(app.start_diagnosis(question, [WaitingLines(sys.stderr)]))
         if options.json:
             _print_json(report.to_dict(), show_accounts=app.settings.show_accounts)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from .app import SIMULATOR_VARIABLE
+from .planner import SIMULATOR_VARIABLE
 from .session import BadInputError
 from .tws.own import LOOPBACK
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from .app import App, current_app, set_app
 from .magics import IbMagics
+from .options import NotebookContext
 from .session import Session
 from .session.guard import Guard
 from .session.library.blocking_calls import BlockingCalls
@@ -22,7 +23,6 @@ from .ui.cells import Cells
 from .ui.notebook import notebook_name, reachable
 from .ui.running import RunningCell
 from .ui.values import Values
-from .wishes import Place
 
 ATTRIBUTE = "_ibnb"
 NAME = "ibnb"
@@ -50,7 +50,7 @@ class Extension:
         self.badges = Badges(shell, self.app, running)
         self.cells = Cells(shell, self.app, running, self.badges)
         self.values = Values(shell, self.app)
-        self.app.place = Place(
+        self.app.context = NotebookContext(
             notebook_name(shell),
             self.in_notebook,
             self.magics.at_hand,
@@ -61,7 +61,7 @@ class Extension:
         self.guard = Guard(
             self.app.session,
             enabled=lambda: bool(self.magics.guard),
-            wait=self.app.wait_for,
+            wait=self.app.planner.usual_wait,
             waiting=self.cells.waiting,
             reachable=lambda: reachable(shell),
         )

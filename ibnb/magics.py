@@ -11,15 +11,22 @@ from IPython.core.completer import SimpleCompletion, context_matcher
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 
-from .app import App, NoErrorYetError
+from .app import App
 from .completion import PARSERS, complete
-from .options import IB, bare_parser, connect_parser, diagnose_parser, explain_parser
+from .explainer import NoErrorYetError
+from .options import (
+    IB,
+    bare_parser,
+    connect_options,
+    connect_parser,
+    diagnose_parser,
+    explain_parser,
+)
 from .session import BadInputError
 from .session.library.libraries import is_ib
 from .settings import IbSettings, apply_environment
 from .support import write_support_bundle
 from .ui.foreign import harmless, json_text
-from .wishes import wish_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +101,7 @@ class IbMagics(Magics, IbSettings):
             options = connect_parser("%ibconnect").parse_line(line)
             if not options.name.isidentifier() or keyword.iskeyword(options.name):
                 raise BadInputError(f"--name {options.name!r}: give a Python name, such as ib")
-            opened = self.app.connect(wish_of(options))
+            opened = self.app.connect(connect_options(options))
         self.cells.show_opened(opened)
         self._name = options.name
         self.shell_.push({options.name: opened.connection.ib})
@@ -128,7 +135,9 @@ class IbMagics(Magics, IbSettings):
                 self._list_checks(as_json=options.json)
                 return
             bundle = _bundle_path(options.bundle)
-            question = self.app.question(wish_of(options), options.only, options.wait)
+            question = self.app.planner.question(
+                connect_options(options), options.only, options.wait
+            )
         if options.json:
             report = self.cells.diagnose_quietly(question)
             self._print_json(report.to_dict())
@@ -160,7 +169,7 @@ class IbMagics(Magics, IbSettings):
 
         with _one_line(UnknownQueryError, NoErrorYetError):
             options = explain_parser("%iberror").parse_line(line)
-            explanation = self.app.explain(" ".join(options.query))
+            explanation = self.app.explainer.explain(" ".join(options.query))
         if options.json:
             self._print_json(explanation.to_dict())
         else:

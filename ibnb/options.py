@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from argparse import Namespace
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields
 from functools import cache
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .session import BadInputError
-from .session.client_ids.ids import AUTO
+from .session.client_ids.ids import AUTO, working_directory
 from .session.library.libraries import NAMES
 from .tws.target import HIGHEST_PORT
 
@@ -17,6 +19,47 @@ SIMULATOR = "sim"
 """The target that is a simulated gateway of one's own."""
 IB = "ib"
 """The name that `%ibconnect` binds unless it is told another."""
+
+
+@dataclass(frozen=True)
+class ConnectOptions:
+    """What a user asked for, as given; None where nothing was said and the settings decide.
+
+    `name` is the variable that a connection will be bound to, empty if that is not known.
+    """
+
+    target: str | int | None = None
+    expect: str | None = None
+    client_id: int | str | None = None
+    account: str | None = None
+    timeout: float | None = None
+    wait: float | None = None
+    readonly: bool | None = None
+    library: str | None = None
+    trade: bool = False
+    resume: bool = False
+    name: str = ""
+
+
+def connect_options(options: Namespace) -> ConnectOptions:
+    """Return what parsed options say of connecting."""
+    names = {one.name for one in fields(ConnectOptions)}
+    return ConnectOptions(**{name: one for name, one in vars(options).items() if name in names})
+
+
+@dataclass
+class NotebookContext:
+    """Where the process works: the notebook's name, whether it is one, and the `ib` it has.
+
+    The name is found once: whoever changes the directory later works in the same notebook still.
+    `has_magics` is True in plain IPython too; `name` is what the user calls the `ib` at hand.
+    """
+
+    notebook: str = field(default_factory=working_directory)
+    in_notebook: bool = False
+    at_hand: Callable[[], Any] = lambda: None
+    has_magics: bool = False
+    name: Callable[[], str] = lambda: "ib"
 
 
 class Parser(argparse.ArgumentParser):

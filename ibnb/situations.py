@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from .app import App
     from .knowledge import Situation
     from .knowledge.situation import Accounts, End, Opener, State
+    from .options import ConnectOptions
     from .session import Session
     from .tws.attempt import Attempt
-    from .wishes import Wish
 
 CONNECT = "%ibconnect"
 DIAGNOSING = ("%ibdiag", "ibnb diag")
@@ -36,16 +36,16 @@ class Asked:
     `failed` is what it came to if it failed; `is_over` is False while it goes on.
     """
 
-    wish: Wish
+    options: ConnectOptions
     candidates: tuple[Target, ...]
     failed: Attempt | None = None
     is_over: bool = False
 
 
 @contextmanager
-def asking(app: App, wish: Wish, candidates: tuple[Target, ...]) -> Iterator[None]:
+def asking(app: App, options: ConnectOptions, candidates: tuple[Target, ...]) -> Iterator[None]:
     """Remember what is asked for, and what it comes to."""
-    app.asked = asked = Asked(wish, candidates)
+    app.asked = asked = Asked(options, candidates)
     try:
         yield
     except ConnectFailed:
@@ -73,9 +73,9 @@ def situation_of(app: App, about: Target | None = None, ib: Any = None) -> Situa
     is_open = seen.state == "open"
     guarding = app.session.registry.guarding
     return Situation(
-        place="notebook" if app.place.has_magics else "terminal",
+        place="notebook" if app.context.has_magics else "terminal",
         session=seen.state,
-        ib=_end(app, app.place.at_hand() if ib is None else ib),
+        ib=_end(app, app.context.at_hand() if ib is None else ib),
         opener=seen.opener,
         guard=None if guarding is None else "on" if guarding else "off",
         accounts=seen.accounts,
@@ -149,8 +149,8 @@ class _Seen:
     @property
     def name(self) -> str:
         """What the notebook calls the connection."""
-        wish = self._wish
-        return (wish.name if wish is not None else "") or self._app.place.name()
+        options = self._wish
+        return (options.name if options is not None else "") or self._app.context.name()
 
     @property
     def open_at(self) -> str:
@@ -195,32 +195,34 @@ class _Seen:
         )
 
     @property
-    def _wish(self) -> Wish | None:
+    def _wish(self) -> ConnectOptions | None:
         """What was wished of this target, if ibnb opened it or tried to."""
         target = self.target
         if target is None or self.opener == "code":
             return None
         for asked in (self._app.asked, self._app.granted):
             if asked is not None and any(one.address == target.address for one in asked.candidates):
-                return asked.wish
+                return asked.options
         return None
 
     @property
     def _word(self) -> str:
         """The word for the target, if it is the simulated gateway, whose port says nothing."""
-        wish = self._wish
-        if wish is None:
+        options = self._wish
+        if options is None:
             return ""
-        given = self._app.settings.target if wish.target is None else wish.target
+        given = self._app.settings.target if options.target is None else options.target
         return SIMULATOR if given == SIMULATOR else ""
 
     def _options(self, target: Target, *, with_id: bool) -> list[str]:
         """Return the options that belong to a target: without them it would be another."""
-        wish = self._wish
-        own = self.client_id if wish is None and self.opener == "code" else None
-        client_id = wish.client_id if wish is not None else own
-        name = wish.name if wish is not None and wish.name not in {"", USUAL_NAME} else None
-        library = wish.library if wish is not None else None
+        options = self._wish
+        own = self.client_id if options is None and self.opener == "code" else None
+        client_id = options.client_id if options is not None else own
+        name = (
+            options.name if options is not None and options.name not in {"", USUAL_NAME} else None
+        )
+        library = options.library if options is not None else None
         given = {
             "--client-id": client_id if with_id else None,
             "--library": library,

@@ -55,7 +55,7 @@ def write_support_bundle(app: App, report: Report, path: Path) -> tuple[BundleFi
 
 def _names(app: App) -> tuple[str, ...]:
     """Return words that tell of people and notebooks, and that no pattern would find."""
-    found = {_full_name(), app.place.notebook}
+    found = {_full_name(), app.context.notebook}
     store = app.session.notebook_leases.store
     for lease in store.newest(MOST_LEASES) if store is not None else ():
         host = lease.machine.partition(".")[0]

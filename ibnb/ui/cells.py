@@ -172,7 +172,7 @@ class Cells:
         return report_of(self.app.start_diagnosis(question))
 
     def _with_evidence(self, explanations: Sequence[Explanation]) -> list[Explanation]:
-        return run(self.app.with_evidence(*explanations))
+        return run(self.app.explainer.with_evidence(*explanations))
 
     def _beside(self) -> None:
         """Take note of what begins beside a running cell: a click, or a cell on a subshell."""

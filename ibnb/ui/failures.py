@@ -37,7 +37,7 @@ def explain_failure(error: BaseException, app: App) -> Explanation | None:
         return None
     code = getattr(error, "code", None)
     if isinstance(code, int):
-        return app.explain_notice(_notice_of(error, code, app))
+        return app.explainer.explain_notice(_notice_of(error, code, app))
     explanation = _of_python(error, functions, app)
     if explanation is None:
         return None

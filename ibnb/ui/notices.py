@@ -109,7 +109,7 @@ def troubles_of(app: App, heard: Iterable[Heard]) -> list[Trouble]:
     for one in heard:
         if one.notice is None:
             continue
-        explanation = app.explain_notice(one.notice)
+        explanation = app.explainer.explain_notice(one.notice)
         # What was promised is told, whatever page its request makes of it.
         if one.is_trouble or explanation.entry.severity != "info":
             meaning = one.notice.code, explanation.entry.id

@@ -132,7 +132,7 @@ class CellTeller:
     def hear_error(self, error: IbnbError) -> None:
         """Count an error that is raised where only a library sees it."""
         self._now.refusals.add(error, " ".join(error.explanation.facts))
-        self._app.remember(error.explanation)
+        self._app.explainer.remember(error.explanation)
         self._tell_soon()
 
     def hear_failure(self, error: IbnbError, where: str) -> None:
@@ -192,7 +192,7 @@ class CellTeller:
                 self._show(section, left)
         rest = [one.explanation for section in sections for one in section.rest]
         if told or rest:
-            self._app.remember((told or rest)[0])
+            self._app.explainer.remember((told or rest)[0])
 
     def _show(self, section: _Section, explanations: Iterator[Explanation]) -> None:
         accounts = bool(self._app.settings.show_accounts)

@@ -162,7 +162,7 @@ def test_after_a_container_restart_the_wait_is_long_and_nobody_is_accused(books,
     again.run("import platform; platform.node = lambda: 'another-container'")
     again.run("%load_ext ibnb\nimport ibnb.app")
     address = f"('127.0.0.1', {gateway.port}, {client_id})"
-    assert again.value(f"ibnb.app.the_app().wait_for({address})") == "90.0"
+    assert again.value(f"ibnb.app.the_app().planner.usual_wait({address})") == "90.0"
     run = again.run(f"%ibconnect {gateway.port} --wait 0")
     assert "[client-id-in-use]" in run.error
     assert "is held by notebook" not in run.error

@@ -13,12 +13,12 @@ import pytest
 
 from ibnb.app import App
 from ibnb.knowledge import Situation, catalogue
+from ibnb.options import ConnectOptions, NotebookContext
 from ibnb.session import ConnectFailed
 from ibnb.session.guard import Guard
 from ibnb.settings import IbSettings
 from ibnb.simulator import SimulatedGateway
 from ibnb.situations import diagnosed
-from ibnb.wishes import Place, Wish
 
 MAGIC = re.compile(r"%(?:ib\w+|load_ext|reload_ext|unload_ext|config|pip)\b")
 OF_A_TERMINAL = re.compile(r"\bibnb (?:diag|explain|sim|demo)\b|(?<!%)\bpip install")
@@ -36,11 +36,11 @@ class Notebook:
         self.ib = None
         self.guard = None
         options = {"has_magics": True, "at_hand": lambda: self.ib, "name": lambda: "ib"} | place
-        self.app = App(IbSettings(library=library), Place("a.ipynb", **options))
+        self.app = App(IbSettings(library=library), NotebookContext("a.ipynb", **options))
 
     async def connect(self, target=None, **wish):
         """Do as `%ibconnect`."""
-        opened = await self.app.connect_async(Wish(target, **{"wait": 0, **wish}))
+        opened = await self.app.connect_async(ConnectOptions(target, **{"wait": 0, **wish}))
         self.ib = opened.connection.ib
         return opened
 
@@ -179,7 +179,7 @@ async def never(_notebook, _gateway, _refused_port):
 
 async def in_a_terminal(notebook, _gateway, refused_port):
     """A script or a terminal, where no magic works."""
-    notebook.app.place.has_magics = False
+    notebook.app.context.has_magics = False
     await notebook.refused(refused_port)
     return str(refused_port)
 

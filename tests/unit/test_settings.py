@@ -5,10 +5,10 @@ from traitlets import TraitError
 from traitlets.config import Config
 
 from ibnb.app import App
+from ibnb.options import ConnectOptions
 from ibnb.session import BadInputError
 from ibnb.session.client_ids.leases import NotebookLeases
 from ibnb.settings import IbSettings, apply_environment
-from ibnb.wishes import Wish
 
 VALUES = {
     "target": ("127.0.0.1:4999", "127.0.0.1:4999"),
@@ -208,23 +208,23 @@ def test_a_wait_that_is_set_is_not_prolonged(monkeypatch, text, seconds):
         monkeypatch.setenv("IBNB_WAIT", text)
     app = App(settings())
     app.session.notebook_leases = Crashed()
-    assert app.wait_for(ADDRESS) == seconds
-    assert app.wait_for(("127.0.0.1", 4002, 6)) == (10 if text is None else seconds)
+    assert app.planner.usual_wait(ADDRESS) == seconds
+    assert app.planner.usual_wait(("127.0.0.1", 4002, 6)) == (10 if text is None else seconds)
     app.settings.wait = 10
-    assert app.wait_for(ADDRESS) == 10
+    assert app.planner.usual_wait(ADDRESS) == 10
     app.settings.wait = None
-    assert app.wait_for(ADDRESS) == 90
+    assert app.planner.usual_wait(ADDRESS) == 90
 
 
 def asked(wish, **given):
     """Return what an app with these settings would ask in a diagnosis."""
-    return App(settings(**given)).question(wish)
+    return App(settings(**given)).planner.question(wish)
 
 
 def test_an_option_beats_the_settings():
     """What a line says counts before everything else."""
     given = {"target": "5001", "client_id": "5", "timeout": 7.0, "expect": "live"}
-    question = asked(Wish("127.0.0.1:5002", "paper", 6, timeout=8.0), **given)
+    question = asked(ConnectOptions("127.0.0.1:5002", "paper", 6, timeout=8.0), **given)
     (target,) = question.candidates
     assert (target.port, target.expects) == (5002, "paper")
     assert (question.client_id, question.timeout) == (6, 8.0)
@@ -233,7 +233,7 @@ def test_an_option_beats_the_settings():
 def test_settings_count_where_no_option_was_given():
     """The rest comes from the settings."""
     given = {"target": "5001", "client_id": "5", "timeout": 7.0, "expect": "live"}
-    question = asked(Wish(), **given)
+    question = asked(ConnectOptions(), **given)
     (target,) = question.candidates
     assert (target.port, target.expects) == (5001, "live")
     assert (question.client_id, question.timeout) == (5, 7.0)
@@ -241,22 +241,22 @@ def test_settings_count_where_no_option_was_given():
 
 def test_client_id_zero_can_be_asked_for():
     """0 is a client ID, and not the absence of one, from either side."""
-    assert asked(Wish("5001", client_id=0)).client_id == 0
-    assert asked(Wish("5001"), client_id="0").client_id == 0
+    assert asked(ConnectOptions("5001", client_id=0)).client_id == 0
+    assert asked(ConnectOptions("5001"), client_id="0").client_id == 0
 
 
 def test_a_terminal_diagnoses_with_ids_of_its_own():
     """From 900 to 999: none that a notebook gets."""
-    assert asked(Wish("5001")).client_id in range(900, 1000)
+    assert asked(ConnectOptions("5001")).client_id in range(900, 1000)
 
 
 @pytest.mark.parametrize("seconds", [-1, 0, 3601, float("nan"), "soon"])
 def test_a_time_limit_that_makes_no_sense(seconds):
     """From Python as from a terminal: refused, and not taken for the default."""
     with pytest.raises(BadInputError, match="timeout"):
-        asked(Wish("5001", timeout=seconds))
+        asked(ConnectOptions("5001", timeout=seconds))
 
 
 def test_a_port_may_be_a_number():
     """`ibnb.connect(4002)` means what `%ibconnect 4002` means."""
-    assert asked(Wish(5001)).candidates[0].port == 5001
+    assert asked(ConnectOptions(5001)).candidates[0].port == 5001

@@ -13,13 +13,13 @@ import servers
 from servers import Server
 
 from ibnb.app import App
+from ibnb.options import ConnectOptions, NotebookContext
 from ibnb.session.client_ids.leases import Lease, process_start
 from ibnb.settings import IbSettings
 from ibnb.support import write_support_bundle
 from ibnb.tws.notices import Notice
 from ibnb.ui.html import report_html
 from ibnb.ui.text import report_text
-from ibnb.wishes import Place, Wish
 
 LOGIN = "anna.muster"
 PLANTED = (
@@ -43,7 +43,7 @@ def app(tmp_path, monkeypatch):
     monkeypatch.setattr(platform, "node", lambda: "swordfish-desktop.example")
     monkeypatch.setattr("ibnb.support._full_name", lambda: "Anna Muster")
     settings = IbSettings(state_dir=str(tmp_path / "state"), account="DU7654321")
-    made = App(settings, Place("/data/anna.muster/secretplan.ipynb", in_notebook=True))
+    made = App(settings, NotebookContext("/data/anna.muster/secretplan.ipynb", in_notebook=True))
     yield made
     made.close()
 
@@ -80,7 +80,9 @@ def test_nobody_is_named_in_a_bundle(app, tmp_path, monkeypatch, user, told):
         app.session.notebook_leases.store.take(
             Lease("gw", 1, 5, "/srv/hyrule/x.ipynb", 1, 1.0, "hyrule", "carlas-laptop", 2.0)
         )
-        question = app.question(Wish(f"{servers.LOOPBACK}:{server.port}", client_id=77))
+        question = app.planner.question(
+            ConnectOptions(f"{servers.LOOPBACK}:{server.port}", client_id=77)
+        )
         report = app.start_diagnosis(question).result(30.0)
     app.session.journal.add(Notice(2104, f"{PLANTED} {user} on carlas-laptop: Anna Muster"))
     held = next(one for one in report.results if one.id == "session.client-id")
@@ -110,7 +112,9 @@ def test_the_names_that_are_taken_out_are_no_words_of_ours(app, tmp_path):
         Lease("gw", 1, 5, "/srv/port", 1, 1.0, "port", "listens.example", 2.0)
     )
     with Server(servers.healthy) as server:
-        question = app.question(Wish(f"{servers.LOOPBACK}:{server.port}"), ("net.port",))
+        question = app.planner.question(
+            ConnectOptions(f"{servers.LOOPBACK}:{server.port}"), ("net.port",)
+        )
         report = app.start_diagnosis(question).result(30.0)
     write_support_bundle(app, report, tmp_path / "bundle.zip")
     with zipfile.ZipFile(tmp_path / "bundle.zip") as bundle:

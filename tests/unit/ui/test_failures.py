@@ -6,10 +6,10 @@ import pytest
 from commands import python
 
 from ibnb.app import App
+from ibnb.options import ConnectOptions
 from ibnb.settings import IbSettings
 from ibnb.simulator import SimulatedGateway
 from ibnb.ui.failures import explain_failure
-from ibnb.wishes import Wish
 
 LOOP_GONE = """
 import asyncio
@@ -50,7 +50,7 @@ thread.join()
 async def app(library, gateway):
     """An app that is connected to the gateway."""
     made = App(IbSettings(library=library))
-    await made.connect_async(Wish(gateway.port))
+    await made.connect_async(ConnectOptions(gateway.port))
     yield made
     await made.session.disconnect()
 
