@@ -151,7 +151,7 @@ def _key(found, fields):
 
 def update(kind, req_id, number):
     """Return one update of a subscription, in which the number is."""
-    date = f"2026{1000 + number // 3600:04}  17:{number // 60 % 60:02}:{number % 60:02}"
+    date = f"202609{1 + number // 3600:02}  17:{number // 60 % 60:02}:{number % 60:02}"
     scanned = (0, 1, "SPY", "STK", "", 0, "", "SMART", "USD", f"N{number}", "", "", "", "", "", "")
     return {
         "market data": lambda: messages.tick(req_id, messages.LAST, number),
