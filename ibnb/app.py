@@ -22,12 +22,12 @@ from .session import (
     advising,
     survey,
 )
+from .session.address import where
 from .session.client_ids.leases import LeaseStore, NotebookLeases, SqliteLeases, say_not_remembered
 from .session.library.libraries import is_ib
 from .session.notebook.event_loop import inspect_loop, patch_loop, run
-from .session.reconnect.disconnects import where
 from .settings import IbSettings, apply_environment, state_folder
-from .situations import Asked, asking, situation_of
+from .situations import Situations
 from .tws.target import Target
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class App:
         self.context = context or NotebookContext()
         self.session = session or Session()
         self.notebook_leases = NotebookLeases(self._notebook, self._lease_store)
+        self.situations = Situations(self.session, settings, self._context)
         self.planner = Planner(
             settings, self._context, self.session, self.situation, self._own_simulator
         )
@@ -65,11 +66,13 @@ class App:
             self.claim()
         self.waiting: Callable[[], AbstractContextManager[Callable[[Waiting], None] | None]]
         self.waiting = nullcontext
-        self.asked: Asked | None = None
-        self.granted: Asked | None = None
         self._simulator: SimulatorProcess | None = None
         self._diagnostician: Diagnostician | None = None
         self._pace: Throttle | None = None
+
+    def __repr__(self) -> str:
+        """Name the session and the place."""
+        return f"<App: {self.session}, in {self.context.notebook}>"
 
     @property
     def pace(self) -> Throttle:
@@ -101,7 +104,7 @@ class App:
         candidates = self.planner.candidates(options)
         plan = self.planner.plan(options, candidates)
         wait = self.planner.wait_for(options)
-        with asking(self, options, candidates), self.waiting() as on_wait:
+        with self.situations.asking(options, candidates), self.waiting() as on_wait:
             if not options.resume:
                 return await self.session.connect(plan, candidates, wait=wait, on_wait=on_wait)
             connection = self.session.connection
@@ -117,7 +120,7 @@ class App:
 
     def situation(self, about: Target | None = None, ib: Any = None) -> Situation:
         """Return what is known here of where advice is read, and of what it is about."""
-        return situation_of(self, about, ib)
+        return self.situations.situation(about, ib)
 
     def connect(self, options: ConnectOptions) -> Opened:
         """Open the session's connection as wished, from synchronous code; raises the same."""

@@ -15,9 +15,9 @@ from .session import (
     stable_client_id,
     survey,
 )
+from .session.address import Address
 from .session.client_ids.ids import AUTO
 from .session.library.libraries import find_library
-from .session.tracked import Address
 from .settings import IbSettings, check_seconds
 from .situations import diagnosed
 from .tws.target import BadTargetError, Expectation, Target, parse_target

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .options import SIMULATOR
-from .session import ConnectFailed, Health
+from .session import ConnectFailed, Health, survey
+from .session.address import address_of, where
 from .session.advising import address_text, expectation_options
 from .session.library.libraries import is_ib
-from .session.reconnect.disconnects import where
-from .session.tracked import address_of
 from .tws.accounts import is_paper
 from .tws.target import BadTargetError, Target, parse_target
 
 if TYPE_CHECKING:
-    from .app import App
     from .knowledge import Situation
     from .knowledge.situation import Accounts, End, Opener, State
-    from .options import ConnectOptions
+    from .options import ConnectOptions, NotebookContext
     from .session import Session
+    from .settings import IbSettings
     from .tws.attempt import Attempt
 
 CONNECT = "%ibconnect"
@@ -42,51 +41,68 @@ class Asked:
     is_over: bool = False
 
 
-@contextmanager
-def asking(app: App, options: ConnectOptions, candidates: tuple[Target, ...]) -> Iterator[None]:
-    """Remember what is asked for, and what it comes to."""
-    app.asked = asked = Asked(options, candidates)
-    try:
-        yield
-    except ConnectFailed:
-        asked = replace(asked, failed=app.session.failed)
-        raise
-    else:
-        app.granted = asked
-    finally:
-        app.asked = replace(asked, is_over=True)
-
-
-def situation_of(app: App, about: Target | None = None, ib: Any = None) -> Situation:
-    """Return what is known here.
+class Situations:
+    """Knows the situation in which advice is read.
 
     Args:
-        app: whose session it is.
-        about: the target that the advice is about; left out: where an opening failed last, else
-            where something is or was open.
-        ib: the `IB` object that the advice is about; left out: the one at hand.
+        session: the session of this process.
+        settings: whose target is the usual one.
+        context: returns where this process works.
     """
-    from .knowledge import Situation
 
-    seen = _Seen(app, about, ib)
-    target = seen.target
-    is_open = seen.state == "open"
-    guarding = app.session.registry.guarding
-    return Situation(
-        place="notebook" if app.context.has_magics else "terminal",
-        session=seen.state,
-        ib=_end(app, app.context.at_hand() if ib is None else ib),
-        opener=seen.opener,
-        guard=None if guarding is None else "on" if guarding else "off",
-        accounts=seen.accounts,
-        address=address_text(target) if target is not None else "",
-        target=seen.arguments(),
-        without_id=seen.arguments(with_id=False),
-        client_id=str(seen.client_id) if seen.client_id is not None else "",
-        name=seen.name,
-        open_at=seen.open_at if is_open else "",
-        tried=seen.tried,
-    )
+    def __init__(
+        self, session: Session, settings: IbSettings, context: Callable[[], NotebookContext]
+    ) -> None:
+        self.session = session
+        self.settings = settings
+        self.context = context
+        self.asked: Asked | None = None
+        self.granted: Asked | None = None
+
+    @contextmanager
+    def asking(self, options: ConnectOptions, candidates: tuple[Target, ...]) -> Iterator[None]:
+        """Remember what is asked for, and what it comes to."""
+        self.asked = asked = Asked(options, candidates)
+        try:
+            yield
+        except ConnectFailed:
+            asked = replace(asked, failed=self.session.failed)
+            raise
+        else:
+            self.granted = asked
+        finally:
+            self.asked = replace(asked, is_over=True)
+
+    def situation(self, about: Target | None = None, ib: Any = None) -> Situation:
+        """Return what is known here.
+
+        Args:
+            about: the target that the advice is about; left out: where an opening failed last,
+                else where something is or was open.
+            ib: the `IB` object that the advice is about; left out: the one at hand.
+        """
+        from .knowledge import Situation
+
+        seen = _Seen(self, about, ib)
+        target = seen.target
+        is_open = seen.state == "open"
+        guarding = self.session.registry.guarding
+        context = self.context()
+        return Situation(
+            place="notebook" if context.has_magics else "terminal",
+            session=seen.state,
+            ib=_end(self.session, context.at_hand() if ib is None else ib),
+            opener=seen.opener,
+            guard=None if guarding is None else "on" if guarding else "off",
+            accounts=seen.accounts,
+            address=address_text(target) if target is not None else "",
+            target=seen.arguments(),
+            without_id=seen.arguments(with_id=False),
+            client_id=str(seen.client_id) if seen.client_id is not None else "",
+            name=seen.name,
+            open_at=seen.open_at if is_open else "",
+            tried=seen.tried,
+        )
 
 
 def diagnosed(situation: Situation) -> Situation:
@@ -98,11 +114,11 @@ def diagnosed(situation: Situation) -> Situation:
 class _Seen:
     """What the session shows of a target: of the one asked for, or of the one at hand."""
 
-    def __init__(self, app: App, about: Target | None, ib: Any) -> None:
-        self._app = app
-        self._meant = app.health()
-        failed = app.session.failed
-        gone = _gone(app.session, ib) if about is None else None
+    def __init__(self, known: Situations, about: Target | None, ib: Any) -> None:
+        self._known = known
+        self._meant = survey.health_at_hand(known.session, known.context().at_hand())
+        failed = known.session.failed
+        gone = _gone(known.session, ib) if about is None else None
         if gone is not None:
             self._health, failed = gone, None
         else:
@@ -124,7 +140,7 @@ class _Seen:
     @property
     def opener(self) -> Opener | None:
         """Who opened what it is about, or tried to."""
-        asked, failed = self._app.asked, self._failed
+        asked, failed = self._known.asked, self._failed
         if failed is not None:
             is_ours = asked is not None and (asked.failed is failed or not asked.is_over)
             return "ibnb" if is_ours else "code"
@@ -150,7 +166,7 @@ class _Seen:
     def name(self) -> str:
         """What the notebook calls the connection."""
         options = self._wish
-        return (options.name if options is not None else "") or self._app.context.name()
+        return (options.name if options is not None else "") or self._known.context().name()
 
     @property
     def open_at(self) -> str:
@@ -174,7 +190,7 @@ class _Seen:
         """The commands that lead to what has just failed."""
         if self._failed is None or self.opener != "ibnb":
             return frozenset()
-        asked = self._app.asked
+        asked = self._known.asked
         candidates = asked.candidates if asked is not None else ()
         last = self._failed.target
         failed = {last.address}
@@ -200,7 +216,7 @@ class _Seen:
         target = self.target
         if target is None or self.opener == "code":
             return None
-        for asked in (self._app.asked, self._app.granted):
+        for asked in (self._known.asked, self._known.granted):
             if asked is not None and any(one.address == target.address for one in asked.candidates):
                 return asked.options
         return None
@@ -211,7 +227,7 @@ class _Seen:
         options = self._wish
         if options is None:
             return ""
-        given = self._app.settings.target if options.target is None else options.target
+        given = self._known.settings.target if options.target is None else options.target
         return SIMULATOR if given == SIMULATOR else ""
 
     def _options(self, target: Target, *, with_id: bool) -> list[str]:
@@ -256,10 +272,10 @@ def _leads_to(word: str) -> set[tuple[str, int]]:
         return set()
 
 
-def _end(app: App, ib: Any) -> End | None:
+def _end(session: Session, ib: Any) -> End | None:
     """Return what became of an `IB` object."""
     if not is_ib(ib):
         return None
     if ib.isConnected():
         return "open"
-    return app.session.end_of(ib) or (None if ib.client.host else "never")
+    return session.end_of(ib) or (None if ib.client.host else "never")

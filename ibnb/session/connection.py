@@ -16,6 +16,7 @@ from ibnb.tws.attempt import Attempt
 from ibnb.tws.notices import Code
 from ibnb.tws.target import Target
 
+from .address import Address, address_of, where
 from .errors import ConnectFailed, OrdersLocked
 from .library import libraries
 from .library.libraries import Library
@@ -24,7 +25,7 @@ from .notebook.cell_runs import current_run
 from .notebook.succession import SESSION, Places, Succession
 from .opening.log_filters import Hush
 from .opening.supervise import OpeningFailedError, open_ib
-from .reconnect.disconnects import Loss, where
+from .reconnect.disconnects import Loss
 from .reconnect.shadow import shadowed
 from .reconnect.snapshot import (
     DATA,
@@ -44,7 +45,8 @@ from .reconnect.snapshot import (
 )
 from .records.journal import Journal
 from .records.requests import Request, what_is_asked, what_of
-from .tracked import OPEN, Address, TrackedConnection, address_of
+from .state import OPEN
+from .tracked import TrackedConnection
 
 PATIENCE = 30.0
 """Seconds for which a resume waits for what the gateway knows: after its restart it is slow."""

@@ -20,6 +20,7 @@ from typing import Any
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.target import Target
 
+from .address import Address, address_of
 from .library import libraries
 from .library.import_hook import ImportHook
 from .library.patches import Patches
@@ -31,7 +32,7 @@ from .opening.retry import OnWait, retry_while_id_in_use
 from .opening.supervise import OpeningFailedError, watch_opening
 from .opening.synchronising import synchronising
 from .session import Session
-from .tracked import Address, TrackedConnection, address_of
+from .tracked import TrackedConnection
 
 MODULES = tuple(f"{name}.ib" for name in libraries.NAMES)
 
@@ -66,6 +67,11 @@ class Guard:
         self._patches = Patches()
         self._interrupts: weakref.WeakKeyDictionary[Any, event_loop.Interrupt]
         self._interrupts = weakref.WeakKeyDictionary()
+
+    def __repr__(self) -> str:
+        """Say whether it acts."""
+        acts = "active" if self._active and self._enabled() else "not active"
+        return f"<Guard: {acts}, {self._session.registry}>"
 
     def enter(self) -> None:
         """Begin to guard: libraries that are imported already, and those that will be."""
@@ -235,7 +241,7 @@ class Guard:
             await libraries.close(ib)
             session.tell()
             raise
-        session.notebook_leases.took(held.address)
+        session.notebook_leases.acquired(held.address)
         held.came_up(attempt)
 
     async def _opened(

@@ -15,7 +15,8 @@ from .library import libraries
 from .library.order_lock import orders_locked
 from .reconnect.disconnects import CLOSED, clock
 from .reconnect.heartbeat import heard_ago
-from .tracked import OPEN, State, TrackedConnection
+from .state import OPEN, State
+from .tracked import TrackedConnection
 
 LAST_NOTICES = 5
 GONE = frozenset({"lost", "closed"})

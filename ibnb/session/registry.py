@@ -12,12 +12,12 @@ from typing import Any
 from ibnb.tws.accounts import know
 from ibnb.tws.escaping import visible
 
+from .address import Address, address_of, where
 from .library import libraries
 from .notebook.cell_runs import Run, Runs
 from .notebook.reach import Outcome, Path, Root, running_code, search
 from .notebook.succession import Succession
-from .reconnect.disconnects import where
-from .tracked import Address, TrackedConnection, address_of
+from .tracked import TrackedConnection
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,10 @@ class ConnectionRegistry:
         self._held: weakref.WeakKeyDictionary[Any, TrackedConnection] = weakref.WeakKeyDictionary()
         self._met: weakref.WeakSet[Any] = weakref.WeakSet()
         self.outlived: Run | None = None
+
+    def __repr__(self) -> str:
+        """Name the connections that it knows."""
+        return f"<ConnectionRegistry: {', '.join(map(repr, self.all())) or 'no connections'}>"
 
     @property
     def guarding(self) -> bool | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from .address import Address
 from .connection import Connection, Resumed
-from .tracked import Address
 
 
 @dataclass(frozen=True)

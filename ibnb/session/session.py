@@ -13,9 +13,10 @@ from ibnb.tws.attempt import Attempt, cause
 from ibnb.tws.story import tell
 from ibnb.tws.target import Target
 
+from .address import Address, address_of, where
 from .client_ids.ids import next_client_id
 from .client_ids.leases import NotebookLeases
-from .connection import Connection, Plan
+from .connection import Connection, Plan, Resumed
 from .errors import ConnectFailed, ConnectRefused
 from .health import Health, foreign_health, health_of
 from .library import instrument, libraries
@@ -24,12 +25,12 @@ from .notebook.succession import Succession
 from .opening.retry import OnWait, retry_while_id_in_use
 from .opening.supervise import OpeningFailedError
 from .opening.synchronising import ways_out
-from .reconnect.disconnects import OWN_CODE, DisconnectLog, End, Loss, where
-from .reconnect.reconnector import Reconnector
+from .reconnect.disconnects import OWN_CODE, DisconnectLog, End, Loss
+from .reconnect.reconnector import SILENT, Reconnector
 from .records.journal import Journal
 from .registry import ConnectionRegistry, closed_line
 from .results import Closed, Opened
-from .tracked import Address, TrackedConnection, address_of
+from .tracked import TrackedConnection
 
 if TYPE_CHECKING:
     from .reconnect.heartbeat import Pulse, Pulses
@@ -48,11 +49,11 @@ class Session:
 
     Attributes:
         journal: the notices of this notebook.
-        holdings: every connection of this kernel, the user's own too.
-        tenant: this notebook's leases.
+        registry: every connection of this kernel, the user's own too.
+        notebook_leases: this notebook's leases.
         listeners: called without arguments whenever the health may have changed.
         failed_at: when what `failed` is failed, in seconds since the epoch.
-        resuming: brings the connection back after it was lost.
+        reconnector: brings the connection back after it was lost.
     """
 
     def __init__(self, succession: Succession | None = None) -> None:
@@ -71,7 +72,19 @@ class Session:
         self._turn: asyncio.Lock | None = None
         self._endings = DisconnectLog()
         self._pulses: Pulses | None = None
-        self.reconnector = Reconnector(self)
+        self.reconnector = Reconnector(
+            current=lambda: self.connection,
+            turn=self.turn,
+            resume=self._resume,
+            pulse=self.pulse,
+            failed=lambda: self.failed,
+            tell=self.tell,
+        )
+
+    def __repr__(self) -> str:
+        """Say what is open, or how the last connection ended."""
+        shown = self.connection or self._opening or "nothing open"
+        return f"<Session: {shown}, {self.journal.count} notices, {len(self.losses)} losses>"
 
     @property
     def failed(self) -> Attempt | None:
@@ -98,7 +111,7 @@ class Session:
         return self._endings.disconnect_reason(ib)
 
     def end_of(self, ib: Any) -> End | None:
-        """Return how an `IB` object's connection ended; None as with `fate`."""
+        """Return how an `IB` object's connection ended; None as with `disconnect_reason`."""
         return self._endings.end(ib)
 
     def note_end(self, held: TrackedConnection, loss: Loss | None) -> None:
@@ -163,7 +176,7 @@ class Session:
             self.home = asyncio.get_running_loop()
             begun = time.monotonic()
             try:
-                resumed = await self.reconnector.resume(connection, wait, on_wait)
+                resumed = await self._resume(connection, wait, on_wait, asked=True)
             finally:
                 self.reconnector.begin(connection)
                 self.tell()
@@ -174,6 +187,45 @@ class Session:
                 how="resumed" if resumed is not None else "left",
                 resumed=resumed,
             )
+
+    async def _resume(
+        self,
+        connection: Connection,
+        wait: Wait = lambda _address: 0.0,
+        on_wait: OnWait | None = None,
+        *,
+        asked: bool = False,
+    ) -> Resumed | None:
+        """Resume a connection whose turn it is; None if it is open, and somebody answers.
+
+        Unless a user `asked` for it, the outcome of all tries is announced and not each of them.
+
+        Raises:
+            ConnectFailed: it did not work. The connection is as lost as before.
+        """
+        if connection.is_open:
+            if (await self.pulse(connection.ib)).status != "silent":
+                return None
+            await connection.drop(SILENT)
+        elif libraries.has_socket(connection.ib):
+            # The user's own code connected it again, where no guard saw it.
+            return None
+        await self.registry.clear(connection.address, current_run(), connection.ib)
+        try:
+            resumed = await retry_while_id_in_use(
+                connection.resume,
+                connection.plan.client_id,
+                connection.plan.target,
+                lambda: wait(connection.address),
+                on_wait,
+            )
+        except OpeningFailedError as failure:
+            self.failed = failure.attempt
+            error = await self.explained(failure)
+            raise self.journal.fail(error, failure.attempt) if asked else error from None
+        self.failed = None
+        self.notebook_leases.acquired(connection.address)
+        return resumed
 
     async def disconnect(
         self, because: str = "The connection was closed."
@@ -340,7 +392,7 @@ class Session:
             self.connection = fresh
             self.failed = None
             self.registry.add(fresh.ib, fresh)
-            self.notebook_leases.took(fresh.address)
+            self.notebook_leases.acquired(fresh.address)
             if old is not None and not replaced:
                 left = await self._retire(old, plan)
             self.registry.hand_over(plan.name)

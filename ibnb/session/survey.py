@@ -10,11 +10,12 @@ from ibnb.tws.attempt import Attempt
 from ibnb.tws.handshake import Stage
 from ibnb.tws.target import Target
 
+from .address import address_of
 from .connection import Connection
 from .health import Health
 from .library import libraries
 from .session import Session
-from .tracked import TrackedConnection, address_of
+from .tracked import TrackedConnection
 
 BROKEN = frozenset({"lost", "resuming"})
 

@@ -8,12 +8,12 @@ import time
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.notices import Code, LinkFollower, Notice
-from ibnb.tws.own import plain_host
 
+from .address import Address, where
 from .errors import ConnectFailed, StaleConnection
 from .library import instrument, libraries
 from .library.blocking_calls import unwatch_handlers, watch_handlers
@@ -22,20 +22,13 @@ from .notebook.cell_runs import Run, Runs
 from .notebook.event_loop import CLEANING_SECONDS
 from .notebook.succession import Places, Succession
 from .opening import log_filters
-from .reconnect.disconnects import CLOSED, OWN_CODE, Loss, where
+from .reconnect.disconnects import CLOSED, OWN_CODE, Loss, clock
 from .records.journal import Journal
 from .records.requests import Request
+from .state import OPEN, State
 from .subjects import subject
 
 LOG = logging.getLogger("ibnb")
-Address = tuple[str, int, int]
-State = Literal["closed", "opening", "ready", "degraded", "lost", "resuming"]
-OPEN = frozenset({"ready", "degraded"})
-
-
-def address_of(host: str, port: int, client_id: int) -> Address:
-    """Return what a gateway can hold only one connection of: host, port and client ID."""
-    return plain_host(host), port, client_id
 
 
 class TrackedConnection:
@@ -96,6 +89,11 @@ class TrackedConnection:
         self.journal = journal
         self._pending = instrument.Pending()
         self._own_handlers: dict[str, int] = {}
+
+    def __repr__(self) -> str:
+        """Say where it leads, in what state, and since when."""
+        since = clock(self.changed_at)
+        return f"<{type(self).__name__} {where(self.address)}: {self.state} since {since}>"
 
     @property
     def tracked_ib(self) -> Any:
@@ -345,6 +343,7 @@ class TrackedConnection:
             self._set_state("closed")
 
     def _set_state(self, state: State, since: float | None = None) -> None:
+        LOG.info("%s: %s, after %s", where(self.address), state, self.state)
         self.state = state
         self.changed_at = time.time() if since is None else since
         self._on_change()

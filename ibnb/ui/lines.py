@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ibnb.session import Closed, ConnectFailed, Connection, Opened, Waiting
+from ibnb.session.address import where
 from ibnb.session.connection import Resumed
-from ibnb.session.reconnect.disconnects import where
 from ibnb.tws.accounts import mask
 
 from .foreign import harmless

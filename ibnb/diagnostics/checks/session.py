@@ -8,9 +8,9 @@ import time
 from ibnb.diagnostics.context import Context
 from ibnb.diagnostics.model import Check, Result, Status
 from ibnb.session import Health
+from ibnb.session.address import address_of
 from ibnb.session.client_ids.owners import Holders, find_holders, tell_holders
 from ibnb.session.reconnect.disconnects import clock
-from ibnb.session.tracked import address_of
 from ibnb.tws.attempt import cause, is_refusal_of
 from ibnb.tws.story import span, tell, tell_refused
 from ibnb.tws.target import Target

@@ -59,7 +59,7 @@ COLUMNS = {"ids": {"user", "notebook", "client_id"}, "leases": set(LEASE)}
 LATEST_TIME = 1e11
 """Seconds since the epoch; what is later is no time that a lease could have begun."""
 
-_log = logging.getLogger("ibnb")
+LOG = logging.getLogger("ibnb")
 _said: set[str] = set()
 _saying = threading.Lock()
 
@@ -96,6 +96,10 @@ class SqliteLeases:
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
         self._left_alone_until = 0.0
+
+    def __repr__(self) -> str:
+        """Name the file."""
+        return f"<SqliteLeases in {self._path}>"
 
     def client_id(self, notebook: str, preferred: int) -> int | None:
         """Return the ID that a notebook was given, giving it one now: `preferred`, if free.
@@ -244,6 +248,10 @@ class NotebookLeases:
         """The store, opened when it is first wanted."""
         return self._open_store()
 
+    def __repr__(self) -> str:
+        """Name the notebook, and the store if it was opened."""
+        return f"<NotebookLeases of {self.notebook()} in {vars(self).get('store')}>"
+
     def client_id(self, preferred: int, number: int = 1) -> int:
         """Return this notebook's client ID; `preferred` becomes it when it has none yet.
 
@@ -260,7 +268,7 @@ class NotebookLeases:
         self._ids[key] = known
         return known
 
-    def took(self, address: tuple[str, int, int]) -> None:
+    def acquired(self, address: tuple[str, int, int]) -> None:
         """Remember that this process has an ID at a gateway; written a moment later."""
         if self.store is not None:
             lease = new_lease(*address, self.notebook())
@@ -381,4 +389,4 @@ def _say(line: str) -> None:
         if line in _said:
             return
         _said.add(line)
-    _log.warning("ibnb: %s", line)
+    LOG.warning("ibnb: %s", line)

@@ -6,13 +6,11 @@ import time
 import weakref
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from ibnb.session.address import Address, where
 from ibnb.tws.accounts import mask_in
 from ibnb.tws.notices import Notice
-
-if TYPE_CHECKING:
-    from ibnb.session.tracked import Address
 
 End = Literal["lost", "replaced", "closed"]
 KEPT = 50
@@ -105,12 +103,6 @@ def clock(seconds: float) -> str:
     then = time.localtime(seconds)
     today = time.strftime("%x") == time.strftime("%x", then)
     return time.strftime("%H:%M:%S" if today else "%d %b %H:%M:%S", then)
-
-
-def where(address: Address) -> str:
-    """Return an address for people."""
-    host, port, client_id = address
-    return f"{host}:{port} as client ID {client_id}"
 
 
 def _this(address: Address) -> str:

@@ -12,23 +12,16 @@ import contextlib
 import itertools
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ibnb.session.connection import Connection, Resumed
 from ibnb.session.errors import ConnectFailed
-from ibnb.session.library import libraries
-from ibnb.session.notebook.cell_runs import current_run
-from ibnb.session.opening.retry import OnWait, retry_while_id_in_use
-from ibnb.session.opening.supervise import OpeningFailedError
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.target import Target
 
-from .heartbeat import heard_ago
-
-if TYPE_CHECKING:
-    from ibnb.session.session import Session, Wait
+from .heartbeat import Pulse, heard_ago
 
 DELAYS = (1.0, 2.0, 5.0, 10.0)
 LATER_DELAY = 30.0
@@ -51,24 +44,51 @@ SILENT = "nobody answered at its other end"
 
 
 class Reconnector:
-    """Resumes the connection of one session.
+    """Brings the connection of one session back by itself.
+
+    Args:
+        current: returns the session's connection.
+        turn: makes what keeps a try apart from whatever else the session does.
+        resume: resumes a connection; raises `ConnectFailed` if that did not work.
+        pulse: asks a gateway for a sign of life, over an `IB` object.
+        failed: returns the session's last attempt that came to nothing.
+        tell: is called when something changed.
 
     Attributes:
-        by_itself: is asked at a loss whether to resume without being told to.
+        auto_resume_enabled: is asked at a loss whether to resume without being told to.
         keep_apart: makes what keeps a try apart from others of this machine at the same gateway.
         announce: is told of each resume that happened by itself, and of one that was given up.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(
+        self,
+        *,
+        current: Callable[[], Connection | None],
+        turn: Callable[[], AbstractAsyncContextManager[None]],
+        resume: Callable[[Connection], Awaitable[Resumed | None]],
+        pulse: Callable[[Any], Awaitable[Pulse]],
+        failed: Callable[[], Attempt | None],
+        tell: Callable[[], None],
+    ) -> None:
         self.auto_resume_enabled: Callable[[], bool] = lambda: False
         self.announce: Callable[[Connection, Resumed | ConnectFailed], None] = lambda *_: None
         self.keep_apart: Callable[[Target], AbstractAsyncContextManager[None]]
         self.keep_apart = lambda _target: contextlib.nullcontext()
-        self._session = session
+        self._current = current
+        self._turn = turn
+        self._resume = resume
+        self._pulse = pulse
+        self._failed = failed
+        self._tell_session = tell
         self._task: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
         self._tried: list[asyncio.Future[Attempt | None]] = []
         self._listening: asyncio.TimerHandle | asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        """Say what it does at the moment."""
+        doing = "resuming" if self.is_under_way else "watching" if self._listening else "idle"
+        return f"<Reconnector: {doing}>"
 
     @property
     def is_under_way(self) -> bool:
@@ -86,41 +106,6 @@ class Reconnector:
         self._tried.append(tried)
         self._hurry.set()
         return await tried
-
-    async def resume(
-        self, connection: Connection, wait: Wait, on_wait: OnWait | None, *, asked: bool = True
-    ) -> Resumed | None:
-        """Resume a connection whose turn it is; None where it is open, and somebody answers.
-
-        Unless a user `asked` for it, the outcome of all tries is announced and not each of them.
-
-        Raises:
-            ConnectFailed: it did not work. The connection is as lost as before.
-        """
-        session = self._session
-        if connection.is_open:
-            if (await session.pulse(connection.ib)).status != "silent":
-                return None
-            await connection.drop(SILENT)
-        elif libraries.has_socket(connection.ib):
-            # The user's own code connected it again, where no guard saw it.
-            return None
-        await session.registry.clear(connection.address, current_run(), connection.ib)
-        try:
-            resumed = await retry_while_id_in_use(
-                connection.resume,
-                connection.plan.client_id,
-                connection.plan.target,
-                lambda: wait(connection.address),
-                on_wait,
-            )
-        except OpeningFailedError as failure:
-            session.failed = failure.attempt
-            error = await session.explained(failure)
-            raise session.journal.fail(error, failure.attempt) if asked else error from None
-        session.failed = None
-        session.notebook_leases.took(connection.address)
-        return resumed
 
     def begin(self, connection: Connection | None) -> None:
         """Begin to look after the session's connection.
@@ -154,7 +139,7 @@ class Reconnector:
     def _listen(self, connection: Connection) -> None:
         self._listening = None
         heard = heard_ago(connection.ib)
-        if self._session.connection is not connection or not connection.is_open or heard is None:
+        if self._current() is not connection or not connection.is_open or heard is None:
             return
         loop = asyncio.get_running_loop()
         if heard < QUIET:
@@ -165,9 +150,9 @@ class Reconnector:
 
     async def _ask(self, connection: Connection) -> None:
         """Ask a silent gateway for a sign of life; give the socket up if there is none."""
-        pulse = await self._session.pulse(connection.ib)
+        pulse = await self._pulse(connection.ib)
         self._listening = None
-        if self._session.connection is not connection or not connection.is_open:
+        if self._current() is not connection or not connection.is_open:
             return
         if pulse.status == "silent" and self.auto_resume_enabled():
             LOG.info("%s is silent: its socket is given up, and opened again", connection.address)
@@ -191,20 +176,19 @@ class Reconnector:
             self._tell(None)
 
     async def _resume_until_it_works(self, connection: Connection) -> None:
-        session = self._session
         for delay in itertools.chain(DELAYS, itertools.repeat(LATER_DELAY)):
             pause = delay * random.uniform(*JITTER)  # noqa: S311 - no secret
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._hurry.wait(), pause)
             self._hurry.clear()
             try:
-                async with self.keep_apart(connection.plan.target), session.turn():
-                    if session.connection is not connection or connection.state != "lost":
+                async with self.keep_apart(connection.plan.target), self._turn():
+                    if self._current() is not connection or connection.state != "lost":
                         return
-                    resumed = await self.resume(connection, lambda _address: 0.0, None, asked=False)
+                    resumed = await self._resume(connection)
             except ConnectFailed as failure:
                 LOG.info("%s was not resumed: %s", connection.address, failure.verdict)
-                self._tell(session.failed)
+                self._tell(self._failed())
                 if failure.verdict not in PASSING:
                     self.announce(connection, failure)
                     return
@@ -216,4 +200,4 @@ class Reconnector:
                 self.begin(connection)
                 return
             finally:
-                session.tell()
+                self._tell_session()

@@ -39,6 +39,11 @@ class Throttle:
         self._free_at: dict[Address, float] = {}
         self._others = None if folder is None else _Elsewhere(folder / FILE)
 
+    def __repr__(self) -> str:
+        """Name the gateways that were tried lately."""
+        tried = ", ".join(f"{host}:{port}" for host, port in self._free_at)
+        return f"<Throttle: {tried or 'nothing tried'}>"
+
     @contextlib.asynccontextmanager
     async def turn(self, target: Target) -> AsyncIterator[None]:
         """Wait until the target may be probed; nobody else gets a turn until this one is over."""

@@ -59,6 +59,11 @@ class Journal:
         self.tellers: list[Teller] = []
         self.requests = RequestJournal()
 
+    def __repr__(self) -> str:
+        """Say how many notices came, and which was the last."""
+        last = self._notices[-1].code if self._notices else "none"
+        return f"<Journal: {self.count} notices, the last {last}>"
+
     def add(self, notice: Notice, contract: Any = None) -> Notice:
         """Take a notice and tell the listeners; return it as it is kept.
 

@@ -141,6 +141,11 @@ class RequestJournal:
         self._standing: dict[int, dict[int | str, _Entry]] = {}
         self._connections = 0
 
+    def __repr__(self) -> str:
+        """Say how many requests are kept, and how many subscriptions stand."""
+        standing = sum(map(len, self._standing.values()))
+        return f"<RequestJournal: {len(self._entries)} requests, {standing} subscriptions>"
+
     def new_connection(self) -> int:
         """Return a number that no connection of this kernel had yet."""
         self._connections += 1

@@ -16,9 +16,10 @@ from servers import Server
 from ibnb.diagnostics import Diagnostician, Question
 from ibnb.diagnostics.checks import session as checks
 from ibnb.session import ConnectFailed, Health, Plan, Session
+from ibnb.session.address import address_of
 from ibnb.session.library.libraries import find_library
 from ibnb.session.notebook.cell_runs import Run
-from ibnb.session.tracked import TrackedConnection, address_of
+from ibnb.session.tracked import TrackedConnection
 from ibnb.simulator import SimulatedGateway
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.handshake import Stage

@@ -102,9 +102,9 @@ def test_a_tenant_writes_in_order_and_waits_at_the_end(store):
     notebook_leases = NotebookLeases(lambda: "a.ipynb", lambda: store)
     address = ("127.0.0.1", 4002, 4711)
     for _ in range(5):
-        notebook_leases.took(address)
+        notebook_leases.acquired(address)
         notebook_leases.released(address)
-    notebook_leases.took(address)
+    notebook_leases.acquired(address)
     notebook_leases.close()
     (lease,) = store.find(*address)
     assert lease.pid == os.getpid()
@@ -153,7 +153,7 @@ def test_without_a_store_the_preferred_id_is_the_id():
     """A tenant without a store gives the preferred ID, and remembers nothing."""
     notebook_leases = NotebookLeases(lambda: "a.ipynb")
     assert notebook_leases.client_id(4711) == 4711
-    notebook_leases.took(("127.0.0.1", 4002, 4711))
+    notebook_leases.acquired(("127.0.0.1", 4002, 4711))
     assert not notebook_leases.crashed_with(("127.0.0.1", 4002, 4711))
 
 

@@ -8,8 +8,8 @@ import pytest
 from servers import Server, answering, notice, silent
 
 from ibnb.session import ConnectFailed
+from ibnb.session.address import address_of
 from ibnb.session.reconnect.disconnects import CLOSED
-from ibnb.session.tracked import address_of
 from ibnb.tws.target import Target
 
 LOOPBACK = "127.0.0.1"
