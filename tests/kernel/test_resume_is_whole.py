@@ -39,8 +39,12 @@ async def back(opened):
         await asyncio.sleep(0.01)
 
 from ibnb.app import current_app
+known = {}
 def state(): return current_app().session.connection.state
-def losses(): return current_app().session.losses
+def losses():
+    # The last ones are kept alone.
+    known.update((loss.time, loss) for loss in current_app().session.losses)
+    return list(known.values())
 """
 BOTS = {
     "buys when flat": (
