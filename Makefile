@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(os.cpu_count() or 1)")
 SIDE_BY_SIDE := --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: demo test benchmark clean
+.PHONY: demo test prereleases benchmark clean
 
 # make demo              JupyterLab on the quickstart notebook, beside a simulated gateway
 # make demo HEADLESS=1   the same notebook without a browser, executed and written as HTML
@@ -27,6 +27,14 @@ test: $(VENV)/.test
 	$(BIN)/python -m pytest tests/kernel -m serial
 	$(BIN)/python -m pytest tests/browser
 	$(BIN)/python -m pytest --nbval-lax notebooks
+
+# make prereleases       what sees a library or a kernel, with the newest pre-releases of those
+prereleases:
+	$(PYTHON) -m venv $(VENV)-prereleases
+	$(VENV)-prereleases/bin/python -m pip install --quiet --editable ".[testing,ib-async]"
+	$(VENV)-prereleases/bin/python -m pip install --quiet --upgrade --pre ib_async ipython ipykernel
+	$(VENV)-prereleases/bin/python -m pytest $(SIDE_BY_SIDE) tests/unit -m library
+	$(VENV)-prereleases/bin/python -m pytest $(SIDE_BY_SIDE) tests/kernel -m "not serial"
 
 benchmark: $(VENV)/.test
 	$(BIN)/python benchmarks/run.py

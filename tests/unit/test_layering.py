@@ -144,6 +144,46 @@ def test_a_room_imports_downward_only(room):
     assert found == set()
 
 
+def test_no_module_imports_one_that_imports_it():
+    """Not for annotations either: each can be read after those that it names."""
+    names = {name for name, _, _ in MODULES}
+    reached = {name: {one for one in named_by(name) if one in names} for name in names}
+    order = list(names)
+    # Those that name nothing more go first, until none can go.
+    while free := [name for name in order if not reached[name] & set(order)]:
+        order = [name for name in order if name not in free]
+    in_circles = {name for name in order if name in _behind(name, reached)}
+    assert in_circles == set()
+
+
+def _behind(name, reached):
+    """Return all modules that a module leads to."""
+    found, following = set(), [name]
+    while following:
+        for one in reached[following.pop()] - found:
+            found.add(one)
+            following.append(one)
+    return found
+
+
+def named_by(name):
+    """Yield the modules that a module imports from, a module itself where that is imported."""
+    path, tree = next((path, tree) for found, path, tree in MODULES if found == name)
+    known = {found for found, _, _ in MODULES}
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        base = node.module or ""
+        if node.level:
+            above = package.split(".")[: len(package.split(".")) - node.level + 1]
+            base = ".".join([*above, *base.split(".")]).strip(".")
+        for alias in node.names:
+            full = f"{base}.{alias.name}"
+            if (found := full if full in known else base) != name:
+                yield found
+
+
 def test_what_is_imported_upward_for_annotations_alone():
     """Exactly the app, and only by the ui: at run time it is handed down, never fetched."""
     upward = {
