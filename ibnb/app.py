@@ -83,11 +83,13 @@ class App:
             self._pace = Throttle(self._state())
         return self._pace
 
-    def claim(self) -> None:
-        """Let the session go by this app's settings and leases from now on."""
-        self.session.notebook_leases = self.notebook_leases
-        self.session.reconnector.auto_resume_enabled = lambda: bool(self.settings.auto_resume)
-        self.session.reconnector.keep_apart = self._kept_apart
+    def claim(self) -> Callable[[], None]:
+        """Let the session go by this app's settings and leases; return what undoes it."""
+        return self.session.use(
+            leases=self.notebook_leases,
+            auto_resume=lambda: bool(self.settings.auto_resume),
+            keep_apart=self._kept_apart,
+        )
 
     def _kept_apart(self, target: Target) -> AbstractAsyncContextManager[None]:
         # Asked for late: the settings may not be complete when the session is claimed.
@@ -248,6 +250,4 @@ def set_app(app: App | None) -> Any:
     global _app
     before, _app = _app, app
     advising.ask(app.situation if app is not None else None)
-    if app is not None:
-        app.claim()
     return before

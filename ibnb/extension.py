@@ -78,6 +78,7 @@ class Extension:
         with ExitStack() as undo:
             set_app(self.app)
             undo.callback(set_app, self.app_before)
+            undo.callback(self.app.claim())
             if self.in_notebook:
                 self.app.session.home = current_loop()
             atexit.register(self.app.session.close_at_exit)

@@ -65,6 +65,7 @@ class Guard:
         self._active = False
         self._hook = ImportHook(MODULES, self._wrap)
         self._patches = Patches()
+        self._undo: Callable[[], None] = lambda: None
         self._interrupts: weakref.WeakKeyDictionary[Any, event_loop.Interrupt]
         self._interrupts = weakref.WeakKeyDictionary()
 
@@ -76,16 +77,14 @@ class Guard:
     def enter(self) -> None:
         """Begin to guard: libraries that are imported already, and those that will be."""
         self._active = True
-        self._session.registry.ask_guard = self._enabled
-        self._session.registry.reachable = self._reachable
+        self._undo = self._session.use(guarding=self._enabled, reachable=self._reachable)
         self._hook.install()
         self._adopt()
 
     def leave(self) -> None:
         """Restore what was wrapped; where somebody wrapped it again, ours passes through."""
         self._active = False
-        self._session.registry.ask_guard = lambda: None
-        self._session.registry.reachable = None
+        self._undo()
         self._hook.remove()
         self._patches.restore()
         for held in self._session.registry.all():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,10 @@ from ibnb.tws.accounts import know
 from ibnb.tws.escaping import visible
 
 from .address import Address, address_of, where
+from .hooks import Hooks
 from .library import libraries
 from .notebook.cell_runs import Run, Runs
-from .notebook.reach import Outcome, Path, Root, running_code, search
+from .notebook.reach import Outcome, Path, running_code, search
 from .notebook.succession import Succession
 from .tracked import TrackedConnection
 
@@ -43,30 +44,27 @@ class ConnectionRegistry:
     Args:
         home: returns the loop of the notebook's connections, None while there is none.
         succession: what is known of earlier connections, where ibnb was loaded before.
+        hooks: returns what the session asks and tells.
+        retired: is called with what was closed for good.
 
     Attributes:
         runs: the runs of this kernel's cells.
         succession: which connection took the place of which.
-        announce: is called with one line for everything that is closed.
-        retired: is called with what was closed for good.
-        ask_guard: answers `guarding`.
         outlived: the run which found that earlier ones of its cell have connections that are held.
-        reachable: returns what the user's code can reach, its variables above all; None where
-            that is not known, and so nothing is known to be free.
     """
 
     def __init__(
         self,
         home: Callable[[], asyncio.AbstractEventLoop | None] = lambda: None,
         succession: Succession | None = None,
+        hooks: Callable[[], Hooks] = Hooks,
+        retired: Callable[[TrackedConnection], None] = lambda _held: None,
     ) -> None:
         self._home = home
+        self._hooks = hooks
+        self._retired = retired
         self.succession = succession or Succession(Runs())
         self.runs = self.succession.runs
-        self.announce: Callable[[str], None] = lambda _line: None
-        self.retired: Callable[[TrackedConnection], None] = lambda _held: None
-        self.ask_guard: Callable[[], bool | None] = lambda: None
-        self.reachable: Callable[[], Iterable[Root]] | None = None
         self._held: weakref.WeakKeyDictionary[Any, TrackedConnection] = weakref.WeakKeyDictionary()
         self._met: weakref.WeakSet[Any] = weakref.WeakSet()
         self.outlived: Run | None = None
@@ -78,7 +76,7 @@ class ConnectionRegistry:
     @property
     def guarding(self) -> bool | None:
         """Whether a guard acts on the user's own connects; None where there is no guard."""
-        return self.ask_guard()
+        return self._hooks().guarding()
 
     def meet(self, ib: Any) -> None:
         """Take note of an `IB` object that connects, looked after or not."""
@@ -136,9 +134,10 @@ class ConnectionRegistry:
 
     def hand_over(self, name: str) -> None:
         """Take note that the connection of a variable loses its name to the one that opens now."""
-        if self.reachable is None or not name:
+        reachable = self._hooks().reachable
+        if reachable is None or not name:
             return
-        values = (root.value for root in self.reachable() if root.name == name)
+        values = (root.value for root in reachable() if root.name == name)
         held = next((self.of(value) for value in values if libraries.is_ib(value)), None)
         if held is not None:
             self.succession.left(held.lineage, frozenset({("name", name)}))
@@ -192,14 +191,14 @@ class ConnectionRegistry:
         self.succession.left(held.lineage, held.places)
         await held.retire(_because(held, address, run))
         self.drop(ib)
-        self.retired(held)
+        self._retired(held)
 
     async def _retire_aloud(
         self, held: TrackedConnection, address: Address, run: Run | None, *, earlier: bool
     ) -> None:
         left = held.leftovers()
         await self.retire(held, address, run)
-        self.announce(closed_line(held, left, earlier=earlier))
+        self._hooks().announce(closed_line(held, left, earlier=earlier))
 
     def _connected(self) -> tuple[Any, ...]:
         """Return all `IB` objects that are found to have a socket, known or not."""
@@ -208,13 +207,15 @@ class ConnectionRegistry:
 
     def _candidates(self) -> Iterator[Any]:
         yield from tuple(self._met)
-        for root in self.reachable() if self.reachable is not None else ():
+        reachable = self._hooks().reachable
+        for root in reachable() if reachable is not None else ():
             yield root.value
 
     def _search(self, wanted: Callable[[Any], bool], taking: str = "") -> Outcome:
-        if self.reachable is None:
+        reachable = self._hooks().reachable
+        if reachable is None:
             return Outcome(None, complete=False)
-        variables = [root for root in self.reachable() if root.name != taking]
+        variables = [root for root in reachable() if root.name != taking]
         return search((*variables, *running_code(self._home())), wanted)
 
     def _is_free(self, ib: Any, taking: str) -> bool:

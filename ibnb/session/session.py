@@ -19,6 +19,7 @@ from .client_ids.leases import NotebookLeases
 from .connection import Connection, Plan, Resumed
 from .errors import ConnectFailed, ConnectRefused
 from .health import Health, foreign_health, health_of
+from .hooks import Hooks
 from .library import instrument, libraries
 from .notebook.cell_runs import Run, current_run
 from .notebook.succession import Succession
@@ -50,7 +51,7 @@ class Session:
     Attributes:
         journal: the notices of this notebook.
         registry: every connection of this kernel, the user's own too.
-        notebook_leases: this notebook's leases.
+        hooks: what it asks of those who use it, and tells them.
         listeners: called without arguments whenever the health may have changed.
         failed_at: when what `failed` is failed, in seconds since the epoch.
         reconnector: brings the connection back after it was lost.
@@ -58,9 +59,10 @@ class Session:
 
     def __init__(self, succession: Succession | None = None) -> None:
         self.journal = Journal()
-        self.registry = ConnectionRegistry(lambda: self.home, succession)
-        self.registry.retired = self._forget
-        self.notebook_leases = NotebookLeases()
+        self.hooks = Hooks()
+        self.registry = ConnectionRegistry(
+            lambda: self.home, succession, lambda: self.hooks, self._forget
+        )
         self.listeners: list[Callable[[], None]] = []
         self.connection: Connection | None = None
         self.home: asyncio.AbstractEventLoop | None = None
@@ -79,12 +81,28 @@ class Session:
             pulse=self.pulse,
             failed=lambda: self.failed,
             tell=self.tell,
+            hooks=lambda: self.hooks,
         )
 
     def __repr__(self) -> str:
         """Say what is open, or how the last connection ended."""
         shown = self.connection or self._opening or "nothing open"
         return f"<Session: {shown}, {self.journal.count} notices, {len(self.losses)} losses>"
+
+    @property
+    def notebook_leases(self) -> NotebookLeases:
+        """This notebook's client IDs and their leases."""
+        return self.hooks.leases
+
+    def use(self, **changes: Any) -> Callable[[], None]:
+        """Put other hooks in the place of some; return what puts those of before back."""
+        before = {name: getattr(self.hooks, name) for name in changes}
+        self.hooks = replace(self.hooks, **changes)
+
+        def undo() -> None:
+            self.hooks = replace(self.hooks, **before)
+
+        return undo
 
     @property
     def failed(self) -> Attempt | None:
@@ -385,7 +403,7 @@ class Session:
                     continue
                 if old is not None and replaced and was_open:
                     # Nobody else says it: there is no line of what is open now.
-                    self.registry.announce(closed_line(old, left, earlier=False))
+                    self.hooks.announce(closed_line(old, left, earlier=False))
                 error = await self.explained(failure, refused)
                 raise self.journal.fail(error, failure.attempt) from None
             # Owned first of all: an interrupt may come while the old one is closed.

@@ -62,12 +62,12 @@ class Cells:
         self._diagnoses: dict[str, Diagnosing] = {}
         self._guard: Guard | None = None
         self._run: Run | None = None
+        self._undo: Callable[[], None] = lambda: None
 
     def enter(self, guard: Guard) -> None:
         """Begin to follow the cells, and to say what the guard closes."""
         self._guard = guard
-        self.app.session.registry.announce = self._say
-        self.app.session.reconnector.announce = self._resumed
+        self._undo = self.app.session.use(announce=self._say, resumed=self._resumed)
         self.app.session.journal.tellers.append(self._teller)
         self.shell.events.register("pre_execute", self._beside)
         self.shell.events.register("pre_run_cell", self._before)
@@ -83,8 +83,7 @@ class Cells:
         self.shell.events.unregister("pre_run_cell", self._before)
         self.shell.events.unregister("post_run_cell", self._after)
         self.app.session.journal.tellers.remove(self._teller)
-        self.app.session.registry.announce = print
-        self.app.session.reconnector.announce = lambda *_: None
+        self._undo()
         self._running.end()
         self._tell(None)
         for diagnosing in self._diagnoses.values():

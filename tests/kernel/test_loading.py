@@ -344,3 +344,19 @@ def test_a_connection_that_cannot_be_closed_does_not_stop_a_reload(notebook, gat
     assert notebook.run("%reload_ext ibnb").error_name == "KeyError"
     assert notebook.run(f"%ibconnect {gateway.port}").status == "ok"
     assert notebook.run("%reload_ext ibnb").status == "ok"
+
+
+def test_unloading_gives_the_session_back_as_it_was(notebook):
+    """What `ibnb.connect` made before goes by its own settings and leases again."""
+    notebook.run(
+        "import ibnb.app; app = ibnb.app.the_app(); before = app.session.hooks\n"
+        "listeners = list(app.session.listeners), list(app.session.journal.tellers)"
+    )
+    notebook.run("%load_ext ibnb")
+    assert notebook.value("app.session.hooks == before") == "False"
+    notebook.run("%unload_ext ibnb")
+    assert notebook.value("app.session.hooks == before") == "True"
+    assert (
+        notebook.value("(app.session.listeners, app.session.journal.tellers) == listeners")
+        == "True"
+    )

@@ -207,7 +207,7 @@ def test_a_wait_that_is_set_is_not_prolonged(monkeypatch, text, seconds):
     if text is not None:
         monkeypatch.setenv("IBNB_WAIT", text)
     app = App(settings())
-    app.session.notebook_leases = Crashed()
+    app.session.use(leases=Crashed())
     assert app.planner.usual_wait(ADDRESS) == seconds
     assert app.planner.usual_wait(("127.0.0.1", 4002, 6)) == (10 if text is None else seconds)
     app.settings.wait = 10

@@ -18,8 +18,8 @@ from typing import Any
 
 from ibnb.session.connection import Connection, Resumed
 from ibnb.session.errors import ConnectFailed
+from ibnb.session.hooks import Hooks
 from ibnb.tws.attempt import Attempt
-from ibnb.tws.target import Target
 
 from .heartbeat import Pulse, heard_ago
 
@@ -53,11 +53,7 @@ class Reconnector:
         pulse: asks a gateway for a sign of life, over an `IB` object.
         failed: returns the session's last attempt that came to nothing.
         tell: is called when something changed.
-
-    Attributes:
-        auto_resume_enabled: is asked at a loss whether to resume without being told to.
-        keep_apart: makes what keeps a try apart from others of this machine at the same gateway.
-        announce: is told of each resume that happened by itself, and of one that was given up.
+        hooks: returns what the session asks and tells.
     """
 
     def __init__(
@@ -69,11 +65,9 @@ class Reconnector:
         pulse: Callable[[Any], Awaitable[Pulse]],
         failed: Callable[[], Attempt | None],
         tell: Callable[[], None],
+        hooks: Callable[[], Hooks],
     ) -> None:
-        self.auto_resume_enabled: Callable[[], bool] = lambda: False
-        self.announce: Callable[[Connection, Resumed | ConnectFailed], None] = lambda *_: None
-        self.keep_apart: Callable[[Target], AbstractAsyncContextManager[None]]
-        self.keep_apart = lambda _target: contextlib.nullcontext()
+        self._hooks = hooks
         self._current = current
         self._turn = turn
         self._resume = resume
@@ -116,7 +110,7 @@ class Reconnector:
         if connection is None:
             return
         loop = asyncio.get_running_loop()
-        if connection.state == "lost" and self.auto_resume_enabled():
+        if connection.state == "lost" and self._hooks().auto_resume():
             self.stop()
             self._task = loop.create_task(self._resume_later(connection))
         elif connection.is_open:
@@ -154,7 +148,7 @@ class Reconnector:
         self._listening = None
         if self._current() is not connection or not connection.is_open:
             return
-        if pulse.status == "silent" and self.auto_resume_enabled():
+        if pulse.status == "silent" and self._hooks().auto_resume():
             LOG.info("%s is silent: its socket is given up, and opened again", connection.address)
             # What follows is the loss, which begins to resume.
             await connection.drop(SILENT)
@@ -182,7 +176,7 @@ class Reconnector:
                 await asyncio.wait_for(self._hurry.wait(), pause)
             self._hurry.clear()
             try:
-                async with self.keep_apart(connection.plan.target), self._turn():
+                async with self._hooks().keep_apart(connection.plan.target), self._turn():
                     if self._current() is not connection or connection.state != "lost":
                         return
                     resumed = await self._resume(connection)
@@ -190,13 +184,13 @@ class Reconnector:
                 LOG.info("%s was not resumed: %s", connection.address, failure.verdict)
                 self._tell(self._failed())
                 if failure.verdict not in PASSING:
-                    self.announce(connection, failure)
+                    self._hooks().resumed(connection, failure)
                     return
             else:
                 LOG.info("%s is open again", connection.address)
                 self._tell(connection.attempt)
                 if resumed is not None:
-                    self.announce(connection, resumed)
+                    self._hooks().resumed(connection, resumed)
                 self.begin(connection)
                 return
             finally:

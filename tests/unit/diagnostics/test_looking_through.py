@@ -192,7 +192,7 @@ async def test_the_notices_of_another_connection_do_not_count(session, library, 
 
 async def test_one_that_nobody_watches_is_looked_through_too(session, library, server):
     """No connection is added; what the gateway said on it is not claimed to be known."""
-    session.registry.ask_guard = lambda: False
+    session.use(guarding=lambda: False)
     ib = importlib.import_module(library).IB()
     client = ib.client
     await client.connectAsync(LOOPBACK, server.port, 7)

@@ -409,8 +409,9 @@ def auto_resume_enabled(session, monkeypatch):
     monkeypatch.setattr(reconnector, "DELAYS", (0.01,))
     monkeypatch.setattr(reconnector, "LATER_DELAY", 0.05)
     told = asyncio.Queue()
-    session.reconnector.auto_resume_enabled = lambda: True
-    session.reconnector.announce = lambda _connection, outcome: told.put_nowait(outcome)
+    session.use(
+        auto_resume=lambda: True, resumed=lambda _connection, outcome: told.put_nowait(outcome)
+    )
     return told
 
 
