@@ -48,15 +48,15 @@ def test_each_is_one_line_and_harmless(notebook, gateway):
 
 def test_an_internal_error_is_shown_as_it_is(notebook):
     """With its own type and traceback: nobody's input is to blame."""
-    notebook.run("%load_ext ibnb\nfrom ibnb.app import App")
+    notebook.run("%load_ext ibnb\nfrom ibnb.app import App\nfrom ibnb.explainer import Explainer")
     for line, verb in (
-        ("%ibconnect 4002", "connect"),
-        ("%ibdiag --static", "start_diagnosis"),
-        ("%iberror", "explain"),
-        ("%ibdisconnect", "disconnect"),
+        ("%ibconnect 4002", "App.connect"),
+        ("%ibdiag --static", "App.start_diagnosis"),
+        ("%iberror", "Explainer.explain"),
+        ("%ibdisconnect", "App.disconnect"),
     ):
         for error in ("KeyError('reqId')", "IndexError(3)", "LookupError('x')"):
-            notebook.run(f"def broken(*_args, **_kwargs): raise {error}\nApp.{verb} = broken")
+            notebook.run(f"def broken(*_args, **_kwargs): raise {error}\n{verb} = broken")
             run = notebook.run(line)
             assert run.error_name == error.partition("(")[0], run.everything
             assert "broken" in run.error
