@@ -61,7 +61,7 @@ async def probe(
         target: Where to connect. Its addresses are tried in the order in which the name resolves.
         client_id: The client ID to start the session with.
         min_version: Lowest server version that is of use to the caller.
-        max_version: Highest server version to offer; the messages of 201 and later are not read.
+        max_version: Highest server version to offer.
         timeout: Seconds for resolving the name, again for the TCP connection (shared out among
             the addresses), and again for everything that follows until ready.
         linger: Seconds to listen for first notices, and for the gateway's clock, after ready.
@@ -196,7 +196,7 @@ async def _shake_hands(
     if handshake.server_version is None:
         return peer.ending
     trail.reach(Stage.VERSION)
-    peer.send(wire.start_api(client_id))
+    peer.send(wire.start_api(client_id, handshake.server_version))
     trail.reach(Stage.START)
     if handshake.server_version < versions[0]:
         return "answered"
@@ -214,7 +214,7 @@ async def _shake_hands(
 
 async def _listen(peer: _Peer, linger: float) -> Ending:
     """Ask a ready gateway for its clock, and take its first notices."""
-    peer.send(wire.message(wire.OutgoingId.CURRENT_TIME, 1))
+    peer.send(wire.request_time(peer.handshake.server_version or 0))
     await peer.until(lambda: False, asyncio.get_running_loop().time() + linger)
     return "ready" if peer.ending == "timeout" else peer.ending
 
