@@ -96,6 +96,7 @@ _TIMEOUT = "Authentication timeout"
 _FAILED = "Authorization failed:"
 _UNSPOKEN = "SUPPRESS_MESSAGE_BOX"
 """What stands in place of a reason if none is shown to anybody."""
+_WRONG = f"{_FAILED} Invalid username or password"
 _COMPLETED = "### onAuthenticationCompleted"
 _IDLE = "instance of control is not created yet"
 _MARKERS: tuple[tuple[str, Phase], ...] = (
@@ -104,7 +105,6 @@ _MARKERS: tuple[tuple[str, Phase], ...] = (
     (_TIMEOUT, "logging-in"),
     ("Received CHALLENGE", "second-factor"),
     ("AUTH_RESULT indicates wrong password", "refused"),
-    (f"{_FAILED} Invalid username or password", "refused"),
     ("Switching to a new encrypted log", "logged-in"),
 )
 """How messages begin, and the phase that they begin, whatever went before."""
@@ -145,6 +145,7 @@ class LoginPhase:
         before_silence: The phase in which the log fell silent, while ``silent``.
         reason: Why the last attempt failed, as the gateway was told, or empty. It is foreign text:
             to be redacted where it is shown.
+        is_password: Whether that is the user name or the password.
         is_saved_session: Whether it was a saved session that was refused, and not a user name and
             password that somebody typed or stored.
         timeouts: How many attempts in a row ended without an answer.
@@ -160,6 +161,7 @@ class LoginPhase:
     before_silence: Phase | None = None
     quiet_seconds: float | None = None
     reason: str = field(default="", repr=False)
+    is_password: bool = False
     is_saved_session: bool = False
     timeouts: int = 0
 
@@ -225,6 +227,7 @@ class _Story:
         self.busy_at: datetime | None = None
         self.reason = ""
         self._unfinished: list[str] = []
+        self._is_password = False
         self._saved: bool | None = None
 
     def read(self, line: str) -> None:
@@ -268,6 +271,7 @@ class _Story:
         for beginning, phase in _MARKERS:
             if message.startswith(beginning):
                 self._count(beginning, message)
+                self._is_password = phase == "refused"
                 is_again = phase == "logging-in" and self.timeouts >= MANY_TIMEOUTS
                 self._enter("slot-taken" if is_again else phase, time)
                 return
@@ -310,7 +314,8 @@ class _Story:
         self._unfinished = [] if _REASON_END.search(reason) else [reason]
         if _EXPIRED.search(self.reason):
             self._enter("session-expired", time)
-        elif any(f"{_FAILED} {reason}".startswith(known) for known, _ in _MARKERS):
+        elif f"{_FAILED} {reason}".startswith(_WRONG):
+            self._is_password = True
             self._enter("refused", time)
         else:
             self._end(time)
@@ -375,6 +380,7 @@ class _Story:
             before,
             quiet,
             self.reason,
+            self._is_password and phase == "refused",
             is_saved,
             self.timeouts,
         )

@@ -81,7 +81,7 @@ async def probe(
     trail = _Trail(on_stage)
     handshake = Handshake()
 
-    def attempt(ending: Ending, detail: str = "") -> Attempt:
+    def attempt(ending: Ending, detail: str = "", unanswered: tuple[str, ...] = ()) -> Attempt:
         return Attempt.seen(
             handshake,
             target=target,
@@ -92,6 +92,7 @@ async def probe(
             seconds=trail.seconds,
             total=trail.elapsed,
             detail=detail,
+            unanswered=unanswered,
         )
 
     try:
@@ -101,7 +102,7 @@ async def probe(
     except UnresolvedError as error:
         return attempt("unresolved", str(error))
     except _NoTcpError as failure:
-        return attempt(failure.ending, failure.detail)
+        return attempt(failure.ending, failure.detail, failure.unanswered)
     if on_open is not None:
         on_open(sock.getsockname()[1])
     peer = await _Peer.over(sock, handshake)
@@ -138,10 +139,11 @@ class _Trail:
 class _NoTcpError(Exception):
     """There is no TCP connection, and this is why."""
 
-    def __init__(self, ending: Ending, detail: str) -> None:
+    def __init__(self, ending: Ending, detail: str, unanswered: tuple[str, ...]) -> None:
         super().__init__(detail)
         self.ending = ending
         self.detail = detail
+        self.unanswered = unanswered
 
 
 async def _connect(addresses: Sequence[Address], timeout: float) -> socket.socket:
@@ -149,6 +151,7 @@ async def _connect(addresses: Sequence[Address], timeout: float) -> socket.socke
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout
     failures: list[tuple[Ending, str]] = []
+    unanswered: list[str] = []
     for position, address in enumerate(addresses):
         share = (deadline - loop.time()) / (len(addresses) - position)
         where = address[3][0]
@@ -157,6 +160,7 @@ async def _connect(addresses: Sequence[Address], timeout: float) -> socket.socke
         except ConnectionRefusedError:
             failures.append(("refused", f"{where} refused the connection"))
         except TimeoutError:
+            unanswered.append(str(where))
             failures.append(("unreachable", f"{where} did not answer within {share:.3g} s"))
         except OSError as error:
             # asyncio words the error itself; the system's own words are the ones people know.
@@ -164,7 +168,8 @@ async def _connect(addresses: Sequence[Address], timeout: float) -> socket.socke
             failures.append(("unreachable", f"{where} cannot be reached ({reason})"))
     endings = {ending for ending, _ in failures}
     detail = "; ".join(dict.fromkeys(detail for _, detail in failures))
-    raise _NoTcpError("refused" if "refused" in endings else "unreachable", detail)
+    ending: Ending = "refused" if "refused" in endings else "unreachable"
+    raise _NoTcpError(ending, detail, tuple(unanswered))
 
 
 async def _connect_one(address: Address, seconds: float) -> socket.socket:
