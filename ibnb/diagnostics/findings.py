@@ -44,7 +44,7 @@ class Findings:
         here = with_results(self.context.here, self.results.values())
         if self.passed_on is None or self.address_seen:
             return here
-        return replace(here, trusted=f"the address from which {self.passed_on} comes to it")
+        return replace(here, trusted=f"the address from which {self.passed_on} reaches it")
 
     @property
     def wire(self) -> str | None:
@@ -106,7 +106,7 @@ class Findings:
         if known or port is None:
             return known
         if port.evidence.get("unlisted"):
-            return "the container or virtual machine's network"
+            return "the network of a container or virtual machine"
         listener = self.listener
         is_one = any(name in listener.lower() for name in FORWARDERS)
         return listener if is_one and not self.is_gateway else None

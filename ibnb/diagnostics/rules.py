@@ -16,6 +16,7 @@ from ibnb.tws.notices import link_after
 from ibnb.tws.own import is_loopback
 from ibnb.tws.story import tell, tell_lost, tell_refused
 
+from .checks.files import trust
 from .findings import Findings
 from .model import Result, Severity, Status
 
@@ -135,17 +136,14 @@ def behind_a_forwarder(found: Findings) -> Seen | None:
         return None
     summary = tell(attempt)
     if who is not None:
-        whom = seen or f"the address from which {who} comes to it"
+        whom = seen or f"the address from which {who} reaches it"
         whom += ", and not 127.0.0.1" if seen and not is_loopback(seen) else ""
         summary += f" {found.results['net.port'].summary}" if found.listener else ""
         summary += f" The gateway is behind {who}: it sees {whom}."
     else:
         summary += f" The gateway sees this machine as {seen}."
     summary += " Unless it trusts that address it asks on its screen whether to accept."
-    step = found.situation.fill(
-        "On the gateway: Global Configuration > API > Settings > Trusted IPs > Create, enter "
-        "{trusted|that address}, then Apply, then OK. No restart is needed."
-    )
+    step = trust(seen or f"the address from which {who} reaches it")
     of_container = (
         "For a container that is mostly the address of its bridge: "
         "`docker network inspect bridge` shows it as Gateway."
