@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SOCAT_FROM = re.compile(r"TCP[46]?-L(?:ISTEN)?:(\d{1,5})\b", re.IGNORECASE | re.ASCII)
-_SOCAT_TO = re.compile(r"TCP[46]?(?:-CONNECT)?:\[?([\da-f.:]+?)\]?:\d", re.IGNORECASE | re.ASCII)
+_SOCAT_TO = re.compile(
+    r"TCP[46]?(?:-CONNECT)?:(?:\[([\da-f.:]+)\]|([\d.]+)):\d", re.IGNORECASE | re.ASCII
+)
 _PORT = re.compile(r"\d{1,5}", re.ASCII)
 
 
@@ -45,7 +47,7 @@ def forwarder(pid: int, cmdline: Sequence[str]) -> Forwarder | None:
     elif program.startswith("socat"):
         text = " ".join(cmdline[1:])
         begun, to = _SOCAT_FROM.search(text), _SOCAT_TO.search(text)
-        port, towards = begun[1] if begun else "", to[1] if to else ""
+        port, towards = begun[1] if begun else "", (to[1] or to[2]) if to else ""
     else:
         return None
     if not _PORT.fullmatch(port):
