@@ -161,12 +161,14 @@ def does_not_listen(found: Findings) -> Seen | None:
     unanswered = found.unanswered
     if unanswered is None or unanswered[0] != "connection-refused" or found.open_at:
         return None
-    if not found.idle and not (found.login == "logged-in" and found.runs_here):
+    # Where another one listens, the log that says so may be that one's: they can share a folder.
+    logged_in = found.login == "logged-in" and found.runs_here and not found.api_ports
+    if not found.idle and not logged_in:
         return None
     sentence, port = unanswered[1], found.context.target.port
     more = found.refused.summary.partition(". ")[2] if found.refused and found.attempt else ""
     steps: list[str] = []
-    if found.login == "logged-in":
+    if logged_in:
         quiet = found.results["host.login"].evidence.get("quiet_seconds")
         more += " The login log says that it is logged in, so its port is another, or not open yet."
         again = "Wait some seconds and try again: the port opens a little after the login."

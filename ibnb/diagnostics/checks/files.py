@@ -132,7 +132,7 @@ def _told(phase: LoginPhase) -> Result:
             "warn",
             "The login log fell silent before the login was done: that process is gone, or hangs.",
             evidence,
-            fix=("Start the gateway again, and confirm its login.",),
+            fix=("Start the gateway again, and log in.",),
         )
     login = _login_of(phase)
     left = f" ({span(phase.wait_seconds)} left)" if phase.wait_seconds else ""
@@ -190,7 +190,7 @@ def _evidence(phase: LoginPhase) -> dict[str, object]:
         "last_line": phase.last_line.isoformat(" ", "seconds") if phase.last_line else None,
         "attempts": phase.attempts,
         "wait_seconds": phase.wait_seconds,
-        "quiet_seconds": phase.quiet_seconds,
+        "quiet_seconds": None if phase.quiet_seconds is None else round(phase.quiet_seconds, 1),
         "reason": said(phase.reason) or None,
     }
 
