@@ -173,7 +173,7 @@ def does_not_listen(found: Findings) -> Seen | None:
         more += " The login log says that it is logged in, so its port is another, or not open yet."
         again = "Wait some seconds and try again: the port opens a little after the login."
         other = (
-            f"Compare its port: Global Configuration > API > Settings > Socket port says another "
+            f"Compare its port: Global Configuration > API > Settings > Socket port may be another "
             f"one than {port}. Change it, Apply, then OK, or connect to that one."
         )
         is_fresh = quiet is not None and quiet < OPENS_AFTER

@@ -228,6 +228,7 @@ class _Story:
         self.reason = ""
         self._unfinished: list[str] = []
         self._is_password = False
+        self._is_denied = False
         self._saved: bool | None = None
 
     def read(self, line: str) -> None:
@@ -255,7 +256,7 @@ class _Story:
         if wait:
             hours, minutes, seconds = (int(number or 0) for number in wait.groups())
             self.throttled_until = time + timedelta(hours=hours, minutes=minutes, seconds=seconds)
-            self._enter("throttled", time)
+            self._enter("slot-taken" if self.timeouts >= MANY_TIMEOUTS else "throttled", time)
         elif message.startswith(_FAILED):
             self._fail(message.removeprefix(_FAILED).strip(), time)
         elif message.startswith(_COMPLETED):
@@ -280,6 +281,7 @@ class _Story:
         """Note what an attempt is made with, and how the ones before it ended."""
         if marker == _ATTEMPT:
             self.attempts += 1
+            self._is_denied = False
             if self.reason or self.phase == "refused":
                 # Somebody may have typed a password since.
                 self.reason, self._saved = "", None
@@ -295,10 +297,9 @@ class _Story:
         if done:
             self.reason, self.timeouts, self._saved = "", 0, None
             self._enter("logged-in", time)
-        elif self.reason and self.phase in _UNDER_WAY:
-            self._enter("refused", time)
         else:
-            self._end(time)
+            self._is_denied = True
+            self._deny(time)
 
     def _fail(self, reason: str, time: datetime) -> None:
         """Note that a login failed, and why, if that is told."""
@@ -316,6 +317,13 @@ class _Story:
             self._enter("session-expired", time)
         elif f"{_FAILED} {reason}".startswith(_WRONG):
             self._is_password = True
+            self._enter("refused", time)
+        else:
+            self._deny(time)
+
+    def _deny(self, time: datetime) -> None:
+        """Note a refusal if it was both said and given a reason, in either order."""
+        if self._is_denied and self.reason and self.phase in _UNDER_WAY:
             self._enter("refused", time)
         else:
             self._end(time)
@@ -369,7 +377,10 @@ class _Story:
         if bound is not None and last is not None and now - last > bound:
             before, phase, since = phase, "silent", last
         quiet = (now - last).total_seconds() if last is not None else None
-        is_saved = self._saved is True and phase in {"refused", "session-expired"}
+        lasting = {"refused", "session-expired"} | (
+            {"not-logged-in"} if self._is_password else set()
+        )
+        is_saved = self._saved is True and phase in lasting
         return LoginPhase(
             phase,
             since,
@@ -380,7 +391,7 @@ class _Story:
             before,
             quiet,
             self.reason,
-            self._is_password and phase == "refused",
+            self._is_password and phase in {"refused", "not-logged-in"},
             is_saved,
             self.timeouts,
         )

@@ -29,7 +29,7 @@ TOLD = {
     "throttled": "it refuses to try again after too many failed logins",
     "wrong-password": "user name or password were refused",
     "refused": "the login was refused",
-    "session-expired": "the saved session was refused, and user name and password were not",
+    "session-expired": "IBKR no longer accepts the saved session; user name and password are fine",
     "slot-taken": "another session of the same user has the login, or one that was cut off",
     "competing-session": "another session of the same user is logged in; it asks which one stays",
     "not-logged-in": "nobody is logged in",
@@ -140,7 +140,7 @@ def _told(phase: LoginPhase) -> Result:
     return Result(
         "host.login",
         "warn",
-        f"The login log says of the gateway: {TOLD[login]}{left}{since}.{_because(phase)}",
+        f"The login log says of the gateway{since}: {TOLD[login]}{left}.{_because(phase)}",
         evidence,
         entry=ENTRIES.get(login, "login-pending"),
         fix=(DO.get(login, WAIT),),
@@ -149,7 +149,7 @@ def _told(phase: LoginPhase) -> Result:
 
 def _login_of(phase: LoginPhase) -> str:
     """Return how far a login came, as advice depends on it."""
-    if phase.phase == "refused":
+    if phase.phase == "refused" or phase.is_password:
         kind = "wrong-password" if phase.is_password else "refused"
         return "session-expired" if phase.is_saved_session else kind
     return phase.phase

@@ -190,9 +190,8 @@ def _make_it_listen(machine: Machine, number: int) -> tuple[str, ...]:
         return ()
     running = tell_process(min(machine.real, key=lambda one: bool(one.ports)))
     step = (
-        f"{running} runs. Once it is logged in, look at Global Configuration > API > Settings: "
-        f"Socket port {number}; in TWS also Enable ActiveX and Socket Clients. Apply, then OK; no "
-        "restart is needed."
+        f"{running} runs. Look at Global Configuration > API > Settings: Socket port {number}; in "
+        "TWS also Enable ActiveX and Socket Clients. Apply, then OK; no restart is needed."
     )
     return (step,)
 

@@ -65,6 +65,7 @@ RESTART = "-------------- IB GATEWAY RESTART --------------"
 TRY = "LauncherLoginThread.runLoginWithUI()[host=10.11.12.13, user=someuser, loginAttempt=1]"
 CHALLENGE = "Received CHALLENGE deadbeefcafe0123456789 00:1A:2B:3C:4D:5E"
 THROTTLED = "Too many failed login attempts. Please wait 4 minutes & 55 seconds"
+OVER = "Too many failed login attempts. Please wait 0 seconds"
 WRONG = "Authorization failed: Invalid username or password"
 AUTO = "Running in auto-restart mode: restoring session token and session ID [x]..."
 NO_ENTRY = "Authorization failed: User someuser@example.com is not let in. MessageType: null."
@@ -92,6 +93,12 @@ DONE = "Switching to a new encrypted log"
         ([RESTART, AUTO, TRY, EXPIRED], "warn", "login-session-expired", "tokens have expired”"),
         ([RESTART, *[TRY, TIME_OUT] * 7], "warn", "login-slot-taken", "7 attempts in a row"),
         ([RESTART, *[TRY, TIME_OUT] * 2], "warn", "login-pending", "logging in"),
+        (
+            [RESTART, TRY, WRONG, OVER],
+            "warn",
+            "login-rejected",
+            "user name or password were refused",
+        ),
         ([RESTART, TRY, "Competition detected"], "warn", "login-slot-taken", "another session"),
         ([RESTART, TRY, NO_ENTRY], "warn", "login-pending", "“User <email> is not let in”"),
         ([RESTART, TRY, CHALLENGE, DONE], "pass", None, "logged in"),

@@ -123,6 +123,8 @@ PHASES = [
     ([*TRYING, (8, REFUSED), (8, NOT_DONE)], 9, "refused", 8),
     ([*TRYING, (8, REFUSED)], 9, "not-logged-in", 8),
     ([*TRYING, (8, REFUSED), (8, NOT_DONE), (300, IDLE)], 301, "refused", 8),
+    ([*TRYING, (8, NOT_DONE), (8, REFUSED)], 9, "refused", 8),
+    ([*TRYING, (8, NOT_DONE), (20, ATTEMPT), (28, REFUSED)], 29, "not-logged-in", 28),
     ([*TRYING, (8, REFUSED), (8, NOT_DONE), (50, ATTEMPT)], 51, "logging-in", 50),
     ([*TRYING, (8, EXPIRED), (8, NOT_DONE)], 9, "session-expired", 8),
     ([*TRYING, (8, EXPIRED)], 9, "session-expired", 8),
@@ -161,7 +163,8 @@ def retries(count):
         (6, [], "logging-in"),
         (7, [], "slot-taken"),
         (7, [(160, ATTEMPT), (161, AUTH_START)], "slot-taken"),
-        (7, [(160, THROTTLE.format("55 seconds"))], "throttled"),
+        (7, [(160, THROTTLE.format("55 seconds"))], "slot-taken"),
+        (6, [(160, THROTTLE.format("55 seconds"))], "throttled"),
         (7, [(100, THROTTLE.format("20 seconds"))], "slot-taken"),
         (7, [(160, CHALLENGE)], "second-factor"),
         (7, [(160, DONE), (165, ATTEMPT)], "logging-in"),
@@ -173,7 +176,7 @@ def test_attempt_after_attempt_without_an_answer(count, more, phase):
     """Seven in a row mean that another session has the place; an answer ends the row."""
     found = phase_of([*STARTED, *retries(count), *more], 170)
     assert found.phase == phase
-    assert (found.timeouts >= 7) == (phase in {"slot-taken", "throttled"})
+    assert (found.timeouts >= 7) == (phase == "slot-taken")
 
 
 def test_the_reason_of_a_refusal_is_kept_until_the_next_attempt():
