@@ -87,13 +87,13 @@ class Findings:
 
     @property
     def listener(self) -> str:
-        """The program that listens on the port, by name; empty where it is not known."""
+        """The program that listens on the port, as the check names it; empty if it names none."""
         port = self.results.get("net.port")
-        if port is None or port.status != "pass":
+        if port is None or port.status != "pass" or port.evidence.get("unlisted"):
             return ""
         names = [row.get("name") for row in self._rows if row["port"] == self.context.target.port]
         told = next((name for name in names if name), None)
-        return told or port.summary.partition(" listens on")[0].partition(" (process")[0]
+        return told or port.summary.partition(" listens")[0].partition(" (process")[0]
 
     @property
     def passed_on(self) -> str | None:

@@ -40,7 +40,7 @@ FIND_THE_PORT = (
     "another program has that one, choose a free one there, Apply, then OK, and connect to it."
 )
 LOOK_BEHIND = "If that program passes connections on, look at the gateway behind it."
-LOGIN_ENTRIES = (*("login-rejected", "login-session-expired", "login-slot-taken", "login-pending"),)
+OF_A_LOGIN = ("login-rejected", "login-session-expired", "login-slot-taken", "login-pending")
 OPENS_AFTER = 60.0
 """So many seconds after its login a gateway may still be about to open its port."""
 MILD = frozenset({"pacing", "not-connected"})
@@ -77,7 +77,7 @@ def login_unfinished(found: Findings) -> Seen | None:
     shown, sentence = seen
     if found.is_gateway and _pile(found) is not None:
         return None  # it listens, so it came further than its log says: see `wedged`
-    for entry in LOGIN_ENTRIES:
+    for entry in OF_A_LOGIN:
         told = found.says("host.login", entry)
         if told is not None:
             return Seen(entry, f"{sentence} {told.summary}", ("host.login", *found.naming(shown)))
@@ -138,7 +138,7 @@ def behind_a_forwarder(found: Findings) -> Seen | None:
     if who is not None:
         whom = seen or f"the address from which {who} reaches it"
         whom += ", and not 127.0.0.1" if seen and not is_loopback(seen) else ""
-        summary += f" {found.results['net.port'].summary}" if found.listener else ""
+        summary += f" {found.results['net.port'].summary}" if "net.port" in found.results else ""
         summary += f" The gateway is behind {who}: it sees {whom}."
     else:
         summary += f" The gateway sees this machine as {seen}."
@@ -208,8 +208,9 @@ def forwarder(found: Findings) -> Seen | None:
         return None
     if found.passed_on is None:
         return None
-    summary = f"{tell(found.attempt)} {port.summary} It passes connections on, to a gateway that "
-    summary += "is not there or not ready."
+    who = "It" if found.passed_on in port.summary else found.passed_on
+    summary = f"{tell(found.attempt)} {port.summary} {who[:1].upper()}{who[1:]} passes connections "
+    summary += "on, to a gateway that is not there or not ready."
     step = (
         "Look behind the forwarder: is the gateway there running and logged in, and does the "
         "forwarder point at its port?"

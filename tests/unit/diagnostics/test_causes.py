@@ -6,8 +6,10 @@ import pytest
 from diagnosing import attempt, context
 
 from ibnb.diagnostics import CHECKS, Result
+from ibnb.diagnostics.heard import presentable
 from ibnb.diagnostics.verdict import judge
 from ibnb.knowledge import Situation
+from ibnb.tws.attempt import cause
 from ibnb.tws.handshake import Stage
 from ibnb.tws.target import Target
 
@@ -161,6 +163,28 @@ def test_who_is_no_forwarder_is_not_called_one(name):
     judged = verdict([port(name, pid), running([4002]), settings("127.0.0.1", "warn")], SILENT)
     assert "behind" not in judged.summary
     assert ("Trust 127.0.0.1." in judged.fix) == (name == "java")
+
+
+def test_another_machine_whose_view_is_not_known():
+    """Without a route nobody knows what it sees; 127.0.0.1 it is not."""
+    judged = verdict([], SILENT, ELSEWHERE)
+    assert any("the address that it sees of this machine" in step for step in judged.fix)
+    assert not any("127.0.0.1" in step for step in judged.fix)
+
+
+def test_a_forwarder_whose_socket_is_hidden():
+    """It is named by what follows it, where the list of sockets names nobody."""
+    hidden = Result("net.port", "skip", "Who listens on port 4002 could not be read.")
+    followed = settings("172.18.0.1", forwarder="docker-proxy (process 9)")
+    for found in (SILENT, CLOSED):
+        assert "ocker-proxy (process 9)" in verdict([hidden, followed], found).summary
+
+
+def test_a_code_is_kept_among_many_farms():
+    """What says why is passed on, however many notices of farms came after it."""
+    farms = [(2104, f"Market data farm connection is OK:farm{number}") for number in range(60)]
+    found = attempt((357, "old"), *farms, ending="closed", stage=Stage.START, accounts=None)
+    assert cause(presentable(found)) == "client-too-old"
 
 
 def test_what_is_trusted_already_is_not_advised():
