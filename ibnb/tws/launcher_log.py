@@ -65,6 +65,8 @@ IDLE_SILENCE = timedelta(minutes=11)
 """While nobody is logged in something is written every 5 minutes: here, two of them are missing."""
 START_SLACK = 5.0
 """Seconds by which the time of a line and the start of its process may be off."""
+CLOCK_CHANGE = 3600.0 + START_SLACK
+"""The same for a line of days ago: the local time may have been put back or forward since."""
 STALLED = timedelta(minutes=2)
 """A login that goes on writes more often than this."""
 MANY_TIMEOUTS = 7
@@ -171,6 +173,16 @@ class LoginPhase:
         Then the log tells of an earlier one. Both times are in seconds since the epoch.
         """
         return self.quiet_seconds is not None and now - self.quiet_seconds < start - START_SLACK
+
+    def began_before(self, start: float, now: float) -> bool:
+        """Say whether the phase began before a process started: then it is that of an earlier one.
+
+        Lines may have followed that tell nothing of a login. Times are as in `is_older_than`.
+        """
+        if self.quiet_seconds is None or self.since is None or self.last_line is None:
+            return False
+        lasted = self.quiet_seconds + (self.last_line - self.since).total_seconds()
+        return now - lasted < start - CLOCK_CHANGE
 
 
 def login_phase(folder: Path, now: datetime | None = None) -> LoginPhase | None:
@@ -369,9 +381,7 @@ class _Story:
             if left > timedelta():
                 wait = left.total_seconds()
             else:
-                is_taken = self.timeouts >= MANY_TIMEOUTS
-                phase = "slot-taken" if is_taken else "not-logged-in"
-                since = self.throttled_until
+                phase, since = "not-logged-in", self.throttled_until
         before, last = None, self.last_line
         bound = _silence_bound(phase)
         if bound is not None and last is not None and now - last > bound:

@@ -90,14 +90,18 @@ async def login(context: Context) -> Result:
 def _current(found: list[tuple[Place, LoginPhase]]) -> list[LoginPhase]:
     """Return what the logs of processes that run now tell; only those that tell something, if any.
 
-    A log is of an earlier process where its last line is older than all that it may be of.
+    A log is of an earlier process where its last line is older than all that it may be of, or what
+    it tells last.
     """
     now = time.time()
     phases = []
     for place, phase in found:
         started = min((one.started for one in place.processes), default=None)
-        if started is None or not phase.is_older_than(started, now):
-            phases.append(phase)
+        if started is not None and (
+            phase.is_older_than(started, now) or phase.began_before(started, now)
+        ):
+            continue
+        phases.append(phase)
     return [phase for phase in phases if phase.phase != "unknown"] or phases
 
 
@@ -109,7 +113,7 @@ def _uncounted(
         return "No login log (launcher.log) was found here."
     if not current:
         return (
-            "The login log is not counted: its last line is older than the gateway process that "
+            "The login log is not counted: what it tells is older than the gateway process that "
             "runs now."
         )
     if len({_outcome(phase) for phase in current}) > 1:

@@ -124,6 +124,19 @@ def test_a_refusal_of_days_ago_has_its_date(tmp_path):
     assert f"since {begun:%d %b}" in result.summary
 
 
+def test_a_refusal_from_before_the_process_is_not_counted(tmp_path):
+    """The log goes on, and what it told last is of a process that has gone since."""
+    idle = ["instance of control is not created yet"] * 9000
+    folder = log(tmp_path, RESTART, TRY, WRONG, *idle)
+    result = run(
+        files.login, machine=machine(folder, replace(SILENT_GATEWAY, started=time.time() - 60))
+    )
+    assert (result.status, result.entry) == ("skip", None)
+    assert "older than the gateway process" in result.summary
+    earlier = replace(SILENT_GATEWAY, started=time.time() - 9100)
+    assert run(files.login, machine=machine(folder, earlier)).entry == "login-rejected"
+
+
 def test_a_log_from_before_the_process_is_not_counted(tmp_path):
     """What an earlier process was waiting for three weeks ago says nothing of the one that runs."""
     folder = log(tmp_path, RESTART, TRY, "Competition detected", ago=21 * 86400.0)
