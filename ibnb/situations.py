@@ -95,6 +95,7 @@ class Situations:
             opener=seen.opener,
             guard=None if guarding is None else "on" if guarding else "off",
             accounts=seen.accounts,
+            machine=None if target is None else "this" if target.is_local else "another",
             address=address_text(target) if target is not None else "",
             target=seen.arguments(),
             without_id=seen.arguments(with_id=False),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ibnb.knowledge import Situation
 from ibnb.session import Health
@@ -118,6 +118,11 @@ class Context:
     own_ports: set[int] = field(default_factory=set)
     situation: Situation = field(default_factory=Situation)
     machine: Once[Machine] = field(default_factory=lambda: Once(look_at_machine))
+
+    @property
+    def here(self) -> Situation:
+        """The situation with what is plain from the target alone."""
+        return replace(self.situation, machine="this" if self.target.is_local else "another")
 
     @property
     def own_id(self) -> int | None:

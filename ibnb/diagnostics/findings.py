@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 from ibnb.knowledge import Situation
-from ibnb.knowledge.situation import Gateway
+from ibnb.knowledge.situation import Gateway, Login
 from ibnb.tws.attempt import Attempt, cause
+from ibnb.tws.own import is_loopback
 from ibnb.tws.story import tell
 
 from .context import Context
 from .model import Result, Status
 
-FORWARDERS = ("docker-proxy", "socat", "haproxy", "rinetd", "ssh", "wslrelay", "com.docker")
-MAY_PASS_ON = (
-    *FORWARDERS,
-    *("kubectl", "rootlessport", "slirp4netns", "pasta", "gvproxy", "vpnkit", "limactl"),
-    *("orbstack", "nginx", "envoy", "traefik", "stunnel", "tailscaled", "chisel", "frpc"),
-    *("ncat", "plink", "svchost", "systemd", "launchd", "xinetd"),
+FORWARDERS = (
+    *("docker-proxy", "socat", "haproxy", "rinetd", "ssh", "wslrelay", "com.docker", "kubectl"),
+    *("rootlessport", "slirp4netns", "pasta", "gvproxy", "vpnkit", "limactl", "orbstack", "nginx"),
+    *("envoy", "traefik", "stunnel", "tailscaled", "chisel", "frpc", "plink"),
 )
+"""Programs that pass on what comes to their ports."""
+MAY_PASS_ON = (*FORWARDERS, "ncat", "svchost", "systemd", "launchd", "xinetd")
 """Programs that may have a gateway behind them."""
 UNTOLD = ("a process", "java")
 """How a listener is named of which this user may not see what program it is."""
@@ -40,7 +41,10 @@ class Findings:
     @property
     def situation(self) -> Situation:
         """What decides which steps make sense."""
-        return with_results(self.context.situation, self.results.values())
+        here = with_results(self.context.here, self.results.values())
+        if self.passed_on is None or self.address_seen:
+            return here
+        return replace(here, trusted=f"the address from which {self.passed_on} reaches it")
 
     @property
     def wire(self) -> str | None:
@@ -78,8 +82,61 @@ class Findings:
         port, pids = self.results.get("net.port"), self._listening
         if port is None or not pids or None in pids or not self._knows_processes:
             return False
-        named = port.summary.lower()
+        named = self.listener.lower()
         return not self.is_gateway and not any(name in named for name in (*MAY_PASS_ON, *UNTOLD))
+
+    @property
+    def listener(self) -> str:
+        """The program that listens on the port, as the check names it; empty if it names none."""
+        port = self.results.get("net.port")
+        if port is None or port.status != "pass" or port.evidence.get("unlisted"):
+            return ""
+        names = [row.get("name") for row in self._rows if row["port"] == self.context.target.port]
+        told = next((name for name in names if name), None)
+        return told or port.summary.partition(" listens")[0].partition(" (process")[0]
+
+    @property
+    def passed_on(self) -> str | None:
+        """What passes the port on to a gateway elsewhere, for people; None where nothing does.
+
+        Then the files and processes of this machine say nothing of whom that gateway trusts.
+        """
+        port, settings = self.results.get("net.port"), self.results.get("host.settings")
+        known = settings.evidence.get("forwarder") if settings is not None else None
+        if known or port is None:
+            return known
+        if port.evidence.get("unlisted"):
+            return "the network of a container or virtual machine"
+        listener = self.listener
+        is_one = any(name in listener.lower() for name in FORWARDERS)
+        return listener if is_one and not self.is_gateway else None
+
+    @property
+    def address_seen(self) -> str | None:
+        """The address from which the gateway sees connections of here, where that is known.
+
+        Where something passes the port on, this machine's loopback is only what that sees, unless
+        the check followed it.
+        """
+        settings = self.results.get("host.settings")
+        seen = settings.evidence.get("address") if settings is not None else None
+        followed = settings is not None and "forwarder" in settings.evidence
+        return None if seen and self.passed_on and is_loopback(seen) and not followed else seen
+
+    @property
+    def login(self) -> str | None:
+        """How far the gateway's login came; None where that is not known."""
+        return self.situation.login
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether a TWS or Gateway runs on this machine."""
+        return bool(self._real)
+
+    @property
+    def idle(self) -> tuple[Mapping[str, Any], ...]:
+        """The processes of a TWS or Gateway here that listen on no port."""
+        return tuple(one for one in self._real if not one.get("ports", True))
 
     @property
     def is_simulated(self) -> bool:
@@ -143,21 +200,34 @@ class Findings:
 
     def fixes(self, entry: str) -> tuple[str, ...]:
         """Return what the checks that saw this cause say is to be done, in their order."""
-        steps = [step for one in self.results.values() if one.entry == entry for step in one.fix]
-        return tuple(dict.fromkeys(steps))
+        void = {"host.settings"} if self.passed_on else set()
+        named = [one for one in self.results.values() if one.entry == entry and one.id not in void]
+        return tuple(dict.fromkeys(step for one in named for step in one.fix))
 
 
 def with_results(situation: Situation, results: Iterable[Result]) -> Situation:
     """Return a situation with the facts that checks have found beside what was known."""
     found = {result.id: result for result in results}
     holder, accounts = found.get("session.client-id"), found.get("api.accounts")
+    settings = found.get("host.settings")
+    seen = settings.evidence.get("address") if settings is not None else None
     return replace(
         situation,
         gateway=_gateway(found) or situation.gateway,
         holder=(holder.evidence.get("holder") if holder else None) or situation.holder,
         accounts=(accounts.evidence.get("kind") if accounts else None) or situation.accounts,
+        login=_login(found.get("host.login")) or situation.login,
+        trusted=seen if seen and not is_loopback(seen) else situation.trusted,
         checks={**situation.checks, **{name: one.status for name, one in found.items()}},
     )
+
+
+def _login(result: Result | None) -> Login | None:
+    """Return how far a login came, if the log counts and the process lives that wrote it."""
+    if result is None or result.status in {"skip", "crash"} or result.evidence.get("silent"):
+        return None
+    phase = result.evidence.get("phase")
+    return phase if phase in get_args(Login) else None
 
 
 def _gateway(found: Mapping[str, Result]) -> Gateway | None:

@@ -27,7 +27,7 @@ def presentable(attempt: Attempt) -> Attempt:
 
     Of many notices few are kept; the cause and the state of the link are the same with those.
     """
-    kept = _telling(attempt.notices)
+    kept = _telling(attempt.notices, attempt.told_why)
     return replace(
         attempt,
         notices=tuple(replace(one, text=said(one.text)) for one in kept),
@@ -49,12 +49,13 @@ def _bytes(data: bytes) -> bytes:
     return redact(text, accounts=False, words=own_words()).encode()
 
 
-def _telling(notices: Sequence[Notice]) -> list[Notice]:
+def _telling(notices: Sequence[Notice], told_why: Notice | None) -> list[Notice]:
     """Return the newest notices and those that something rests on, in their order."""
     follower = LinkFollower()
     for notice in notices:
         follower.add(notice)
     needed = {id(notice) for notice in follower.standing}
+    needed |= {id(notice) for notice in (told_why,) if notice is not None}
     first = len(notices) - MOST_NOTICES
     return [
         notice

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ibnb.tws.folders import settings_folders
+from ibnb.tws.forwarding import Forwarder
 from ibnb.tws.jts_ini import read_jts_ini
 from ibnb.tws.processes import GatewayProcess, ProcessesUnreadableError, running
 
@@ -16,12 +17,14 @@ class Machine:
     """The gateway processes of this machine, and the folders that their settings are in.
 
     The `ports` of a process are those that its API may be on. `unseen` says why there may be
-    gateways that are not listed; it is empty where all can be seen.
+    gateways that are not listed; it is empty where all can be seen. `forwarders` are the programs
+    that are known to pass on what comes to a port.
     """
 
     processes: tuple[GatewayProcess, ...] = ()
     folders: tuple[Path, ...] = ()
     unseen: str = ""
+    forwarders: tuple[Forwarder, ...] = ()
 
     @property
     def real(self) -> tuple[GatewayProcess, ...]:
@@ -55,7 +58,7 @@ def look_at_machine() -> Machine:
     unseen = f"some processes may not be read, {programs} among them" if found.hidden else ""
     folders = settings_folders(found.gateways)
     gateways = tuple(_with_api_ports(one, folders) for one in found.gateways)
-    return Machine(gateways, folders, unseen)
+    return Machine(gateways, folders, unseen, found.forwarders)
 
 
 def places(machine: Machine, port: int) -> tuple[Place, ...]:

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from ibnb.session.opening.synchronising import ways_out
 from ibnb.tws.attempt import cause
 from ibnb.tws.notices import link_after
+from ibnb.tws.own import is_loopback
 from ibnb.tws.story import tell, tell_lost, tell_refused
 
-from .findings import FORWARDERS, Findings
+from .checks.files import trust
+from .findings import Findings
 from .model import Result, Severity, Status
 
 NO_ROOM = frozenset({"handshake-silent", "closed-before-version", "closed-after-start"})
@@ -25,7 +27,8 @@ OF_THE_WIRE = frozenset(
         *("connection-refused", "host-unreachable", "handshake-silent", "closed-before-version"),
         *("not-a-gateway", "version-too-old", "client-id-in-use", "paper-disclaimer"),
         *("closed-after-start", "not-ready", "no-accounts", "wrong-environment"),
-        *("login-pending", "login-rejected", "too-many-clients", "connectivity-lost"),
+        *("login-pending", "login-rejected", "login-session-expired", "login-slot-taken"),
+        *("too-many-clients", "connectivity-lost", "wedged", "client-too-old"),
     }
 )
 """Causes that a connection which works disproves."""
@@ -37,6 +40,9 @@ FIND_THE_PORT = (
     "another program has that one, choose a free one there, Apply, then OK, and connect to it."
 )
 LOOK_BEHIND = "If that program passes connections on, look at the gateway behind it."
+OF_A_LOGIN = ("login-rejected", "login-session-expired", "login-slot-taken", "login-pending")
+OPENS_AFTER = 60.0
+"""So many seconds after its login a gateway may still be about to open its port."""
 MILD = frozenset({"pacing", "not-connected"})
 """Causes that trouble a connection which works, whatever their page says, where they only warn."""
 
@@ -71,7 +77,7 @@ def login_unfinished(found: Findings) -> Seen | None:
     shown, sentence = seen
     if found.is_gateway and _pile(found) is not None:
         return None  # it listens, so it came further than its log says: see `wedged`
-    for entry in ("login-rejected", "login-pending"):
+    for entry in OF_A_LOGIN:
         told = found.says("host.login", entry)
         if told is not None:
             return Seen(entry, f"{sentence} {told.summary}", ("host.login", *found.naming(shown)))
@@ -101,13 +107,95 @@ def wedged(found: Findings) -> Seen | None:
     return Seen("handshake-silent", summary, (pile.id, "api.version"), pile.fix)
 
 
+def queue_full(found: Findings) -> Seen | None:
+    """See a gateway that has the port and takes no connection from this very machine any more.
+
+    What waits there fills its accept queue, and every new connection times out.
+    """
+    attempt = found.attempt
+    if attempt is None or not attempt.unanswered or not found.context.target.is_local:
+        return None
+    if found.wire not in UNREACHED or not found.listener:
+        return None
+    summary = f"{tell(attempt)} {found.results['net.port'].summary}"
+    if found.is_gateway:
+        summary += (
+            " It takes no connection any more: its API is stuck, and no network is in the way."
+        )
+        return Seen("wedged", summary, ("net.port", "net.tcp"))
+    summary += " It takes no connection any more, as a program does that hangs."
+    return Seen("host-unreachable", summary, ("net.port", "net.tcp"))
+
+
+def behind_a_forwarder(found: Findings) -> Seen | None:
+    """See a mute gateway that sees another address than the one that people would think of."""
+    attempt, who, seen = found.attempt, found.passed_on, found.address_seen
+    if attempt is None or found.wire != "handshake-silent" or found.is_gateway:
+        return None
+    if who is None and (found.context.target.is_local or seen is None):
+        return None
+    summary = tell(attempt)
+    if who is not None:
+        whom = seen or f"the address from which {who} reaches it"
+        whom += ", and not 127.0.0.1" if seen and not is_loopback(seen) else ""
+        summary += f" {found.results['net.port'].summary}" if "net.port" in found.results else ""
+        summary += f" The gateway is behind {who}: it sees {whom}."
+    else:
+        summary += f" The gateway sees this machine as {seen}."
+    summary += " Unless it trusts that address it asks on its screen whether to accept."
+    step = trust(seen or f"the address from which {who} reaches it")
+    of_container = (
+        "For a container that is mostly the address of its bridge: "
+        "`docker network inspect bridge` shows it as Gateway."
+    )
+    steps = (step,) if seen else (step, of_container)
+    shown = tuple(one for one in ("host.settings", "net.port") if one in found.results)
+    return Seen("handshake-silent", summary, (*shown, "api.version"), steps)
+
+
+def does_not_listen(found: Findings) -> Seen | None:
+    """See a gateway that runs here and does not have the port that was asked for.
+
+    One that listens nowhere is more likely the one that was meant than one that listens elsewhere.
+    """
+    unanswered = found.unanswered
+    if unanswered is None or unanswered[0] != "connection-refused" or found.open_at:
+        return None
+    # Where another one listens, the log that says so may be that one's: they can share a folder.
+    logged_in = found.login == "logged-in" and found.runs_here and not found.api_ports
+    if not found.idle and not logged_in:
+        return None
+    sentence, port = unanswered[1], found.context.target.port
+    more = found.refused.summary.partition(". ")[2] if found.refused and found.attempt else ""
+    steps: list[str] = []
+    if logged_in:
+        quiet = found.results["host.login"].evidence.get("quiet_seconds")
+        more += " The login log says that it is logged in, so its port is another, or not open yet."
+        again = "Wait some seconds and try again: the port opens a little after the login."
+        other = (
+            f"Compare its port: Global Configuration > API > Settings > Socket port may be another "
+            f"one than {port}. Change it, Apply, then OK, or connect to that one."
+        )
+        is_fresh = quiet is not None and quiet < OPENS_AFTER
+        steps += [again, other] if is_fresh else [other, again]
+    else:
+        steps.append("Look whether its login is finished: a gateway listens only after that.")
+    shown = tuple(one for one in ("host.process", "host.login") if one in found.results)
+    return Seen(
+        "connection-refused",
+        f"{sentence} {more.strip()}".rstrip(),
+        (*found.naming("connection-refused"), *shown),
+        tuple(steps),
+    )
+
+
 def untrusted(found: Findings) -> Seen | None:
     """See a mute or closing gateway whose settings file does not list this address."""
     told = found.says("host.settings", "handshake-silent")
     mute = found.wire in {"handshake-silent", "closed-before-version"}
     if found.attempt is None or found.wire is None or not mute or told is None:
         return None
-    if found.is_no_gateway:
+    if found.is_no_gateway or found.passed_on is not None:
         return None
     summary = f"{tell(found.attempt)} {told.summary}"
     return Seen(found.wire, summary, (told.id, "api.version"), told.fix)
@@ -118,10 +206,11 @@ def forwarder(found: Findings) -> Seen | None:
     port = found.results.get("net.port")
     if found.attempt is None or found.wire != "closed-before-version" or port is None:
         return None
-    if port.status != "pass" or not any(name in port.summary for name in FORWARDERS):
+    if found.passed_on is None:
         return None
-    summary = f"{tell(found.attempt)} {port.summary} It passes connections on, to a gateway that "
-    summary += "is not there or not ready."
+    who = "It" if found.passed_on in port.summary else found.passed_on
+    summary = f"{tell(found.attempt)} {port.summary} {who[:1].upper()}{who[1:]} passes connections "
+    summary += "on, to a gateway that is not there or not ready."
     step = (
         "Look behind the forwarder: is the gateway there running and logged in, and does the "
         "forwarder point at its port?"
@@ -151,6 +240,15 @@ def another_program(found: Findings) -> Seen | None:
     there = [fill(f"Connect where a gateway listens: {{connect {one}}}") for one in found.api_ports]
     steps = (*there, FIND_THE_PORT, LOOK_BEHIND)
     return Seen(found.wire, summary, (port.id, "api.version"), steps, own_steps=True)
+
+
+def coded_close(found: Findings) -> Seen | None:
+    """See a close after a notice that may be why: its own page is where to go on."""
+    told = found.attempt.told_why if found.attempt is not None else None
+    if found.attempt is None or found.wire != "closed-after-start" or told is None:
+        return None
+    page = found.context.here.fill(f"See what the gateway said: {{explain {told.code}}}")
+    return Seen("closed-after-start", tell(found.attempt), ("api.start",), (page,))
 
 
 def on_the_wire(found: Findings) -> Seen | None:
@@ -237,10 +335,14 @@ RULES: tuple[Rule, ...] = (
     login_unfinished,
     no_room,
     wedged,
+    queue_full,
+    behind_a_forwarder,
     untrusted,
     forwarder,
+    does_not_listen,
     held_id,
     another_program,
+    coded_close,
     on_the_wire,
     half_open,
     link_lost,

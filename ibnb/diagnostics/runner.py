@@ -104,7 +104,7 @@ async def run_checks(
         results=results,
         checks=checks,
         seconds=time.perf_counter() - begun,
-        situation=with_results(context.situation, results),
+        situation=with_results(context.here, results),
     )
     for observer in observers:
         observer.on_report(report)
@@ -159,7 +159,7 @@ async def _result_of(
         if isinstance(error, TimeoutError) and limit.expired():
             reason = f"The check did not end within {seconds:g} s."
         result = Result(check.id, "crash", reason)
-    result = replace(result, fix=context.situation.choose(result.fix))
+    result = replace(result, fix=context.here.choose(result.fix))
     return replace(_redacted(result, context), seconds=time.perf_counter() - begun)
 
 

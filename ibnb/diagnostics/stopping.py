@@ -47,5 +47,5 @@ def stopped_verdict(
         f"No cause is known: when the diagnosis was stopped, {left}, and those that had found no "
         "failure."
     )
-    steps = context.situation.choose(page.steps)
+    steps = context.here.choose(page.steps)
     return Verdict(page.id, page.title, page.severity, summary, steps[:1])

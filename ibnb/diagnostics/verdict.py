@@ -46,7 +46,7 @@ def _healthy(found: Findings) -> Verdict:
     if failed is not None and failed.target.address == attempt.target.address:
         sentence += f" The last try to connect failed, so try it again. Then: {tell(failed)}"
     # What failed before does not fail now: it is no longer something not to be tried.
-    again = replace(context.situation, tried=frozenset())
+    again = replace(found.situation, tried=frozenset())
     verdict = _verdict(Seen("healthy", sentence), found, again)
     # Whoever has a connection already need not be told how to open one.
     return replace(verdict, fix=()) if context.attached or context.health.is_open else verdict

@@ -37,11 +37,11 @@ A step of `resolution` may depend on the `Situation` in which it is shown; the m
 `ibnb.knowledge.situation` has the facts and their values. With `when` it is shown only if all of
 its conditions are known to hold, and then before the others; with `unless` it is left out if one of
 them is known to hold. In its text ``{target}``, ``{address}``, ``{without_id}``, ``{client_id}``,
-``{name}`` and ``{open_at}`` are filled in; ``{target|live}`` says what stands there while that is
-not known. ``{diag}``, ``{explain 326}`` and ``{pip install NAME}`` are spelled as a notebook or a
-terminal spells them. A step that names a magic is left out in a terminal, one that names a
-terminal's command (`` `ibnb sim` ``, in backticks) is left out in a notebook, and one that names a
-command which has just failed is left out anywhere: none of that has to be written down.
+``{name}``, ``{open_at}`` and ``{trusted}`` are filled in; ``{target|live}`` says what stands there
+while that is not known. ``{diag}``, ``{explain 326}`` and ``{pip install NAME}`` are spelled as a
+notebook or a terminal spells them. A step that names a magic is left out in a terminal, one that
+names a terminal's command (`` `ibnb sim` ``, in backticks) is left out in a notebook, and one that
+names a command which has just failed is left out anywhere: none of that has to be written down.
 
 Codes that differ in what happened but not in what to do share a ``[[family]]``. It has the keys of
 an entry, but its `codes` is a table from code to the sentence that says what happened; each becomes

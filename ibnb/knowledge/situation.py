@@ -26,6 +26,23 @@ Gateway = Literal["running", "none", "simulator-only"]
 Holder = Literal["kernel", "notebook", "process", "unknown"]
 """Who has the client ID: this very kernel, another notebook, perhaps another process."""
 Accounts = Literal["paper", "live"]
+Machine = Literal["this", "another"]
+"""Where the gateway is that it is about."""
+Login = Literal[
+    "starting",
+    "logging-in",
+    "second-factor",
+    "challenge-unanswered",
+    "throttled",
+    "wrong-password",
+    "refused",
+    "session-expired",
+    "slot-taken",
+    "competing-session",
+    "not-logged-in",
+    "logged-in",
+]
+"""How far the gateway's login came; ``refused``: for a reason that is none of the others."""
 
 FACTS: Mapping[str, tuple[str, ...]] = {
     "place": get_args(Place),
@@ -36,6 +53,8 @@ FACTS: Mapping[str, tuple[str, ...]] = {
     "gateway": get_args(Gateway),
     "holder": get_args(Holder),
     "accounts": get_args(Accounts),
+    "machine": get_args(Machine),
+    "login": get_args(Login),
 }
 """The facts that a step may ask for, and the values that each may have."""
 CHECK = "check:"
@@ -49,6 +68,7 @@ WORDS: Mapping[str, str] = {
     "client_id": "N",
     "name": "ib",
     "open_at": "what the badge shows",
+    "trusted": "127.0.0.1",
 }
 """What a step may leave to be filled in, and what stands there while nothing is known."""
 VERBS: Mapping[str, tuple[str, str]] = {
@@ -140,6 +160,8 @@ class Situation:
         gateway: what runs on this machine.
         holder: who has the client ID in question.
         accounts: the kind of the accounts behind the target.
+        machine: where the gateway is.
+        login: how far its login came.
         checks: the status of each diagnostic check that was run.
         address: the target as `%ibconnect` takes it: a port, or HOST:PORT.
         target: the same with the options that belong to it.
@@ -147,6 +169,7 @@ class Situation:
         client_id: the client ID in question.
         name: what the notebook calls its connection.
         open_at: where the notebook's connection is open, for people.
+        trusted: whom the gateway has to trust: the address that it sees.
         tried: commands that have just failed, or just ran: they are no advice.
     """
 
@@ -158,6 +181,8 @@ class Situation:
     gateway: Gateway | None = None
     holder: Holder | None = None
     accounts: Accounts | None = None
+    machine: Machine | None = None
+    login: Login | None = None
     checks: Mapping[str, str] = field(default_factory=dict)
     address: str = ""
     target: str = ""
@@ -165,6 +190,7 @@ class Situation:
     client_id: str = ""
     name: str = ""
     open_at: str = ""
+    trusted: str = ""
     tried: frozenset[str] = frozenset()
 
     def choose(self, steps: Iterable[Step | str]) -> tuple[str, ...]:

@@ -29,6 +29,10 @@ _ENCRYPTED = re.compile(
     re.IGNORECASE,
 )
 
+OWN_FOLDER = "api_logs"
+"""A folder of this name holds nothing but API logs, whatever they are called."""
+_ANY = re.compile(r"[^.].*\.(?:log|txt|(?P<encrypted>ibgzenc))", re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class ApiLog:
@@ -76,7 +80,8 @@ def _in_settings(folder: Path) -> Iterator[ApiLog]:
         elif _is_folder(entry) and len(below) < MOST_FOLDERS:
             below.append(Path(entry.path))
     for one in below:
-        yield from filter(None, map(_log, _entries(one)))
+        is_own = one.name.lower() == OWN_FOLDER
+        yield from filter(None, (_log(entry, is_own=is_own) for entry in _entries(one)))
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -94,10 +99,11 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _log(entry: os.DirEntry[str]) -> ApiLog | None:
+def _log(entry: os.DirEntry[str], *, is_own: bool = False) -> ApiLog | None:
     plain = _PLAIN.fullmatch(entry.name)
     match = plain or _ENCRYPTED.fullmatch(entry.name)
-    if match is None:
+    other = _ANY.fullmatch(entry.name) if is_own and match is None else None
+    if match is None and other is None:
         return None
     try:
         found = entry.stat(follow_symlinks=False)
@@ -105,10 +111,10 @@ def _log(entry: os.DirEntry[str]) -> ApiLog | None:
         return None
     if not stat.S_ISREG(found.st_mode):
         return None
-    client_id = match["client_id"]
+    client_id = match["client_id"] if match is not None else None
     return ApiLog(
         Path(entry.path),
-        encrypted=plain is None,
+        encrypted=other["encrypted"] is not None if other is not None else plain is None,
         client_id=None if client_id is None else int(client_id),
         modified=found.st_mtime,
         bytes=found.st_size,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from .accounts import is_paper
 from .handshake import Handshake, Stage
-from .notices import Code, Notice, link_after
+from .notices import Code, Notice, link_after, tells_why
 
 if TYPE_CHECKING:
     from .target import Target
@@ -43,7 +43,8 @@ class Attempt:
     that was reached to its time since the beginning; `total` is the whole opening, in seconds.
     `received` counts the bytes that came, and `beginning` is the first of them. `more_notices`
     counts the notices that came and are not in `notices`. `missing` names what the library asked
-    for after ready and did not get.
+    for after ready and did not get. `unanswered` are the addresses at which a TCP connection was
+    neither accepted nor refused in time.
     """
 
     target: Target
@@ -67,6 +68,7 @@ class Attempt:
     total: float = 0.0
     more_notices: int = 0
     missing: tuple[str, ...] = ()
+    unanswered: tuple[str, ...] = ()
 
     @classmethod
     def seen(
@@ -81,6 +83,7 @@ class Attempt:
         seconds: dict[str, float],
         total: float,
         detail: str = "",
+        unanswered: tuple[str, ...] = (),
     ) -> Attempt:
         """Return what a handshake saw; `versions`: the lowest and highest that were offered."""
         return cls(
@@ -103,12 +106,18 @@ class Attempt:
             gateway_time_at=handshake.gateway_time_at,
             seconds=dict(seconds),
             total=total,
+            unanswered=unanswered,
         )
 
     @property
     def last_notice(self) -> Notice | None:
         """The notice that came last, or None."""
         return self.notices[-1] if self.notices else None
+
+    @property
+    def told_why(self) -> Notice | None:
+        """The last notice that may be why it ended, or None: those on data farms are none."""
+        return next((one for one in reversed(self.notices) if tells_why(one.code)), None)
 
     @property
     def link_lost_by(self) -> Notice | None:
@@ -126,6 +135,17 @@ class Attempt:
         return self.gateway_time - self.gateway_time_at
 
 
+CLOSING: Mapping[int, str] = {
+    Code.CLIENT_TOO_OLD: "client-too-old",
+    # It answered, so of all that this code may mean its limit of clients is left.
+    Code.COULD_NOT_CONNECT: "too-many-clients",
+    Code.TWS_TOO_OLD: "version-too-old",
+    Code.UNKNOWN_MESSAGE: "client-socket-505",
+    Code.UNSUPPORTED_VERSION: "version-too-old",
+    Code.BAD_LENGTH: "client-socket-507",
+    Code.BAD_MESSAGE: "client-socket-508",
+}
+"""The causes of a close after the session start by the code of the last notice before it."""
 _UNFINISHED: Mapping[Ending, str] = {
     "closed": "closed-after-start",
     "timeout": "not-ready",
@@ -162,11 +182,17 @@ def _cause_after_version(attempt: Attempt) -> str | None:
     if attempt.accounts == ():
         return "no-accounts"
     if attempt.ending in _UNFINISHED:
-        unfinished = _UNFINISHED[attempt.ending]
-        return unfinished if attempt.link_lost_by is None else "connectivity-lost"
+        return _unfinished(attempt)
     if wrong_environment(attempt.target, attempt.accounts):
         return "wrong-environment"
     return None
+
+
+def _unfinished(attempt: Attempt) -> str:
+    told = attempt.told_why if attempt.ending == "closed" else None
+    if told is not None and told.code in CLOSING:
+        return CLOSING[told.code]
+    return _UNFINISHED[attempt.ending] if attempt.link_lost_by is None else "connectivity-lost"
 
 
 def is_refusal_of(client_id: int, target: Target, attempt: Attempt) -> bool:

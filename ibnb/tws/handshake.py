@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 VERSION_FIELDS = 2
 JSON_SINCE = 166
 """From this server version on, a notice carries a field of advanced-reject JSON after its text."""
-VERSIONLESS_NOTICE_SINCE = 200
+VERSIONLESS_NOTICE_SINCE = 194
 """From this server version on, a notice has no version field, and ends in a time."""
-NOTICE_FIELDS = 5
 LONGEST_VERSION_REPLY = 1024
 """A version reply is a number and the name of a time zone: a longer one, in bytes, is none."""
 MOST_NOTICES = 500
@@ -113,15 +112,15 @@ class Handshake:
 
     def _take(self, payloads: Iterable[bytes]) -> None:
         for payload in payloads:
-            fields = wire.split_fields(payload)
             if self.server_version is None:
-                self._take_version(payload, fields)
-            elif fields:
-                self._take_message(fields)
+                self._take_version(payload)
+            elif payload:
+                self._take_message(payload, self.server_version)
             if self.is_foreign:
                 return
 
-    def _take_version(self, payload: bytes, fields: tuple[str, ...]) -> None:
+    def _take_version(self, payload: bytes) -> None:
+        fields = wire.split_fields(payload)
         number = fields[0] if fields else ""
         if (
             len(fields) != VERSION_FIELDS
@@ -133,34 +132,34 @@ class Handshake:
         self.server_version = int(fields[0])
         self.server_time = fields[1]
 
-    def _take_message(self, fields: tuple[str, ...]) -> None:
+    def _take_message(self, payload: bytes, version: int) -> None:
         try:
-            self._read_message(fields)
-        except (ValueError, IndexError):
+            self._read_message(wire.Incoming.read(payload, version), version)
+        except ValueError:
             # A message of a build we do not know. The stages already reached still stand, and what
             # it would have told stays unknown, which every judge of a handshake allows for.
             return
 
-    def _read_message(self, fields: tuple[str, ...]) -> None:
-        match int(fields[0]):
+    def _read_message(self, message: wire.Incoming, version: int) -> None:
+        match message.id:
             case IncomingId.NEXT_VALID_ID:
-                self.next_valid_id = int(fields[2])
+                self.next_valid_id = int(message.value(1, 1))
             case IncomingId.MANAGED_ACCOUNTS:
-                listed = fields[2] if len(fields) > VERSION_FIELDS else ""
-                self.accounts = tuple(name for name in listed.split(",") if name)
+                self.accounts = tuple(name for name in message.value(1, 1).split(",") if name)
                 know(self.accounts)
             case IncomingId.NOTICE:
                 if len(self.notices) < MOST_NOTICES:
-                    self.notices.append(self._notice(fields))
+                    self.notices.append(_notice(message, version))
             case IncomingId.CURRENT_TIME:
-                self.gateway_time = int(fields[2])
+                self.gateway_time = int(message.value(1, 1))
                 self.gateway_time_at = time.time()
 
-    def _notice(self, fields: tuple[str, ...]) -> Notice:
-        versioned = (self.server_version or 0) < VERSIONLESS_NOTICE_SINCE
-        req_id, code, text = fields[2:NOTICE_FIELDS] if versioned else fields[1 : NOTICE_FIELDS - 1]
-        kept = text[:LONGEST_TEXT]
-        return Notice(int(code), kept, int(req_id) if req_id else NO_REQUEST, time.time())
+
+def _notice(message: wire.Incoming, version: int) -> Notice:
+    first = 0 if version >= VERSIONLESS_NOTICE_SINCE else 1
+    req_id, text = message.value(first, 1), message.value(first + 2, 4)
+    code = int(message.value(first + 1, 3))
+    return Notice(code, text[:LONGEST_TEXT], int(req_id) if req_id else NO_REQUEST, time.time())
 
 
 def _begins_a_reply(data: bytes) -> bool:

@@ -83,8 +83,8 @@ class JtsSettings:
 def read_jts_ini(folder: Path) -> JtsSettings | None:
     """Return what the ``jts.ini`` of a settings folder says, or None where none can be read."""
     path = folder / NAME
-    part = files.head(path, LIMIT)
-    return None if part is None else parse_jts_ini(part.data, path)
+    data = files.head(path, LIMIT)
+    return None if data is None else parse_jts_ini(data, path)
 
 
 def parse_jts_ini(text: str | bytes, path: Path) -> JtsSettings:

@@ -61,7 +61,7 @@ async def probe(
         target: Where to connect. Its addresses are tried in the order in which the name resolves.
         client_id: The client ID to start the session with.
         min_version: Lowest server version that is of use to the caller.
-        max_version: Highest server version to offer; the messages of 201 and later are not read.
+        max_version: Highest server version to offer.
         timeout: Seconds for resolving the name, again for the TCP connection (shared out among
             the addresses), and again for everything that follows until ready.
         linger: Seconds to listen for first notices, and for the gateway's clock, after ready.
@@ -81,7 +81,7 @@ async def probe(
     trail = _Trail(on_stage)
     handshake = Handshake()
 
-    def attempt(ending: Ending, detail: str = "") -> Attempt:
+    def attempt(ending: Ending, detail: str = "", unanswered: tuple[str, ...] = ()) -> Attempt:
         return Attempt.seen(
             handshake,
             target=target,
@@ -92,6 +92,7 @@ async def probe(
             seconds=trail.seconds,
             total=trail.elapsed,
             detail=detail,
+            unanswered=unanswered,
         )
 
     try:
@@ -101,7 +102,7 @@ async def probe(
     except UnresolvedError as error:
         return attempt("unresolved", str(error))
     except _NoTcpError as failure:
-        return attempt(failure.ending, failure.detail)
+        return attempt(failure.ending, failure.detail, failure.unanswered)
     if on_open is not None:
         on_open(sock.getsockname()[1])
     peer = await _Peer.over(sock, handshake)
@@ -138,10 +139,11 @@ class _Trail:
 class _NoTcpError(Exception):
     """There is no TCP connection, and this is why."""
 
-    def __init__(self, ending: Ending, detail: str) -> None:
+    def __init__(self, ending: Ending, detail: str, unanswered: tuple[str, ...]) -> None:
         super().__init__(detail)
         self.ending = ending
         self.detail = detail
+        self.unanswered = unanswered
 
 
 async def _connect(addresses: Sequence[Address], timeout: float) -> socket.socket:
@@ -149,6 +151,7 @@ async def _connect(addresses: Sequence[Address], timeout: float) -> socket.socke
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout
     failures: list[tuple[Ending, str]] = []
+    unanswered: list[str] = []
     for position, address in enumerate(addresses):
         share = (deadline - loop.time()) / (len(addresses) - position)
         where = address[3][0]
@@ -157,6 +160,7 @@ async def _connect(addresses: Sequence[Address], timeout: float) -> socket.socke
         except ConnectionRefusedError:
             failures.append(("refused", f"{where} refused the connection"))
         except TimeoutError:
+            unanswered.append(str(where))
             failures.append(("unreachable", f"{where} did not answer within {share:.3g} s"))
         except OSError as error:
             # asyncio words the error itself; the system's own words are the ones people know.
@@ -164,7 +168,8 @@ async def _connect(addresses: Sequence[Address], timeout: float) -> socket.socke
             failures.append(("unreachable", f"{where} cannot be reached ({reason})"))
     endings = {ending for ending, _ in failures}
     detail = "; ".join(dict.fromkeys(detail for _, detail in failures))
-    raise _NoTcpError("refused" if "refused" in endings else "unreachable", detail)
+    ending: Ending = "refused" if "refused" in endings else "unreachable"
+    raise _NoTcpError(ending, detail, tuple(unanswered))
 
 
 async def _connect_one(address: Address, seconds: float) -> socket.socket:
@@ -196,7 +201,7 @@ async def _shake_hands(
     if handshake.server_version is None:
         return peer.ending
     trail.reach(Stage.VERSION)
-    peer.send(wire.start_api(client_id))
+    peer.send(wire.start_api(client_id, handshake.server_version))
     trail.reach(Stage.START)
     if handshake.server_version < versions[0]:
         return "answered"
@@ -214,7 +219,7 @@ async def _shake_hands(
 
 async def _listen(peer: _Peer, linger: float) -> Ending:
     """Ask a ready gateway for its clock, and take its first notices."""
-    peer.send(wire.message(wire.OutgoingId.CURRENT_TIME, 1))
+    peer.send(wire.request_time(peer.handshake.server_version or 0))
     await peer.until(lambda: False, asyncio.get_running_loop().time() + linger)
     return "ready" if peer.ending == "timeout" else peer.ending
 

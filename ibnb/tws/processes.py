@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Literal
 
+from .forwarding import Forwarder, forwarder
 from .programs import base_name, is_python, python_program
 from .sockets import SocketsUnreadableError, listeners
 
@@ -113,10 +114,12 @@ class Running:
     """The gateways that run on this machine, as far as they can be seen, oldest first.
 
     `hidden` counts Java programs that may be gateways too: their command lines may not be read.
+    `forwarders` pass on what comes to ports of this machine.
     """
 
     gateways: tuple[GatewayProcess, ...] = ()
     hidden: int = 0
+    forwarders: tuple[Forwarder, ...] = ()
 
 
 def running() -> Running:
@@ -130,14 +133,16 @@ def running() -> Running:
     """
     found: list[tuple[psutil.Process, Kind, str]] = []
     hidden = 0
+    passing: list[Forwarder | None] = []
     for process in _processes():
         known = process.info
         name, exe, cmdline = known["name"] or "", known["exe"] or "", known["cmdline"] or []
         kind = recognise(name, exe, cmdline)
         if kind is not None and known["create_time"] is not None:
             found.append((process, kind, _label(kind, exe, cmdline)))
+        passing.append(forwarder(process.pid, cmdline))
         hidden += kind is None and not cmdline and _JAVA.fullmatch(name) is not None
-    return Running(_listed(found), hidden)
+    return Running(_listed(found), hidden, tuple(filter(None, passing)))
 
 
 def _processes() -> list[psutil.Process]:

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
     from .names import Address
 
+DISCARD = 9
+"""A port that a route is asked for; which one makes no difference."""
+
 
 def address_towards(addresses: Sequence[Address]) -> str | None:
     """Return the address from which a connection to these would come, or None.
@@ -25,3 +28,9 @@ def address_towards(addresses: Sequence[Address]) -> str | None:
         except OSError:
             continue
     return None
+
+
+def address_of_route(address: str) -> str | None:
+    """Return the address from which a connection to another address would come, or None."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return address_towards([(family, 0, 0, (address, DISCARD))])

@@ -121,14 +121,16 @@ def listeners(ports: Iterable[int] | None = None) -> tuple[Listener, ...]:
     return seen.found
 
 
-def clients_of(port: int) -> tuple[SocketClient, ...]:
+def clients_of(port: int, own: Collection[int] = ()) -> tuple[SocketClient, ...]:
     """Return the local processes with an open connection to a port of this machine, oldest first.
+
+    Connections from the ports `own` of this machine are left out, as `port_use` does.
 
     Raises:
         SocketsUnreadableError: none was found but this very process, and not every process could
             be looked at.
     """
-    seen = _connections()
+    seen = _connections().without(port, own)
     clients = _clients(seen, port)
     if all(client.pid == os.getpid() for client in clients):
         seen.vouch_for_nothing()

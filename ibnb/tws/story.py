@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from .accounts import mask, mask_in
-from .attempt import Attempt, cause
+from .attempt import CLOSING, Attempt, cause
 from .handshake import Stage
-from .notices import REFUSING, Notice, tells_why
+from .notices import REFUSING, Notice
 
 SHOWN = 40
 """So many characters of what a peer of another kind sent are shown."""
@@ -24,6 +24,9 @@ def tell(attempt: Attempt) -> str:  # noqa: C901, PLR0911, PLR0912
     """Return one sentence on what the opening came to; accounts in it are masked."""
     where = str(attempt.target)
     took = span(attempt.total)
+    told = attempt.told_why
+    if attempt.ending == "closed" and told is not None and cause(attempt) == CLOSING.get(told.code):
+        return f"{where} closed the connection right after the session start{_why(attempt)}"
     match cause(attempt):
         case None:
             return (
@@ -142,16 +145,16 @@ def _bytes(attempt: Attempt) -> str:
 
 def _why(attempt: Attempt) -> str:
     """Say what the gateway had said before, where that may be why."""
-    telling = [notice for notice in attempt.notices if tells_why(notice.code)]
-    if not telling:
+    told = attempt.told_why
+    if told is None:
         return f", and no notice said why.{_heard(attempt)}"
-    return f". Before that it sent {_words(telling[-1])}"
+    return f". Before that it sent {_words(told)}"
 
 
 def _meanwhile(attempt: Attempt) -> str:
     """Say what the gateway said instead of an answer, where that may be why."""
-    telling = [notice for notice in attempt.notices if tells_why(notice.code)]
-    return f" Meanwhile it sent {_words(telling[-1])}" if telling else ""
+    told = attempt.told_why
+    return f" Meanwhile it sent {_words(told)}" if told is not None else ""
 
 
 def _refusal(attempt: Attempt) -> str:

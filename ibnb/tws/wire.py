@@ -1,18 +1,30 @@
 r"""Frames and fields of the TWS API socket, as bytes, without any socket.
 
 Every message is a frame: a 4-byte big-endian length, then fields that each end in a NUL byte.
-The client's greeting alone is preceded by ``API\0``.
+The client's greeting alone is preceded by ``API\0``. From server version 201 on, a message's id,
+its first field, is four big-endian bytes instead, and message by message the fields become
+protobuf: 200 is added to the id then.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from . import protobuf
 
 GREETING = b"API\0"
 LENGTH_BYTES = 4
 MAX_FRAME = 0xFFFFFF
 """No message of either side is longer, in bytes (16 MiB less one: the limit of IBKR's client)."""
+ID_BYTES = 4
+BINARY_IDS_SINCE = 201
+"""From this server version on, the id of a message after the greeting is no text."""
+PROTOBUF_IDS = 200
+"""A message with an id above this one is protobuf, and that of the id less this."""
+PROTOBUF_START_SINCE = 213
+"""From this server version on, the requests of a handshake are protobuf."""
 
 
 class IncomingId:
@@ -127,9 +139,61 @@ def greeting(min_version: int, max_version: int) -> bytes:
     return GREETING + frame(b"v%d..%d" % (min_version, max_version))
 
 
-def start_api(client_id: int) -> bytes:
+def start_api(client_id: int, server_version: int) -> bytes:
     """Return the session start that follows the version reply."""
-    return message(OutgoingId.START_API, 2, client_id, "")
+    if server_version >= PROTOBUF_START_SINCE:
+        return _binary(OutgoingId.START_API + PROTOBUF_IDS, protobuf.number(1, client_id))
+    return request(server_version, OutgoingId.START_API, 2, client_id, "")
+
+
+def request_time(server_version: int) -> bytes:
+    """Return the question for the gateway's clock."""
+    if server_version >= PROTOBUF_START_SINCE:
+        return _binary(OutgoingId.CURRENT_TIME + PROTOBUF_IDS)
+    return request(server_version, OutgoingId.CURRENT_TIME, 1)
+
+
+def request(server_version: int, message_id: int, *fields: object) -> bytes:
+    """Return a message of fields, with its id as this server version reads it."""
+    if server_version < BINARY_IDS_SINCE:
+        return message(message_id, *fields)
+    return _binary(message_id, message(*fields)[LENGTH_BYTES:])
+
+
+def _binary(message_id: int, body: bytes = b"") -> bytes:
+    return frame(message_id.to_bytes(ID_BYTES, "big") + body)
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A message of a gateway: its id, and its fields in a row or, if it was protobuf, by number."""
+
+    id: int
+    fields: tuple[str, ...] = ()
+    numbered: Mapping[int, str] | None = None
+
+    @classmethod
+    def read(cls, payload: bytes, server_version: int) -> Incoming:
+        """Return the message of a payload.
+
+        Raises:
+            ValueError: the payload is no message of this server version.
+        """
+        if server_version < BINARY_IDS_SINCE:
+            first, *fields = split_fields(payload) or ("",)
+            return cls(int(first), tuple(fields))
+        if len(payload) < ID_BYTES:
+            raise ValueError("there is no id")
+        number, body = int.from_bytes(payload[:ID_BYTES], "big"), payload[ID_BYTES:]
+        if number > PROTOBUF_IDS:
+            return cls(number - PROTOBUF_IDS, numbered=protobuf.read(body))
+        return cls(number, split_fields(body))
+
+    def value(self, position: int, number: int) -> str:
+        """Return the field at a position, or of a number in protobuf; empty if it is not there."""
+        if self.numbered is not None:
+            return self.numbered.get(number, "")
+        return self.fields[position] if position < len(self.fields) else ""
 
 
 @dataclass

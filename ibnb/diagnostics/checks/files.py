@@ -7,13 +7,16 @@ import math
 import time
 
 from ibnb.diagnostics.context import Context
+from ibnb.diagnostics.heard import said
 from ibnb.diagnostics.machine import Machine, Place, places
 from ibnb.diagnostics.model import Check, Result
 from ibnb.tws.api_logs import api_logs
+from ibnb.tws.forwarding import Forwarder
 from ibnb.tws.jts_ini import JtsSettings, read_jts_ini
 from ibnb.tws.launcher_log import LoginPhase, login_phase
 from ibnb.tws.names import UnresolvedError
-from ibnb.tws.route import address_towards
+from ibnb.tws.route import address_of_route, address_towards
+from ibnb.tws.sockets import SocketsUnreadableError, listening
 from ibnb.tws.story import span
 
 SHOWN_LOGS = 5
@@ -24,7 +27,10 @@ TOLD = {
     "second-factor": "it waits for the second factor: somebody has to confirm the login",
     "challenge-unanswered": "the second factor was not confirmed in time; it has to be asked again",
     "throttled": "it refuses to try again after too many failed logins",
-    "refused": "user name or password were refused",
+    "wrong-password": "user name or password were refused",
+    "refused": "the login was refused",
+    "session-expired": "IBKR no longer accepts the saved session; user name and password are fine",
+    "slot-taken": "another session of the same user has the login, or one that was cut off",
     "competing-session": "another session of the same user is logged in; it asks which one stays",
     "not-logged-in": "nobody is logged in",
 }
@@ -34,9 +40,28 @@ DO = {
     "second-factor": "Confirm the login on the phone or the device that IBKR asks, then try again.",
     "challenge-unanswered": "Press Log In again on the gateway's screen, and confirm it in time.",
     "throttled": "Wait until the time is over; each further try makes it longer. Then log in once.",
-    "refused": "Log in by hand on the gateway's screen, with the right user name and password.",
+    "wrong-password": (
+        "Log in by hand on the gateway's screen, with the right user name and password."
+    ),
+    "refused": "See to what the reason names, then log in by hand on the gateway's screen.",
+    "session-expired": "Type user name and password on the gateway's screen, and log in.",
+    "slot-taken": (
+        "Log out wherever else this user is logged in; if it is nowhere, wait some minutes. Then "
+        "log in once."
+    ),
     "competing-session": "Answer the gateway's question on its screen, or end the other session.",
+    "not-logged-in": "Log in on the gateway's screen, or start again what logs it in.",
 }
+ENTRIES = {
+    "wrong-password": "login-rejected",
+    "refused": "login-rejected",
+    "session-expired": "login-session-expired",
+    "slot-taken": "login-slot-taken",
+    "competing-session": "login-slot-taken",
+}
+"""The pages of the phases that do not pass by themselves."""
+TELLING = frozenset({"wrong-password", "refused", "session-expired", "slot-taken"})
+"""Phases that last, so that the time of their beginning tells something."""
 WAIT = "Wait until the gateway has logged in; look at its screen if that takes minutes."
 OTHER_MACHINE = "is another machine: its files cannot be read from here."
 
@@ -65,14 +90,18 @@ async def login(context: Context) -> Result:
 def _current(found: list[tuple[Place, LoginPhase]]) -> list[LoginPhase]:
     """Return what the logs of processes that run now tell; only those that tell something, if any.
 
-    A log is of an earlier process where its last line is older than all that it may be of.
+    A log is of an earlier process where its last line is older than all that it may be of, or what
+    it tells last.
     """
     now = time.time()
     phases = []
     for place, phase in found:
         started = min((one.started for one in place.processes), default=None)
-        if started is None or not phase.is_older_than(started, now):
-            phases.append(phase)
+        if started is not None and (
+            phase.is_older_than(started, now) or phase.began_before(started, now)
+        ):
+            continue
+        phases.append(phase)
     return [phase for phase in phases if phase.phase != "unknown"] or phases
 
 
@@ -84,7 +113,7 @@ def _uncounted(
         return "No login log (launcher.log) was found here."
     if not current:
         return (
-            "The login log is not counted: its last line is older than the gateway process that "
+            "The login log is not counted: what it tells is older than the gateway process that "
             "runs now."
         )
     if len({_outcome(phase) for phase in current}) > 1:
@@ -107,17 +136,36 @@ def _told(phase: LoginPhase) -> Result:
             "warn",
             "The login log fell silent before the login was done: that process is gone, or hangs.",
             evidence,
-            fix=("Start the gateway again, and confirm its login.",),
+            fix=("Start the gateway again, and log in.",),
         )
+    login = _login_of(phase)
     left = f" ({span(phase.wait_seconds)} left)" if phase.wait_seconds else ""
+    since = f", since {phase.since:%d %b %H:%M}" if phase.since and login in TELLING else ""
     return Result(
         "host.login",
         "warn",
-        f"The login log says of the gateway: {TOLD[phase.phase]}{left}.",
+        f"The login log says of the gateway{since}: {TOLD[login]}{left}.{_because(phase)}",
         evidence,
-        entry="login-rejected" if phase.phase == "refused" else "login-pending",
-        fix=(DO.get(phase.phase, WAIT),),
+        entry=ENTRIES.get(login, "login-pending"),
+        fix=(DO.get(login, WAIT),),
     )
+
+
+def _login_of(phase: LoginPhase) -> str:
+    """Return how far a login came, as advice depends on it."""
+    if phase.phase == "refused" or phase.is_password:
+        kind = "wrong-password" if phase.is_password else "refused"
+        return "session-expired" if phase.is_saved_session else kind
+    return phase.phase
+
+
+def _because(phase: LoginPhase) -> str:
+    """Quote what the gateway was told; it is foreign text."""
+    if phase.reason:
+        return f" The reason that it was given: “{said(phase.reason).rstrip('.')}”."
+    if phase.phase == "slot-taken":
+        return f" {phase.timeouts} attempts in a row ended in a time-out."
+    return ""
 
 
 def _logins(machine: Machine, port: int) -> list[tuple[Place, LoginPhase]]:
@@ -133,24 +181,31 @@ def _logins(machine: Machine, port: int) -> list[tuple[Place, LoginPhase]]:
 
 
 def _outcome(phase: LoginPhase) -> str:
-    return (
-        phase.phase if phase.phase in {"logged-in", "unknown", "refused", "silent"} else "pending"
-    )
+    if phase.phase in {"logged-in", "unknown", "silent"}:
+        return phase.phase
+    return ENTRIES.get(_login_of(phase), "pending")
 
 
 def _evidence(phase: LoginPhase) -> dict[str, object]:
     return {
-        "phase": phase.before_silence or phase.phase,
+        "phase": phase.before_silence or _login_of(phase),
         "silent": phase.phase == "silent",
         "since": phase.since.isoformat(" ", "seconds") if phase.since else None,
         "last_line": phase.last_line.isoformat(" ", "seconds") if phase.last_line else None,
         "attempts": phase.attempts,
         "wait_seconds": phase.wait_seconds,
+        "quiet_seconds": None if phase.quiet_seconds is None else round(phase.quiet_seconds, 1),
+        "reason": said(phase.reason) or None,
     }
 
 
 async def settings(context: Context) -> Result:
     """Look whether the gateway trusts the address that it would see."""
+    passed_on = await _passed_on(context)
+    return await _trusts(context) if passed_on is None else passed_on
+
+
+async def _trusts(context: Context) -> Result:
     seen = await _address_seen(context)
     if not context.target.is_local and seen != context.target.host:
         it_sees = f" It would have to trust {seen}, the address that it sees of this one."
@@ -202,6 +257,45 @@ async def settings(context: Context) -> Result:
         entry="handshake-silent",
         fix=(trust(seen),),
     )
+
+
+async def _passed_on(context: Context) -> Result | None:
+    """Return what is known of whom the gateway sees if a program passes the port on, else None.
+
+    Then it is not this machine's settings files that count.
+    """
+    if not context.target.is_local:
+        return None
+    found = await asyncio.to_thread(_forwarder, await context.machine.get(), context.target.port)
+    if found is None:
+        return None
+    seen = address_of_route(found.towards) if found.towards else None
+    which = f"{found.name} (process {found.pid})"
+    sees = f"sees {seen}" if seen else "sees an address that is not known here"
+    return Result(
+        "host.settings",
+        "skip",
+        f"{which} passes port {context.target.port} on: the gateway behind it {sees}, and whom it "
+        "trusts is not in the files of this machine.",
+        {"address": seen, "forwarder": which},
+    )
+
+
+def _forwarder(machine: Machine, port: int) -> Forwarder | None:
+    """Return the program that has a port and passes it on.
+
+    One of a container has the same number in a network of its own, so the owner of the socket
+    counts; that of Docker's program is hidden from most users.
+    """
+    may_be = [one for one in machine.forwarders if one.port == port]
+    if not may_be:
+        return None
+    try:
+        owners = {one.pid for one in listening({port}).found}
+    except SocketsUnreadableError:
+        owners = set()
+    hidden = owners <= {None}
+    return next((one for one in may_be if one.pid in owners or (hidden and one.is_hidden)), None)
 
 
 async def _address_seen(context: Context) -> str | None:
@@ -256,7 +350,9 @@ async def logs(context: Context) -> Result:
     return Result(
         "host.logs",
         "pass",
-        f"{len(found)} API logs were found; the newest is {found[0].name}, {kind}.",
+        f"{len(found)} API logs were found; the newest is {found[0].name}, {kind}."
+        if len(found) > 1
+        else f"One API log was found: {found[0].name}, {kind}.",
         evidence,
         fix=(export,) if encrypted else (),
     )

@@ -37,6 +37,7 @@ MOST_NAMED = 3
 """So many processes are named as those to end."""
 PILE = 5
 """From so many sockets in CLOSE_WAIT on, a gateway has stopped to look after its connections."""
+START_PAPER = "Start a TWS or Gateway and log it in to paper trading."
 _LOOPBACKS = {4: plain_address("127.0.0.1"), 6: plain_address("::1")}
 
 
@@ -71,7 +72,7 @@ async def port(context: Context) -> Result:
             "pass",
             f"Port {target.port} is reached, though it is not listed here: a container or a "
             "virtual machine may have it.",
-            evidence,
+            {**evidence, "unlisted": True},
         )
     return _nothing(context, seen, machine, evidence)
 
@@ -96,8 +97,13 @@ def _nothing(
         # A simulated gateway is no place to go instead: somebody else's tests may run on it.
         simulated = {port for one in machine.processes for port in one.ports} - machine.real_ports
         there = [other for other in others if other not in simulated]
+        there.sort(key=_is_live)
         fix = tuple(_connect_there(context, str(other), other) for other in there)
-        fix = fix or _make_it_listen(machine, number)
+        # The one that was asked for comes before those that are not.
+        waiting = any(not one.ports for one in machine.real)
+        fix = (*_make_it_listen(machine, number), *fix) if waiting or not fix else fix
+        if not waiting and context.target.expects == "paper" and all(map(_is_live, there)):
+            fix = (START_PAPER, *fix) if there else fix
     else:
         summary = f"Nothing listens on port {number}, nor on another port of a gateway."
         fix = _make_it_listen(machine, number)
@@ -146,7 +152,12 @@ def _at(listener: Listener) -> str:
 
 
 def _row(listener: Listener) -> dict[str, object]:
-    return {"port": listener.port, "address": listener.address, "pid": listener.pid}
+    return {
+        "port": listener.port,
+        "address": listener.address,
+        "pid": listener.pid,
+        "name": listener.name,
+    }
 
 
 def _who(listener: Listener) -> str:
@@ -165,20 +176,22 @@ def _tell_other(number: int, found: tuple[Listener, ...], machine: Machine) -> s
 
 
 def _connect_there(context: Context, where: str, number: int) -> str:
-    live = number in WELL_KNOWN and WELL_KNOWN[number][0] == "live"
-    warning = " (a live account's port: only if live is what you want)" if live else ""
+    warning = " (a live account's port: only if live is what you want)" if _is_live(number) else ""
     return context.situation.fill(f"Connect where it listens: {{connect {where}}}") + warning
+
+
+def _is_live(number: int) -> bool:
+    return number in WELL_KNOWN and WELL_KNOWN[number][0] == "live"
 
 
 def _make_it_listen(machine: Machine, number: int) -> tuple[str, ...]:
     """Return what is to be done in a gateway that runs and does not listen."""
     if not machine.real:
         return ()
-    running = tell_process(machine.real[0])
+    running = tell_process(min(machine.real, key=lambda one: bool(one.ports)))
     step = (
-        f"{running} runs: finish its login. Then look at Global Configuration > API > Settings: "
-        f"Socket port {number}; in TWS also Enable ActiveX and Socket Clients. Apply, then OK; no "
-        "restart is needed."
+        f"{running} runs. Look at Global Configuration > API > Settings: Socket port {number}; in "
+        "TWS also Enable ActiveX and Socket Clients. Apply, then OK; no restart is needed."
     )
     return (step,)
 

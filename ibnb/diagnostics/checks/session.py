@@ -254,12 +254,13 @@ async def client_id(context: Context) -> Result:
 def _holders(context: Context) -> Holders:
     """Return who has the ID; not the one which is open here with it, as it should be."""
     target, client_id, registry = context.target, context.client_id, context.registry
+    own = context.own_ports
     if registry is None:
-        return find_holders(target, client_id, context.leases, own_sockets=len(context.own_ports))
+        return find_holders(target, client_id, context.leases, own_ports=own)
     address = address_of(target.host, target.port, client_id)
     keeper = None if context.own_id == client_id else registry.keeper(address)
-    sockets = registry.sockets_at(*address[:2]) + len(context.own_ports)
-    return find_holders(target, client_id, context.leases, keeper, sockets)
+    sockets = registry.sockets_at(*address[:2])
+    return find_holders(target, client_id, context.leases, keeper, sockets, own_ports=own)
 
 
 async def _is_refused(context: Context) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -61,18 +62,21 @@ def find_holders(
     store: LeaseStore | None,
     keeper: Keeper | None = None,
     own_sockets: int = 0,
+    *,
+    own_ports: Collection[int] = (),
 ) -> Holders:
     """Return who has this client ID at a gateway.
 
     `keeper` is who has it in this kernel, as far as is known, and `own_sockets` is how many of this
-    kernel's sockets to that port are known for what they are: another one may have the ID.
+    kernel's sockets to that port are known for what they are: another one may have the ID. Those
+    from the ports `own_ports` are the caller's own, and do not count while they are there.
 
     Looks at processes, which takes some 100 ms: not for the loop's own thread.
     """
     leases = store.find(target.host, target.port, client_id) if store is not None else ()
     alive = [lease for lease in leases if lease.is_alive and not lease.is_ours]
     try:
-        clients = clients_of(target.port) if target.is_local else ()
+        clients = clients_of(target.port, own_ports) if target.is_local else ()
     except SocketsUnreadableError:
         clients = None
     connected = {client.pid for client in clients or ()}

@@ -36,7 +36,7 @@ PASSING = frozenset(
     {
         *("connection-refused", "host-unreachable", "handshake-silent", "closed-before-version"),
         *("closed-after-start", "not-ready", "connectivity-lost", "no-accounts"),
-        "client-id-in-use",
+        *("client-id-in-use", "client-socket-507"),
     }
 )
 """Causes that a restart or a login ends by itself; any other wants a person."""

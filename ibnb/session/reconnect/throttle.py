@@ -96,9 +96,9 @@ class _Elsewhere:
 
     def _recent(self) -> dict[str, float]:
         """Return the probes of the last moments; a broken file, or a clock set back, has none."""
-        part = head(self._path, MOST_BYTES)
+        data = head(self._path, MOST_BYTES)
         try:
-            told = json.loads(part.data) if part is not None else {}
+            told = json.loads(data) if data is not None else {}
             items = told.items() if isinstance(told, dict) else ()
             now = time.time()
             return {key: float(at) for key, at in items if 0 <= now - float(at) < PAUSE_SECONDS}

@@ -60,6 +60,12 @@ BY_FACTS = {
     "326": (servers.refusing(326, TEXT_326), "client-id-in-use"),
     "326 without close": (servers.refusing(326, TEXT_326, close=False), "client-id-in-use"),
     "10141": (servers.refusing(10141, "nicht akzeptiert"), "paper-disclaimer"),
+    "357": (servers.refusing(357, "veraltet"), "client-too-old"),
+    "357 without close": (servers.refusing(357, "veraltet", close=False), "not-ready"),
+    "502": (servers.refusing(502, "keine Verbindung"), "too-many-clients"),
+    "506": (servers.refusing(506, "nicht unterst\u00fctzt"), "version-too-old"),
+    "507": (servers.refusing(507, "falsche L\u00e4nge"), "client-socket-507"),
+    "399": (servers.refusing(399, "Auftrag"), "closed-after-start"),
     "close after start": (servers.closing_after_start, "closed-after-start"),
     "reset after start": (servers.resetting_after_start, "closed-after-start"),
     "close after ready": (

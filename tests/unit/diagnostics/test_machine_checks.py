@@ -21,14 +21,17 @@ from ibnb.diagnostics.checks import files, host, net
 from ibnb.diagnostics.machine import Machine, look_at_machine
 from ibnb.diagnostics.once import Once
 from ibnb.tws import sockets
+from ibnb.tws.forwarding import Forwarder
 from ibnb.tws.handshake import Stage
 from ibnb.tws.processes import GatewayProcess, Running
-from ibnb.tws.sockets import UNSEEN, PortUse, SocketClient
+from ibnb.tws.route import address_of_route
+from ibnb.tws.sockets import UNSEEN, Listener, Listening, PortUse, SocketClient
 from ibnb.tws.target import Target
 
 GATEWAY = GatewayProcess(4242, "Gateway", "java", 0.0, (4001,), "IB Gateway 1030")
 SILENT_GATEWAY = GatewayProcess(4243, "Gateway", "java", 0.0, (), "IB Gateway 1030")
 ANY = "0.0.0.0"  # noqa: S104 - an address that is asked for, and bound to by nobody
+WELL_KNOWN_LIVE = 4001
 ELSEWHERE = Target("192.0.2.7", 4002)
 SECRETS = ("10.11.12.13", "00:1A:2B:3C:4D:5E", "deadbeefcafe0123456789", "someuser")
 
@@ -62,7 +65,13 @@ RESTART = "-------------- IB GATEWAY RESTART --------------"
 TRY = "LauncherLoginThread.runLoginWithUI()[host=10.11.12.13, user=someuser, loginAttempt=1]"
 CHALLENGE = "Received CHALLENGE deadbeefcafe0123456789 00:1A:2B:3C:4D:5E"
 THROTTLED = "Too many failed login attempts. Please wait 4 minutes & 55 seconds"
+OVER = "Too many failed login attempts. Please wait 0 seconds"
 WRONG = "Authorization failed: Invalid username or password"
+AUTO = "Running in auto-restart mode: restoring session token and session ID [x]..."
+NO_ENTRY = "Authorization failed: User someuser@example.com is not let in. MessageType: null."
+NOT_DONE = "### onAuthenticationCompleted tokenProtocol=0; authenticated=false"
+EXPIRED = "Authorization failed: The security tokens have expired. MessageType: null. FailReason: 5"
+TIME_OUT = "Authentication timeout"
 DONE = "Switching to a new encrypted log"
 
 
@@ -73,7 +82,25 @@ DONE = "Switching to a new encrypted log"
         ([RESTART, TRY], "warn", "login-pending", "logging in"),
         ([RESTART, TRY, CHALLENGE], "warn", "login-pending", "second factor"),
         ([RESTART, TRY, THROTTLED], "warn", "login-pending", "failed logins (29"),
-        ([RESTART, TRY, WRONG], "warn", "login-rejected", "refused"),
+        ([RESTART, TRY, WRONG], "warn", "login-rejected", "user name or password were refused"),
+        (
+            [RESTART, TRY, NO_ENTRY, NOT_DONE],
+            "warn",
+            "login-rejected",
+            "“User <email> is not let in”",
+        ),
+        ([RESTART, AUTO, TRY, WRONG], "warn", "login-session-expired", "saved session"),
+        ([RESTART, AUTO, TRY, EXPIRED], "warn", "login-session-expired", "tokens have expired”"),
+        ([RESTART, *[TRY, TIME_OUT] * 7], "warn", "login-slot-taken", "7 attempts in a row"),
+        ([RESTART, *[TRY, TIME_OUT] * 2], "warn", "login-pending", "logging in"),
+        (
+            [RESTART, TRY, WRONG, OVER],
+            "warn",
+            "login-rejected",
+            "user name or password were refused",
+        ),
+        ([RESTART, TRY, "Competition detected"], "warn", "login-slot-taken", "another session"),
+        ([RESTART, TRY, NO_ENTRY], "warn", "login-pending", "“User <email> is not let in”"),
         ([RESTART, TRY, CHALLENGE, DONE], "pass", None, "logged in"),
         (["no line that anybody knows"], "skip", None, "no line that says how far"),
     ],
@@ -85,6 +112,29 @@ def test_the_login_of_a_gateway_that_runs(tmp_path, messages, status, entry, sai
     assert said in result.summary
     assert bool(result.fix) == (status == "warn")
     assert not any(secret in str(result) for secret in SECRETS)
+
+
+def test_a_refusal_of_days_ago_has_its_date(tmp_path):
+    """Whoever reads of it sees since when nobody has tried again."""
+    idle = ["instance of control is not created yet"] * 600
+    folder = log(tmp_path, RESTART, TRY, WRONG, *idle)
+    result = run(files.login, machine=machine(folder, SILENT_GATEWAY))
+    assert result.entry == "login-rejected"
+    begun = datetime.now() - timedelta(seconds=600)  # noqa: DTZ005 - a log tells local time
+    assert f"since {begun:%d %b}" in result.summary
+
+
+def test_a_refusal_from_before_the_process_is_not_counted(tmp_path):
+    """The log goes on, and what it told last is of a process that has gone since."""
+    idle = ["instance of control is not created yet"] * 9000
+    folder = log(tmp_path, RESTART, TRY, WRONG, *idle)
+    result = run(
+        files.login, machine=machine(folder, replace(SILENT_GATEWAY, started=time.time() - 60))
+    )
+    assert (result.status, result.entry) == ("skip", None)
+    assert "older than the gateway process" in result.summary
+    earlier = replace(SILENT_GATEWAY, started=time.time() - 9100)
+    assert run(files.login, machine=machine(folder, earlier)).entry == "login-rejected"
 
 
 def test_a_log_from_before_the_process_is_not_counted(tmp_path):
@@ -215,6 +265,26 @@ def test_another_machine_cannot_be_looked_into(check):
 
 
 @pytest.mark.parametrize(
+    ("pid", "towards", "address"),
+    [(0, "192.0.2.9", True), (0, "127.0.0.1", True), (0, None, False), (1, "192.0.2.9", None)],
+)
+def test_the_address_behind_a_forwarder(tmp_path, pid, towards, address):
+    """It is that of the route from it; a program that does not have the socket is none."""
+    (tmp_path / "jts.ini").write_text("[IBGateway]\nTrustedIPs=127.0.0.1\n")
+    with socket.create_server((servers.LOOPBACK, 0)) as listener:
+        number = listener.getsockname()[1]
+        passing = Forwarder(os.getpid() + pid, "socat", number, towards)
+        seen = Machine((), (tmp_path,), "", (passing,))
+        target = Target(servers.LOOPBACK, number)
+        result = run(files.settings, target=target, machine=Once(lambda: seen))
+    assert result.status == ("pass" if address is None else "skip")
+    assert ("forwarder" in result.evidence) == (address is not None)
+    if address is not None:
+        expected = address_of_route(towards) if towards else None
+        assert result.evidence["address"] == expected
+
+
+@pytest.mark.parametrize(
     ("trusted", "status"), [("127.0.0.1", "pass"), ("10.11.12.13", "warn"), (None, "skip")]
 )
 def test_the_address_that_the_gateway_sees_should_be_trusted(tmp_path, trusted, status):
@@ -269,6 +339,25 @@ def test_a_gateway_that_does_not_listen_is_told_to(refused_port):
     assert (result.status, result.entry) == ("fail", "connection-refused")
     assert "process 4243" in result.fix[0]
     assert f"Socket port {refused_port}" in result.fix[0]
+
+
+def test_the_gateway_that_does_not_listen_comes_before_one_that_does():
+    """Paper was asked for, and its process runs: to go to the live one is the last thing to do."""
+    number = WELL_KNOWN_LIVE
+    live = replace(GATEWAY, ports=(number,))
+    seen = Listening((Listener(number, servers.LOOPBACK, live.pid, "java"),))
+    target = Target(servers.LOOPBACK, 4002, "paper")
+    made, _ = context(target=target)
+    for processes, first in (
+        ((live, SILENT_GATEWAY), "process 4243"),
+        ((live,), "log it in to paper trading"),
+    ):
+        result = net._nothing(made, seen, Machine(processes), {})
+        assert first in result.fix[0]
+        assert f"%ibconnect {number} (a live account's port" in result.fix[-1]
+    elsewhere = Target(servers.LOOPBACK, 4002, None)
+    result = net._nothing(context(target=elsewhere)[0], seen, Machine((live,)), {})
+    assert f"%ibconnect {number}" in result.fix[0]
 
 
 def refused(target):
@@ -503,6 +592,40 @@ def test_a_refused_port_beside_a_login(tmp_path, refused_port, messages, verdict
         gateway.communicate("\n")
     assert f'"id": "{verdict}"' in shown.partition('"checks"')[0]
     assert not any(secret in shown for secret in SECRETS)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="how long a queue is differs by system")
+@pytest.mark.parametrize("is_gateway", [True, False])
+def test_a_full_accept_queue(tmp_path, is_gateway):
+    """A gateway that accepts nothing more is wedged, on the loopback too; another program hangs."""
+    name = "ibgateway.GWClient" if is_gateway else "other"
+    (tmp_path / name).write_text(
+        "import socket\nserver = socket.create_server(('127.0.0.1', 0), backlog=0)\n"
+        "print(server.getsockname()[1], flush=True)\ninput()\n"
+    )
+    program = subprocess.Popen(
+        ["java" if is_gateway else "python", name],
+        executable=sys.executable,
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    waiting = []
+    try:
+        port = int(program.stdout.readline())
+        for _ in range(4):
+            waiting.append(socket.socket())
+            waiting[-1].setblocking(False)
+            waiting[-1].connect_ex((servers.LOOPBACK, port))
+        shown = diag(tmp_path, port, "--json")
+    finally:
+        for one in waiting:
+            one.close()
+        program.communicate("\n")
+    expected = "wedged" if is_gateway else "host-unreachable"
+    assert f'"id": "{expected}"' in shown.partition('"checks"')[0]
+    assert "VPN" not in shown
 
 
 def test_a_silent_gateway_with_a_pile_of_sockets_is_wedged(tmp_path):

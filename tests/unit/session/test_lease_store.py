@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import platform
+import socket
 import sqlite3
 import stat
 import subprocess
@@ -141,6 +142,21 @@ def test_a_kernel_under_another_host_name_may_have_died(store):
     assert "if that is still there" in sentence
     store.take(replace(lease, user="somebody else"))
     assert not notebook_leases.crashed_with(address)
+
+
+@pytest.mark.parametrize(
+    ("sockets", "own", "kind"),
+    [(0, "another", "kernel"), (1, "another", "unknown"), (0, "this", "unknown")],
+)
+def test_a_socket_of_this_kernel_may_have_the_id(sockets, own, kind):
+    """One that nobody knows is named, also if a look of ours was there, and is over."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        target = Target("127.0.0.1", listener.getsockname()[1])
+        with socket.create_connection(target.address) as raw:
+            ours = raw.getsockname()[1]
+            own_ports = {ours} if own == "this" else {ours % 60000 + 1025}
+            found = find_holders(target, 7, None, None, sockets, own_ports=own_ports)
+    assert found.kind == kind
 
 
 @pytest.mark.parametrize("client_id", [2**31, 2**63, 2**70])

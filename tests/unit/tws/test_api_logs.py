@@ -39,6 +39,24 @@ def test_logs_are_told_by_their_names(tmp_path, name, encrypted, client_id):
 
 
 @pytest.mark.parametrize(
+    ("name", "encrypted", "client_id"),
+    [
+        ("exported.log", False, None),
+        ("api-7-20260829.txt", False, None),
+        ("today.ibgzenc", True, None),
+        ("api.7.Mon.log", False, 7),
+    ],
+)
+def test_a_folder_of_api_logs_has_them_under_any_name(tmp_path, name, encrypted, client_id):
+    """In `api_logs` every log counts; beside it, a name has to say that it is one."""
+    path = write(tmp_path / "api_logs" / name)
+    write(tmp_path / "other" / "exported.log")
+    write(tmp_path / "api_logs" / "notes.md")
+    (log,) = api_logs([tmp_path])
+    assert (log.path, log.encrypted, log.client_id) == (path, encrypted, client_id)
+
+
+@pytest.mark.parametrize(
     "name",
     [
         "api.log",

@@ -48,7 +48,7 @@ BAD_LENGTH = (Notice(507, "Bad message length"),)
         (replace(READY, ending="closed"), "closed-after-start"),
         (replace(STARTED, ending="closed", notices=LINK_LOST), "connectivity-lost"),
         (replace(STARTED, ending="closed", notices=LINK_LOST + BACK), "closed-after-start"),
-        (replace(STARTED, ending="closed", notices=BAD_LENGTH), "closed-after-start"),
+        (replace(STARTED, ending="closed", notices=BAD_LENGTH), "client-socket-507"),
         (replace(STARTED, ending="timeout", notices=LINK_LOST), "connectivity-lost"),
         (replace(STARTED, ending="timeout", notices=SERVER_LOST), "connectivity-lost"),
         (replace(STARTED, ending="timeout", notices=SERVER_LOST + FARM), "not-ready"),

@@ -1,6 +1,8 @@
+import struct
 import time
 
 import pytest
+from framing import binary, numbered
 from servers import ACCOUNTS, NEXT_VALID_ID, encode, notice
 
 from ibnb.tws.handshake import Handshake, Stage
@@ -81,15 +83,59 @@ def test_zone_text_may_hold_any_bytes(zone, text):
         (157, encode(4, 2, -1, 326, "in use")),
         (176, encode(4, 2, -1, 326, "in use", "")),
         (176, encode(4, 2, -1, 326, "in use", '{"reject":1}')),
+        (193, encode(4, 2, -1, 326, "in use", "")),
+        (194, encode(4, -1, 326, "in use", "", 1788000000000)),
         (200, encode(4, -1, 326, "in use", "", 1788000000000)),
+        (201, binary(4, -1, 326, "in use", "", 1788000000000)),
+        (213, numbered(4, {1: -1, 2: 1788000000000, 3: 326, 4: "in use", 5: "{}"})),
+        (226, numbered(4, {4: "in use", 3: 326})),
     ],
 )
 def test_notice_of_every_shape(version, frame):
-    """A notice gained a field with 166, and lost its version with 200; its content is the same."""
+    """A notice gained a field with 166, lost its version with 194, and became protobuf later."""
     before = time.time()
     (found,) = fed(encode(version, "CET"), frame).notices
     assert (found.code, found.text, found.req_id) == (326, "in use", -1)
     assert before <= found.time <= time.time()
+
+
+@pytest.mark.parametrize("size", [1, None])
+@pytest.mark.parametrize("write", [binary, lambda number, _version, *rest: numbered(number, *rest)])
+def test_a_session_starts_at_any_version(write, size):
+    """Ids in four bytes, and fields in a row or in protobuf, make the same session."""
+    in_a_row = write is binary
+    account, order, clock = ("DU1,DU2", 42, 1788000000) if in_a_row else (
+        {1: "DU1,DU2"}, {1: 42}, {1: 1788000000},
+    )  # fmt: skip
+    frames = write(15, 1, account), write(9, 1, order), write(49, 1, clock)
+    handshake = fed(encode(215, "CET"), *frames, size=size)
+    assert (handshake.next_valid_id, handshake.accounts) == (42, ("DU1", "DU2"))
+    assert handshake.gateway_time == 1788000000
+    assert handshake.ready
+
+
+def test_text_ids_mean_nothing_where_ids_are_binary():
+    """At 201 the bytes of a text are no message, and at 200 four bytes are none."""
+    for version, frames in ((201, (NEXT_VALID_ID, ACCOUNTS)), (200, (binary(9, 1, 42),))):
+        handshake = fed(encode(version, "CET"), *frames)
+        assert (handshake.next_valid_id, handshake.accounts) == (None, None)
+        assert not handshake.is_foreign
+
+
+@pytest.mark.parametrize("body", [b"\x08", b"\x0a\x7fDU1", b"\x0f\x01", b"\xff" * 20, b"\x09\x01"])
+def test_protobuf_that_is_none_leaves_the_rest_alone(body):
+    """A message that ends inside a value, or holds one of no kind, is passed over."""
+    bad = struct.pack(">II", len(body) + 4, 215) + body
+    handshake = fed(encode(215, "CET"), bad, numbered(9, {1: 42}), numbered(15, {1: "DU1"}))
+    assert handshake.ready
+
+
+def test_protobuf_fields_that_are_not_known_are_passed_over():
+    """Numbers of a fixed width, and fields of later builds, change nothing."""
+    extra = b"\x4d\1\2\3\4" + b"\x51\1\2\3\4\5\6\7\x08" + b"\x98\x06\x05"
+    body = extra + b"\x08\x2a" + extra
+    handshake = fed(encode(215, "CET"), struct.pack(">II", len(body) + 4, 209) + body)
+    assert handshake.next_valid_id == 42
 
 
 def test_notice_without_reqid_belongs_to_no_request():

@@ -28,6 +28,16 @@ DONE = "### onAuthenticationCompleted tokenProtocol=5; authenticated=true"
 NOT_DONE = "### onAuthenticationCompleted tokenProtocol=5; authenticated=false"
 ENCRYPTED = "Switching to a new encrypted log..."
 IDLE = "instance of control is not created yet"
+MEMORY = "Memory:total=786,432KB free=741,216KB HeapUsage: Max=786,432KB used=43,983KB"
+CPU = "CPU:cur=0.03% avg=0.03% 30 min avg=0.03% 10 min avg=0.03% 5 min avg=0.03%"
+GSTAT = "Received response [errorCode=204,contentLen=-1]."
+REFUSED = "Authorization failed: This user may not log in here. MessageType: null. FailReason: 9"
+EXPIRED = (
+    "Authorization failed: The security tokens of your login credentials have expired. "
+    "MessageType: null. FailReason: 5"
+)
+SOFT = AUTH_START + " initialTokenType=SOFT authenticationType=MARKET_DATA_CONNECTION"
+TYPED = AUTH_START + " initialTokenType=PWD authenticationType=MARKET_DATA_CONNECTION"
 COMPETITION = "Competition detected: " + PRIVATE
 STACK_TRACE = (
     "java.net.SocketTimeoutException: Read timed out",
@@ -103,6 +113,22 @@ PHASES = [
     ([*STARTED, (300, IDLE)], 300 + 660, "not-logged-in", 300),
     ([*STARTED, (300, IDLE)], 300 + 661, "silent", 300),
     ([*TRYING, (8, INVALID)], 900_000, "silent", 8),
+    # What comes by itself at fixed times is no login, whatever its order.
+    ([*STARTED, (300, MEMORY), (300, IDLE), (301, CPU)], 310, "not-logged-in", 300),
+    ([*STARTED, (300, IDLE), (300, MEMORY), (301, CPU)], 310, "not-logged-in", 300),
+    ([*STARTED, (180, GSTAT), (290, GSTAT), (300, MEMORY), (300, IDLE)], 310, "not-logged-in", 300),
+    ([*LOGGED_IN, (900, MEMORY), (900, IDLE)], 910, "not-logged-in", 900),
+    ([*ASKED, (300, MEMORY), (300, IDLE)], 302, "challenge-unanswered", 300),
+    ([*ASKED, (50, MEMORY), (50, IDLE)], 52, "second-factor", 8),
+    ([*TRYING, (8, REFUSED), (8, NOT_DONE)], 9, "refused", 8),
+    ([*TRYING, (8, REFUSED)], 9, "not-logged-in", 8),
+    ([*TRYING, (8, REFUSED), (8, NOT_DONE), (300, IDLE)], 301, "refused", 8),
+    ([*TRYING, (8, NOT_DONE), (8, REFUSED)], 9, "refused", 8),
+    ([*TRYING, (8, NOT_DONE), (20, ATTEMPT), (28, REFUSED)], 29, "not-logged-in", 28),
+    ([*TRYING, (8, REFUSED), (8, NOT_DONE), (50, ATTEMPT)], 51, "logging-in", 50),
+    ([*TRYING, (8, EXPIRED), (8, NOT_DONE)], 9, "session-expired", 8),
+    ([*TRYING, (8, EXPIRED)], 9, "session-expired", 8),
+    ([*TRYING, (8, EXPIRED), (50, ATTEMPT), (51, CHALLENGE)], 52, "second-factor", 51),
     # Only what follows the last header counts.
     ([*LOGGED_IN, (900, RESTART)], 901, "starting", 900),
     ([*ASKED, (900, RESTART), (901, AUTO), (902, NOISE)], 903, "starting", 900),
@@ -118,6 +144,81 @@ def test_phase_is_told_by_the_markers_and_the_silence_after_them(entries, now, p
     assert found.phase == phase
     assert found.since == (None if since is None else at(since))
     assert found.last_line == (at(entries[-1][0]) if entries else None)
+
+
+def retries(count):
+    """Return attempts that found no answer, 20 seconds each."""
+    begun = [(number * 20, ATTEMPT) for number in range(1, count + 1)]
+    return [
+        entry
+        for at, _ in begun
+        for entry in ((at, ATTEMPT), (at + 1, AUTH_START), (at + 20, TIMEOUT))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("count", "more", "phase"),
+    [
+        (2, [], "logging-in"),
+        (6, [], "logging-in"),
+        (7, [], "slot-taken"),
+        (7, [(160, ATTEMPT), (161, AUTH_START)], "slot-taken"),
+        (7, [(160, THROTTLE.format("55 seconds"))], "slot-taken"),
+        (6, [(160, THROTTLE.format("55 seconds"))], "throttled"),
+        (7, [(100, THROTTLE.format("20 seconds"))], "slot-taken"),
+        (7, [(160, CHALLENGE)], "second-factor"),
+        (7, [(160, DONE), (165, ATTEMPT)], "logging-in"),
+        (6, [(130, CHALLENGE), (131, ENDED), (140, ATTEMPT), (160, TIMEOUT)], "logging-in"),
+        (7, [(160, RESTART), (161, ATTEMPT)], "logging-in"),
+    ],
+)
+def test_attempt_after_attempt_without_an_answer(count, more, phase):
+    """Seven in a row mean that another session has the place; an answer ends the row."""
+    found = phase_of([*STARTED, *retries(count), *more], 170)
+    assert found.phase == phase
+    assert (found.timeouts >= 7) == (phase == "slot-taken")
+
+
+def test_the_reason_of_a_refusal_is_kept_until_the_next_attempt():
+    """It is told as the gateway was told, without what follows it for programs."""
+    lines = [*TRYING, (8, REFUSED), (8, NOT_DONE)]
+    assert phase_of(lines, 9).reason == "This user may not log in here."
+    assert phase_of([*lines, (300, IDLE)], 301).reason == "This user may not log in here."
+    assert phase_of([*lines, (20, THROTTLE.format("55 seconds"))], 21).reason
+    assert phase_of([*lines, (20, ATTEMPT)], 21).reason == ""
+    assert phase_of([*TRYING, (8, INVALID)], 9).reason == "Invalid username or password."
+    assert phase_of([*TRYING, (8, ENDED), (8, NOT_DONE)], 9).reason == ""
+
+
+def test_a_reason_may_have_several_lines():
+    """They belong to it as far as its end; a stack trace has none, and does not."""
+    first = log(*TRYING, (8, "Authorization failed: The security"))
+    rest = ["tokens have expired.", "Log in by hand. MessageType: null. FailReason: 5"]
+    found = read_phase([*first, *rest], at(9))
+    assert found.reason == "The security tokens have expired. Log in by hand."
+    assert found.phase == "session-expired"
+    assert read_phase([*first, *STACK_TRACE, *log((9, NOT_DONE))], at(9)).reason == "The security"
+    assert "expired" not in repr(found).replace("session-expired", "")
+
+
+@pytest.mark.parametrize(
+    ("entries", "is_saved"),
+    [
+        ([(0, RESTART), (1, AUTO), (5, ATTEMPT), (6, AUTH_START)], True),
+        ([(0, RESTART), (1, AUTO), (5, ATTEMPT), (6, SOFT)], True),
+        ([(0, RESTART), (5, ATTEMPT), (6, SOFT)], True),
+        ([(0, RESTART), (5, ATTEMPT), (6, TYPED)], False),
+        ([(0, RESTART), (5, ATTEMPT), (6, AUTH_START)], False),
+        ([(0, RESTART), (1, AUTO), (5, ATTEMPT), (6, INVALID), (7, ATTEMPT), (7, TYPED)], False),
+        ([(0, RESTART), (1, AUTO), (5, ATTEMPT), (6, INVALID), (7, ATTEMPT), (7, SOFT)], True),
+        ([(0, RESTART), (1, AUTO), (5, ATTEMPT), (6, WRONG), (7, ATTEMPT)], False),
+        ([(0, RESTART), (1, AUTO), (5, ATTEMPT), (6, DONE), (7, ATTEMPT), (7, TYPED)], False),
+    ],
+)
+def test_whose_refusal_it_is(entries, is_saved):
+    """Of a process that continues a saved session it is that; after it somebody may have typed."""
+    found = phase_of([*entries, (8, WRONG), (8, INVALID)], 9)
+    assert (found.phase, found.is_saved_session) == ("refused", is_saved)
 
 
 def test_silence_tells_what_it_interrupted():
@@ -298,37 +399,21 @@ def test_rotated_logs_do_not_count_after_a_header(tmp_path):
     assert (found.phase, found.attempts, found.restart) == ("starting", 0, "fresh")
 
 
-def counting(monkeypatch):
-    """Count the bytes that are read, and the files that they are read from."""
-    read = []
-    tail = files.tail
-
-    def counted(path, limit):
-        part = tail(path, limit)
-        if part is not None:
-            read.append(len(part.data))
-        return part
-
-    monkeypatch.setattr(files, "tail", counted)
-    return read
-
-
 def test_only_the_end_of_a_huge_log_is_read(tmp_path, monkeypatch):
     """Several MB without a line break, or with many: what is read and kept has a bound."""
-    read = counting(monkeypatch)
+    monkeypatch.setattr(launcher_log, "LIMIT", 4 << 20)
     with (tmp_path / "launcher.log").open("w") as file:
         file.writelines(line + "\n" for line in log(*LOGGED_IN))
         file.write("x" * 5_000_000 + stamped(2, CHALLENGE) + "\n")
         filler = stamped(57, NOISE) + "\n"
-        file.writelines([filler] * (launcher_log.LIMIT // len(filler) - 20))
+        file.writelines([filler] * 10_000)
         file.writelines(line + "\n" for line in log((70, ATTEMPT), (71, CHALLENGE)))
     save(tmp_path, "launcher.20240828.log", ["y" * 5_000_000])
     tracemalloc.start()
     found = login_phase(tmp_path, at(72))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert read == [launcher_log.LIMIT]
-    assert peak < 16 * launcher_log.LIMIT
+    assert peak < 8 * files.BLOCK
     assert (found.phase, found.since, found.attempts) == ("second-factor", at(71), 1)
     # The header is out of reach, so how the process started is not known.
     assert found.restart is None
@@ -345,13 +430,66 @@ def test_half_a_line_at_the_cut_is_dropped(tmp_path, monkeypatch):
 
 def test_rotated_logs_share_the_bound(tmp_path, monkeypatch):
     """However many there are and whatever their size, no more is read of all of them."""
-    read = counting(monkeypatch)
+    monkeypatch.setattr(launcher_log, "LIMIT", 1 << 20)
+    read = []
+    look = files.from_last
+
+    def counted(path, mark, is_telling, limit):
+        log = look(path, mark, is_telling, limit)
+        if log is not None:
+            read.append(log.size)
+        return log
+
+    monkeypatch.setattr(files, "from_last", counted)
     save(tmp_path, "launcher.log", log((60, HEARTBEAT)))
     for day in range(10, 29):
         save(tmp_path, f"launcher.202408{day}.log", [stamped(1, NOISE)] * 2500)
     assert login_phase(tmp_path, at(61)).phase == "unknown"
-    assert sum(read) == launcher_log.LIMIT
-    assert len(read) <= 1 + launcher_log.MOST_ROTATED
+    assert (1 << 20) - 200 < sum(read) <= 1 << 20
+    assert len(read) < 6
+
+
+@pytest.mark.parametrize("block", [64, 1000, 1 << 20])
+def test_the_last_start_is_found_wherever_it_stands(tmp_path, monkeypatch, block):
+    """A log is searched block by block from its end, and no line is lost between two."""
+    monkeypatch.setattr(files, "BLOCK", block)
+    for before in range(0, 300, 7):
+        entries = [(0, RESTART), (1, CHALLENGE), (2, "x" * before), (100, RESTART), (101, AUTO)]
+        quoted = [(102, f"He said {RESTART}"), *((103 + n, NOISE) for n in range(9))]
+        save(tmp_path, "launcher.log", log(*entries, *quoted))
+        found = login_phase(tmp_path, at(115))
+        assert (found.phase, found.since, found.restart) == ("starting", at(100), "auto")
+
+
+def months(entries, days):
+    """Return entries, and after them what a gateway writes while nobody logs in."""
+    begin = entries[-1][0]
+    times = range(begin + 300, begin + days * 86400, 300)
+    quiet = [[(at, MEMORY), (at, IDLE), (at + 1, CPU), (at + 180, GSTAT)] for at in times]
+    return [*entries, *(entry for one in quiet for entry in one)]
+
+
+@pytest.mark.parametrize(
+    ("since", "phase"),
+    [
+        ([], "session-expired"),
+        ([(90_000, RESTART)], "not-logged-in"),
+        (
+            [(90_000, ATTEMPT), (90_010, CHALLENGE), (90_020, DONE), (90_020, ENCRYPTED)],
+            "logged-in",
+        ),
+        ([(90_000, ATTEMPT), (90_010, CHALLENGE), (90_200, ENDED)], "challenge-unanswered"),
+    ],
+)
+def test_a_refusal_of_days_ago(tmp_path, since, phase):
+    """It is found behind days of what comes by itself, unless something came of it since."""
+    entries = months([*TRYING, (8, EXPIRED), (8, NOT_DONE)], 1) + since
+    if phase != "logged-in":
+        entries = months(entries, 9)
+    save(tmp_path, "launcher.log", log(*entries), at(entries[-1][0]))
+    found = login_phase(tmp_path, at(entries[-1][0] + 60))
+    assert found.phase == phase
+    assert ("tokens" in found.reason) == (phase == "session-expired")
 
 
 @pytest.mark.parametrize("hours", [-10, -2, 0, 5.5, 9])

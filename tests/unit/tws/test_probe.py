@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import servers
+from framing import binary, numbered, read_frame
 from servers import ACCOUNTS, NEXT_VALID_ID, TEXT_326, Server, encode, notice
 
 from ibnb.session.opening import supervise
@@ -30,16 +31,56 @@ SOON = 2.0
 """Far above what naming a cause at once takes, and far below `LONG`."""
 
 
-async def probed(port, *, expects="paper", host=LOOPBACK, timeout=LONG, linger=0.2, **options):
+async def probed(
+    port, *, expects="paper", host=LOOPBACK, timeout=LONG, linger=0.2, highest=176, **options
+):
     return await probe(
         Target(host, port, expects),
         CLIENT_ID,
         min_version=157,
-        max_version=176,
+        max_version=highest,
         timeout=timeout,
         linger=linger,
         **options,
     )
+
+
+@pytest.mark.parametrize(
+    ("version", "sent", "start", "clock"),
+    [
+        (200, encode, encode(71, 2, CLIENT_ID, ""), encode(49, 1)),
+        (201, binary, binary(71, 2, CLIENT_ID, ""), binary(49, 1)),
+        (226, numbered, numbered(71, {1: CLIENT_ID}), numbered(49, {})),
+    ],
+)
+@pytest.mark.parametrize("refuses", [False, True])
+async def test_a_gateway_of_any_version_is_understood(version, sent, start, clock, refuses):
+    """Session, clock and refusal are told apart at every layout, in both directions."""
+    asked = []
+    by_number = sent is numbered
+
+    def script(client):
+        client.read_greeting()
+        client.send(encode(version, servers.ZONE))
+        asked.append(read_frame(client.sock))
+        if refuses:
+            said = {1: -1, 2: 1788000000000, 3: 326, 4: TEXT_326}
+            in_a_row = (-1, 326, TEXT_326, "", 1788000000000)
+            client.send(sent(4, said) if by_number else sent(4, *in_a_row))
+            return
+        client.send(sent(9, {1: 42}) if by_number else sent(9, 1, 42))
+        client.send(sent(15, {1: "DU1"}) if by_number else sent(15, 1, "DU1"))
+        asked.append(read_frame(client.sock))
+        client.send(sent(49, {1: 1788000000}) if by_number else sent(49, 1, 1788000000))
+        client.hold()
+
+    with Server(script) as server:
+        attempt = await probed(server.port, highest=226)
+    assert attempt.server_version == version
+    assert cause(attempt) == ("client-id-in-use" if refuses else None)
+    assert attempt.gateway_time == (None if refuses else 1788000000)
+    expected = [start] if refuses else [start, clock]
+    assert asked == [one[4:] for one in expected]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import struct
 
 import pytest
+from framing import binary, encode, numbered
 
 from ibnb.tws import wire
 
@@ -22,7 +23,23 @@ def test_greeting_names_the_range_of_versions():
 
 def test_start_api_is_complete():
     """The session start is 71, version 2, the client ID, and empty capabilities."""
-    assert wire.split_fields(wire.start_api(1234)[4:]) == ("71", "2", "1234", "")
+    assert wire.split_fields(wire.start_api(1234, 176)[4:]) == ("71", "2", "1234", "")
+
+
+@pytest.mark.parametrize(
+    ("version", "start", "clock"),
+    [
+        (200, encode(71, 2, 1234, ""), encode(49, 1)),
+        (201, binary(71, 2, 1234, ""), binary(49, 1)),
+        (212, binary(71, 2, 1234, ""), binary(49, 1)),
+        (213, numbered(71, {1: 1234}), numbered(49, {})),
+        (226, numbered(71, {1: 1234}), numbered(49, {})),
+    ],
+)
+def test_requests_of_a_handshake_at_each_version(version, start, clock):
+    """Ids are binary from 201 on, and the two requests protobuf from 213 on."""
+    assert wire.start_api(1234, version) == start
+    assert wire.request_time(version) == clock
 
 
 def test_split_fields_keeps_empty_fields_and_loses_no_byte():
