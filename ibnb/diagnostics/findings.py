@@ -23,8 +23,8 @@ FORWARDERS = (
 """Programs that pass on what comes to their ports."""
 MAY_PASS_ON = (*FORWARDERS, "ncat", "svchost", "systemd", "launchd", "xinetd")
 """Programs that may have a gateway behind them."""
-UNTOLD = ("a process", "java")
-"""How a listener is named of which this user may not see what program it is."""
+MAY_BE_A_GATEWAY = (*MAY_PASS_ON, "java")
+"""Programs that may be a gateway, or have one behind them."""
 EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
 UNANSWERED = frozenset({"connection-refused", "handshake-silent", "closed-before-version"})
 """What the wire shows of a gateway that is not logged in: nothing that says so."""
@@ -83,7 +83,8 @@ class Findings:
         if port is None or not pids or None in pids or not self._knows_processes:
             return False
         named = self.listener.lower()
-        return not self.is_gateway and not any(name in named for name in (*MAY_PASS_ON, *UNTOLD))
+        may_be_one = any(name in named for name in MAY_BE_A_GATEWAY)
+        return bool(named) and not self.is_gateway and not may_be_one
 
     @property
     def listener(self) -> str:
@@ -93,7 +94,7 @@ class Findings:
             return ""
         names = [row.get("name") for row in self._rows if row["port"] == self.context.target.port]
         told = next((name for name in names if name), None)
-        return told or port.summary.partition(" listens")[0].partition(" (process")[0]
+        return told or ""
 
     @property
     def passed_on(self) -> str | None:

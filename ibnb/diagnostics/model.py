@@ -24,6 +24,7 @@ class Result:
     `evidence` holds plain values that JSON can carry; `entry` is a catalogue id; `fix` names what
     to do, a step, command or menu path each; `blocked_by` is the check whose outcome kept this one
     from running. A ``skip`` without it is a check that could not see: its summary says why.
+    `detail` is that part of the summary which a look at the wire does not tell, too.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Result:
     fix: tuple[str, ...] = ()
     seconds: float = 0.0
     blocked_by: str | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from ibnb.session.opening.synchronising import ways_out
 from ibnb.tws.attempt import cause
 from ibnb.tws.notices import link_after
 from ibnb.tws.own import is_loopback
-from ibnb.tws.story import tell, tell_lost, tell_refused
+from ibnb.tws.story import tell, tell_lost
 
 from .checks.files import trust
 from .findings import Findings
@@ -166,7 +166,7 @@ def does_not_listen(found: Findings) -> Seen | None:
     if not found.idle and not logged_in:
         return None
     sentence, port = unanswered[1], found.context.target.port
-    more = found.refused.summary.partition(". ")[2] if found.refused and found.attempt else ""
+    more = found.refused.detail if found.refused and found.attempt else ""
     steps: list[str] = []
     if logged_in:
         quiet = found.results["host.login"].evidence.get("quiet_seconds")
@@ -208,7 +208,7 @@ def forwarder(found: Findings) -> Seen | None:
         return None
     if found.passed_on is None:
         return None
-    who = "It" if found.passed_on in port.summary else found.passed_on
+    who = "It" if found.passed_on == found.listener else found.passed_on
     summary = f"{tell(found.attempt)} {port.summary} {who[:1].upper()}{who[1:]} passes connections "
     summary += "on, to a gateway that is not there or not ready."
     step = (
@@ -223,8 +223,8 @@ def held_id(found: Findings) -> Seen | None:
     if found.attempt is None or found.wire != "client-id-in-use":
         return None
     holder = found.says("session.client-id", "client-id-in-use")
-    who = holder.summary.removeprefix(tell_refused(found.attempt.client_id)) if holder else ""
-    summary = f"{tell(found.attempt)} {who.lstrip()}".rstrip()
+    who = holder.detail if holder is not None else ""
+    summary = f"{tell(found.attempt)} {who}".rstrip()
     return Seen("client-id-in-use", summary, ("api.start", *found.naming("client-id-in-use")))
 
 
@@ -257,8 +257,7 @@ def on_the_wire(found: Findings) -> Seen | None:
         return None
     more = ""
     if found.wire == "connection-refused" and found.refused is not None:
-        # Its first sentence is what the wire says, too.
-        more = found.refused.summary.partition(". ")[2]
+        more = found.refused.detail
     elif found.wire == "connection-refused" and found.open_at:
         more = f"That port is open at {' and '.join(found.open_at)} alone."
     elif found.wire == "not-a-gateway" and found.is_no_gateway and not found.is_simulated:

@@ -165,7 +165,7 @@ async def _result_of(
 
 def _redacted(told: Told, context: Context) -> Told:
     """Return it as any form may show it: foreign text reaches a report through here alone."""
-    texts = {name: getattr(told, name, None) for name in ("summary", "evidence", "fix")}
+    texts = {name: getattr(told, name, None) for name in ("summary", "detail", "evidence", "fix")}
     known = {name: text for name, text in texts.items() if text}
     shown = redact_value(
         known, accounts=not context.show_accounts, keep=context.named, words=own_words()

@@ -86,14 +86,13 @@ def _nothing(
     others = _others(seen, number)
     if beside:
         addresses = ", ".join(dict.fromkeys(one.address for one in beside))
-        summary = (
-            f"Nothing listens on {context.target}. {_who(beside[0])} listens on that port of "
-            f"{addresses} only."
-        )
+        detail = f"{_who(beside[0])} listens on that port of {addresses} only."
+        summary = f"Nothing listens on {context.target}. {detail}"
         fix = tuple(_connect_there(context, _at(one), number) for one in beside)
     elif others:
         told = "; ".join(_tell_other(other, seen.found, machine) for other in others)
-        summary = f"Nothing listens on port {number}. Listening here: {told}."
+        detail = f"Listening here: {told}."
+        summary = f"Nothing listens on port {number}. {detail}"
         # A simulated gateway is no place to go instead: somebody else's tests may run on it.
         simulated = {port for one in machine.processes for port in one.ports} - machine.real_ports
         there = [other for other in others if other not in simulated]
@@ -105,9 +104,10 @@ def _nothing(
         if not waiting and context.target.expects == "paper" and all(map(_is_live, there)):
             fix = (START_PAPER, *fix) if there else fix
     else:
+        detail = ""
         summary = f"Nothing listens on port {number}, nor on another port of a gateway."
         fix = _make_it_listen(machine, number)
-    return Result("net.port", "fail", summary, evidence, "connection-refused", fix)
+    return Result("net.port", "fail", summary, evidence, "connection-refused", fix, detail=detail)
 
 
 def _unseen(number: int, seen: Listening, machine: Machine, reached: bool) -> str:

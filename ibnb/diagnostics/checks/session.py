@@ -230,12 +230,14 @@ async def client_id(context: Context) -> Result:
     evidence["holder"] = holders.kind if holders.certain else None
     evidence["own"] = context.attached and context.health.client_id == context.client_id
     if holders.certain:
+        told = f"{own} is held by {'; '.join(holder.text for holder in holders.certain)}."
         return Result(
             "session.client-id",
             "warn",
-            f"{own} is held by {'; '.join(holder.text for holder in holders.certain)}.",
+            told,
             evidence,
             entry="client-id-in-use",
+            detail=told,
             fix=tuple(dict.fromkeys(holder.stop for holder in holders.certain)),
         )
     if holders.unseen:
@@ -280,6 +282,7 @@ def _refused(context: Context, holders: Holders, evidence: dict[str, object]) ->
         f"{tell_refused(context.client_id)} {told}",
         evidence,
         entry="client-id-in-use",
+        detail=told,
     )
 
 

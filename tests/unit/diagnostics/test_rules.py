@@ -52,18 +52,27 @@ CLOSED_PORT = Result(
 )
 RESUMING = Result("session.state", "warn", "It is being opened again.", entry="not-connected")
 FAILED_BEFORE = Result("session.state", "warn", "The last try: 1100.", entry="connectivity-lost")
-FORWARDER = Result("net.port", "pass", "docker-proxy (process 7) listens on port 4002.")
-JAVA = Result("net.port", "pass", "java (process 7) listens on port 4002.")
+
+
+def on_the_port(name, **row):
+    """Return that a program listens on the port."""
+    told = f"{name or 'A process'} (process 7) listens on port 4002."
+    rows = [{"port": 4002, "pid": 7, "name": name} | row]
+    return Result("net.port", "pass", told, {"listening": rows})
+
+
+FORWARDER = on_the_port("docker-proxy")
+JAVA = on_the_port("java")
 
 
 def listening(pid):
     """Return that a process listens on the port, beside a gateway that is process 4242."""
-    name = "python" if pid else "a process that this user may not see"
+    name = "python" if pid else None
     return (
         Result(
             "host.process", "pass", "It runs.", {"processes": [{"pid": 4242, "kind": "Gateway"}]}
         ),
-        Result("net.port", "pass", f"{name} listens.", {"listening": [{"port": 4002, "pid": pid}]}),
+        on_the_port(name, pid=pid),
     )
 
 
@@ -73,11 +82,13 @@ ELSEWHERE = Result(
     "Nothing listens on port 4002. Listening here: Gateway, process 4242, on 4001, a live port.",
     entry="connection-refused",
     fix=("Connect where it listens: %ibconnect 4001",),
+    detail="Listening here: Gateway, process 4242, on 4001, a live port.",
 )
 HOLDER = Result(
     "session.client-id",
     "warn",
     "Client ID 7 is held by notebook a.ipynb (process 9).",
+    detail="Client ID 7 is held by notebook a.ipynb (process 9).",
     entry="client-id-in-use",
     fix=("Run %ibdisconnect in it.",),
 )
@@ -115,7 +126,7 @@ LOSSES = Result("session.history", "warn", "A connection was lost once in the la
         ([PILE, PENDING, *listening(None)], SILENT, "login-pending", "second factor"),
         ([*listening(7)], SILENT, "handshake-silent", "neither a TWS nor a Gateway"),
         ([*listening(7)], CLOSED, "closed-before-version", "neither a TWS nor a Gateway"),
-        ([*listening(7)], FOREIGN, "not-a-gateway", "python listens"),
+        ([*listening(7)], FOREIGN, "not-a-gateway", "python (process 7) listens"),
         ([*listening(4242)], FOREIGN, "not-a-gateway", "no TWS or Gateway"),
         ([*listening(7)], HELD, "client-id-in-use", "326"),
         ([RESUMING], WELL, "not-connected", "opened again"),
@@ -179,10 +190,10 @@ def test_what_to_do_first_fits_what_was_found(results, found, first):
     assert len(judged.fix) == len(set(judged.fix))
 
 
-@pytest.mark.parametrize("name", ["java", "docker-proxy", "nginx", "A process"])
+@pytest.mark.parametrize("name", ["java", "docker-proxy", "nginx", None])
 def test_what_may_be_a_gateway_is_not_denied_to_be_one(name):
     """A Java program, what passes on, and what has no name may have a gateway in or behind it."""
-    told = replace(listening(7)[1], summary=f"{name} (process 7) listens on port 4002.")
+    told = on_the_port(name)
     judged = judge([listening(7)[0], told], SILENT, context()[0])
     assert "neither" not in judged.summary
     steps = catalogue().by_id("handshake-silent").resolution
@@ -208,15 +219,15 @@ def test_who_begins_as_a_gateway_is_not_denied_to_be_one():
 )
 def test_a_port_that_is_open_at_another_address(host, address, told):
     """A refusal at one address of this machine says nothing of the other: that is said."""
-    rows = {"listening": [{"port": 4002, "pid": 7, "address": address}]}
-    port = Result("net.port", "pass", "java (process 7) listens on port 4002.", rows)
+    port = on_the_port("java", address=address)
     judged = judge([port], REFUSED, context(target=Target(host, 4002))[0])
     assert (f"open at {address} alone" in judged.summary) == told
 
 
 def test_a_refused_id_is_told_once():
     """The verdict's sentence has the refusal from the wire, and from the check who may have it."""
-    check = replace(HOLDER, summary="Client ID 7 was refused as in use. Who has it is not known.")
+    told = "Who has it is not known."
+    check = replace(HOLDER, summary=f"Client ID 7 was refused as in use. {told}", detail=told)
     said = judge([check], HELD, context()[0]).summary
     assert said.endswith("Who has it is not known.")
     assert "was refused as in use" not in said
