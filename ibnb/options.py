@@ -124,7 +124,7 @@ def _seconds(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
     if not 0 <= value <= 3600:  # noqa: PLR2004 - an hour, in seconds; also keeps out nan and inf
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 3600 seconds")
     return value
@@ -139,7 +139,7 @@ def _timeout(text: str) -> float:
 
 def _file(text: str) -> str:
     if not text.strip():
-        raise argparse.ArgumentTypeError(f"{text!r} is no file: give its name")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a file: give its name")
     return text
 
 

@@ -224,7 +224,9 @@ class IbSettings(Configurable):
     guard = Switch(True, help="Make reruns of the notebook's own connects safe.")
     auto_resume = Switch(True, help="Resume the connection by itself when its socket was lost.")
     explain = Switch(True, help="Show an explanation under a cell that failed.")
-    state_dir = Folder(None, help="Where leases are kept; not set: as this system has it.")
+    state_dir = Folder(
+        None, help="Directory for remembered client IDs; not set: the platform's default."
+    )
     show_accounts = Switch(False, help="Show account numbers in full.")
 
     def update_config(self, config: Config) -> None:

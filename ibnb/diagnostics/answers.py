@@ -58,7 +58,7 @@ def _missing(result: Result) -> Said:
         return NO_SESSION
     missing = result.evidence.get("missing")
     if missing:
-        return "warn", f"Did not arrive: {', '.join(missing)}."
+        return "warn", f"Not received in time: {', '.join(missing)}."
     return "pass", "Nothing is missing."
 
 

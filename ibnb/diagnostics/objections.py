@@ -81,7 +81,11 @@ def contract_objection(method: str, name: str, contract: Any) -> str:
         named = kind == "BAG" or _has(contract, "localSymbol", "tradingClass")
         return "" if named else "is missing, and so is localSymbol"
     narrowing = name in NARROWING.get(kind, ()) and not _has(contract, "localSymbol")
-    return "" if not narrowing or method in LOOKING_UP else "is missing: this is not one contract"
+    return (
+        ""
+        if not narrowing or method in LOOKING_UP
+        else "is missing; the contract is ambiguous without it"
+    )
 
 
 def order_objection(name: str, order: Any) -> str:
@@ -153,7 +157,7 @@ def _bar_size(value: Any, _others: Mapping[str, Any]) -> str:
 def _duration(value: Any, _others: Mapping[str, Any]) -> str:
     if DURATION.fullmatch(str(value)):
         return ""
-    return 'is no number and unit of S, D, W, M or Y, as "1 D" is'
+    return 'must be a number and a unit (S, D, W, M or Y), as in "1 D"'
 
 
 def _time(value: Any, others: Mapping[str, Any]) -> str:
@@ -175,7 +179,7 @@ def _date_format(value: Any, _others: Mapping[str, Any]) -> str:
 
 def _tick_count(value: Any, _others: Mapping[str, Any]) -> str:
     right = 1 <= (_number(value) or 0) <= MOST_TICKS
-    return "" if right else f"is no number from 1 to {MOST_TICKS}"
+    return "" if right else f"must be a number from 1 to {MOST_TICKS}"
 
 
 def _generic_ticks(value: Any, _others: Mapping[str, Any]) -> str:

@@ -38,7 +38,7 @@ def tell(attempt: Attempt) -> str:  # noqa: C901, PLR0911, PLR0912
         case "host-unreachable":
             return f"{where} could not be reached: {attempt.detail or 'no answer'}."
         case "handshake-silent":
-            return f"{where} accepted the connection and then {_sent(attempt)} in {took}."
+            return f"{where} accepted the connection but {_sent(attempt)} in {took}."
         case "closed-before-version":
             return f"{where} accepted the connection and closed it {_unanswered(attempt)}."
         case "not-a-gateway":
@@ -128,7 +128,7 @@ def _tell_link(attempt: Attempt) -> str:
 
 def _sent(attempt: Attempt) -> str:
     if not attempt.received:
-        return "sent not one byte"
+        return "sent nothing"
     return f"sent {_bytes(attempt)}, as a version reply may begin, and no more"
 
 

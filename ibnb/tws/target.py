@@ -65,7 +65,7 @@ def parse_port(text: str) -> int:
         BadTargetError: it is no number, or none from 1 to 65535.
     """
     if not (text.isascii() and text.isdigit()):
-        raise BadTargetError(f"port {text!r} is no number: give one from 1 to {HIGHEST_PORT}")
+        raise BadTargetError(f"port {text!r} is not a number: give one from 1 to {HIGHEST_PORT}")
     port = int(text) if len(text) <= len(str(HIGHEST_PORT)) else HIGHEST_PORT + 1
     if not 1 <= port <= HIGHEST_PORT:
         raise BadTargetError(f"port {text} is out of range: give one from 1 to {HIGHEST_PORT}")

@@ -30,10 +30,10 @@ def _opened(opened: Opened, *, show_accounts: bool) -> str:
     if opened.how == "afresh":
         parts.append("There was no lost connection to resume.")
     if opened.closed_where:
-        closed = "Closed" if opened.was_open else "Replaced, closed already:"
+        closed = "Closed" if opened.was_open else "Replaced (already closed):"
         parts.append(f"{closed} {opened.closed_where}{_with(opened.closed)}.")
     parts.append(
-        f"Open: {plan.target}, {kind} {shown}, client ID {plan.client_id}, "
+        f"Connected to {plan.target}: {kind} {shown}, client ID {plan.client_id}, "
         f"server version {version}."
     )
     if plan.client_id == 0:
@@ -47,7 +47,7 @@ def _opened(opened: Opened, *, show_accounts: bool) -> str:
     if connection.orders_locked:
         parts.append("Orders are locked (--trade unlocks them).")
     if connection.missing:
-        parts.append(f"Did not arrive: {', '.join(connection.missing)}.")
+        parts.append(f"Not received in time: {', '.join(connection.missing)}.")
     return " ".join(parts)
 
 
@@ -55,7 +55,9 @@ def resumed_line(connection: Connection, resumed: Resumed) -> str:
     """Say what was resumed, what was asked for again, and what changed meanwhile."""
     again = f"; asked for again: {', '.join(resumed.again)}" if resumed.again else ""
     changed = f" Meanwhile: {'; '.join(resumed.changed)}." if resumed.changed else ""
-    missing = f" Did not arrive: {', '.join(connection.missing)}." if connection.missing else ""
+    missing = (
+        f" Not received in time: {', '.join(connection.missing)}." if connection.missing else ""
+    )
     return harmless(f"Resumed {where(connection.address)}{again}.{changed}{missing}")
 
 
@@ -76,8 +78,8 @@ def closed_line(closed: Closed | None) -> str:
 def waiting_line(waiting: Waiting) -> str:
     """Say what is waited for, and how long still."""
     return (
-        f"Client ID {waiting.client_id} is still held at {waiting.target}: "
-        f"asking again for {waiting.seconds_left:.0f} s"
+        f"Client ID {waiting.client_id} is still in use at {waiting.target}: "
+        f"retrying for {waiting.seconds_left:.0f} s"
     )
 
 

@@ -20,7 +20,7 @@ def test_connects_and_binds_ib(notebook, gateway, library):
     notebook.run("%load_ext ibnb")
     run = notebook.run(f"%ibconnect {gateway.port} --library {library}")
     assert run.status == "ok", run.everything
-    assert f"Open: 127.0.0.1:{gateway.port}, paper DU•••567" in run.stdout
+    assert f"Connected to 127.0.0.1:{gateway.port}, paper DU•••567" in run.stdout
     assert notebook.value("type(ib).__module__") == f"'{library}.ib'"
     assert notebook.value("len(ib.positions()) > 0") == "True"
     assert notebook.value("len(ib.reqContractDetails(ib.positions()[0].contract))") == "1"
@@ -233,7 +233,7 @@ def test_what_was_lost_is_not_said_to_be_closed_now(notebook, gateway):
     gateway.drop_clients()
     notebook.run("import asyncio\nwhile ib.isConnected(): await asyncio.sleep(0.01)")
     run = notebook.run(f"%ibconnect {gateway.port}")
-    assert run.stdout.startswith("Replaced, closed already: 127.0.0.1"), run.everything
+    assert run.stdout.startswith("Replaced (already closed): 127.0.0.1"), run.everything
 
 
 def test_the_python_api_shows_its_waiting_too(notebook, gateway):

@@ -54,13 +54,13 @@ def test_a_refused_request_is_shown_in_its_card(connected):
     [card], [text] = cards(run), texts(run)
     for part in ("durationStr", "barSizeSetting", "contract.symbol", "AAPL", "reqHistoricalData"):
         assert part in card
-    assert card.count("▲ is no number and unit") == 1
-    assert "durationStr = '1 day' <- is no number and unit of S, D, W, M or Y" in text
+    assert card.count("▲ must be a number and a unit") == 1
+    assert "durationStr = '1 day' <- must be a number and a unit (S, D, W, M or Y)" in text
     assert 'barSizeSetting="1 hour"' in text
     assert "was not qualified" in text
     for line in ("%iberror 321", "%iberror"):
         [again] = texts(connected.run(line))
-        assert "durationStr = '1 day' <- is no number" in again, line
+        assert "durationStr = '1 day' <- must be a number" in again, line
         assert 'barSizeSetting="1 hour"' in again, line
 
 
@@ -170,7 +170,7 @@ def test_a_request_error_has_its_request(connected):
     run = connected.run(BARS)
     assert run.error_name == "RequestError"
     [card] = texts(run)
-    assert "durationStr = '1 day' <- is no number" in card
+    assert "durationStr = '1 day' <- must be a number" in card
     assert "ib.reqMatchingSymbols('NOSUCH')" in texts(connected.run(UNKNOWN))[0]
 
 
@@ -335,7 +335,7 @@ def test_a_saved_notebook_still_explains(gateway, library, tmp_path, monkeypatch
     saved = nbformat.read(tmp_path / "saved.ipynb", as_version=4)
     page = html.unescape(nbconvert.HTMLExporter().from_notebook_node(saved)[0])
     for part in (
-        "▲ is no number and unit",
+        "▲ must be a number and a unit",
         "A call that works, to start from",
         "To see what there is: ib.reqMatchingSymbols('NOSUCH')",
         "client-id-in-use",

@@ -322,6 +322,6 @@ def test_output_of_a_widget_free_terminal_is_text(gateway):
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "Open: 127.0.0.1" in done.stdout
+    assert "Connected to 127.0.0.1" in done.stdout
     assert "Everything works" in done.stdout
     assert "Closed 127.0.0.1" in done.stdout

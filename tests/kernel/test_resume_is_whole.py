@@ -310,7 +310,7 @@ def test_a_half_open_connection_is_found_and_resumed(notebook_at):
         )
         gateway.unanswered = {CURRENT_TIME}
         run("await asyncio.wait_for(back(1), 30)")
-        assert "nobody answered" in run.value("losses()[0].reason")
+        assert "stopped responding" in run.value("losses()[0].reason")
         assert gateway.opened == 2
 
 

@@ -61,7 +61,7 @@ async def start(context: Context) -> Result:
     return Result(
         "api.start",
         "pass",
-        f"The session start as client ID {attempt.client_id} was taken.",
+        f"The gateway accepted client ID {attempt.client_id}.",
         evidence,
     )
 
@@ -139,7 +139,11 @@ async def link(context: Context) -> Result:
             evidence,
             entry="data-farm-down",
         )
-    known = f"{len(state.farms)} farms, none of them broken" if state.farms else "no farm spoke up"
+    known = (
+        f"{len(state.farms)} farms, none of them broken"
+        if state.farms
+        else "no data farm has reported its status"
+    )
     return Result(
         "api.link", "pass", f"No loss of the link to IBKR was reported; {known}.", evidence
     )

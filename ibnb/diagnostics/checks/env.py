@@ -30,7 +30,7 @@ async def event_loop(context: Context) -> Result:
                 "The unmaintained nest_asyncio is active; on ipykernel 7 it drops queued cells.",
                 evidence,
                 entry="event-loop-running",
-                fix=("%reload_ext ibnb puts nest-asyncio2 in its place.",),
+                fix=("Run %reload_ext ibnb to replace it with nest-asyncio2.",),
             )
         case _:
             return Result(
@@ -74,9 +74,7 @@ async def library(context: Context) -> Result:
 async def guard(context: Context) -> Result:
     """Look whether the notebook's own connects are guarded against reruns."""
     if context.guard is None:
-        return Result(
-            "env.guard", "pass", "This is no notebook with ibnb loaded: nothing to guard."
-        )
+        return Result("env.guard", "pass", "ibnb is not loaded in a notebook: nothing to guard.")
     evidence = {"guard": context.guard}
     if context.guard:
         summary = "Connections that this notebook's code makes are safe to rerun."

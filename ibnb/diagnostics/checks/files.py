@@ -247,7 +247,10 @@ async def _trusts(context: Context) -> Result:
         return Result(
             "host.settings", "pass", f"The settings file lists {seen} as trusted.", evidence
         )
-    ranges = " It lists what is no address: ranges are not understood." * bool(found.not_addresses)
+    ranges = (
+        " It also lists entries that are not single addresses; the gateway ignores ranges."
+        * bool(found.not_addresses)
+    )
     return Result(
         "host.settings",
         "warn",

@@ -48,7 +48,7 @@ async def state(context: Context) -> Result:
         return Result(
             "session.state",
             "warn",
-            f"The `ib` at hand is stale. {context.at_hand.stale}",
+            f"Your `ib` is stale. {context.at_hand.stale}",
             evidence,
             entry="stale-connection",
         )
@@ -143,8 +143,8 @@ async def heartbeat(context: Context) -> Result:
             return Result(
                 "session.heartbeat",
                 "fail",
-                "The socket is open, the kernel was not busy, and the gateway left two heartbeats "
-                "without a single byte.",
+                "The socket is open and the kernel was not busy, but the gateway did not respond "
+                "to two heartbeats.",
                 evidence,
                 entry="half-open",
             )

@@ -40,7 +40,7 @@ PASSING = frozenset(
     }
 )
 """Causes that a restart or a login ends by itself; any other wants a person."""
-SILENT = "nobody answered at its other end"
+SILENT = "the gateway stopped responding"
 
 
 class Reconnector:

@@ -87,7 +87,7 @@ def verdict(results, found, target=None, **more):
         ([port("docker-proxy", 7)], TIMED_OUT, "host-unreachable", "docker-proxy (process 7)"),
         ([port("java"), running([4002])], UNREACHED, "host-unreachable", "could not be reached"),
         ([running([4001])], TIMED_OUT, "host-unreachable", "did not answer"),
-        ([port("java"), running([4002])], SILENT, "handshake-silent", "not one byte"),
+        ([port("java"), running([4002])], SILENT, "handshake-silent", "sent nothing"),
     ],
 )
 def test_a_full_accept_queue(results, found, expected, said):

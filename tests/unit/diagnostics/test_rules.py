@@ -93,7 +93,7 @@ HOLDER = Result(
     fix=("Run %ibdisconnect in it.",),
 )
 HALF_OPEN = Result("session.heartbeat", "fail", "Not a byte came.", entry="half-open")
-STALE = Result("session.state", "warn", "The `ib` at hand is stale.", entry="stale-connection")
+STALE = Result("session.state", "warn", "Your `ib` is stale.", entry="stale-connection")
 SYNC = Result("session.state", "warn", "Open orders did not arrive.", entry="sync-incomplete")
 PACING = Result("session.pacing", "warn", "70 historical requests.", entry="pacing")
 FARM = Result("api.link", "warn", "usfarm is broken.", entry="data-farm-down")
@@ -109,10 +109,10 @@ LOSSES = Result("session.history", "warn", "A connection was lost once in the la
         ([REJECTED], REFUSED, "login-rejected", "refused"),
         ([PENDING, *listening(4242)], SILENT, "login-pending", "second factor"),
         ([PENDING, *listening(None)], SILENT, "login-pending", "second factor"),
-        ([PENDING, *listening(7)], SILENT, "handshake-silent", "not one byte"),
+        ([PENDING, *listening(7)], SILENT, "handshake-silent", "sent nothing"),
         ([PENDING, *listening(7)], CLOSED, "closed-before-version", "without a version reply"),
         ([UNTRUSTED, *listening(4242)], SILENT, "handshake-silent", "127.0.0.1 as trusted"),
-        ([UNTRUSTED, *listening(7)], SILENT, "handshake-silent", "not one byte"),
+        ([UNTRUSTED, *listening(7)], SILENT, "handshake-silent", "sent nothing"),
         ([PENDING], WELL, "healthy", "works"),
         ([PENDING], HELD, "client-id-in-use", "326"),
         ([PENDING], FOREIGN, "not-a-gateway", "no TWS or Gateway"),
@@ -130,7 +130,7 @@ LOSSES = Result("session.history", "warn", "A connection was lost once in the la
         ([*listening(4242)], FOREIGN, "not-a-gateway", "no TWS or Gateway"),
         ([*listening(7)], HELD, "client-id-in-use", "326"),
         ([RESUMING], WELL, "not-connected", "opened again"),
-        ([RESUMING], SILENT, "handshake-silent", "not one byte"),
+        ([RESUMING], SILENT, "handshake-silent", "sent nothing"),
         ([FAILED_BEFORE], WELL, "healthy", "works"),
         ([FULL], CLOSED, "too-many-clients", "32 clients"),
         ([FULL], AFTER_START, "too-many-clients", "32 clients"),
@@ -148,7 +148,7 @@ LOSSES = Result("session.history", "warn", "A connection was lost once in the la
         ([UNTRUSTED], WELL, "healthy", "works"),
         ([FORWARDER], CLOSED, "closed-before-version", "docker-proxy"),
         ([JAVA], CLOSED, "closed-before-version", "without a version reply"),
-        ([FORWARDER], SILENT, "handshake-silent", "not one byte"),
+        ([FORWARDER], SILENT, "handshake-silent", "sent nothing"),
         ([HOLDER], HELD, "client-id-in-use", "notebook a.ipynb"),
         ([HOLDER], WELL, "healthy", "works"),
         ([HALF_OPEN], WELL, "half-open", "Not a byte"),

@@ -353,7 +353,7 @@ async def test_a_gateway_that_fell_silent_counts_as_lost(connect, session, gatew
     gateway.set_faults([])
     assert (await asyncio.wait_for(trying, SOON)).how == "resumed"
     assert ib.isConnected()
-    assert "nobody answered" in session.losses[-1].reason
+    assert "stopped responding" in session.losses[-1].reason
 
 
 LIVE = encode(15, 1, "U1234567")
