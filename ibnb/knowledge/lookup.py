@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .index import Catalogue
 from .loader import load
 from .model import Entry, Explanation, Severity
-from .pasted import Pasted, notice_in
+from .pasted import Pasted, notices_in, numbers_in, undecorated
 from .ranges import range_of
+from .search import Ranked
 from .situation import Step
+from .traces import is_exception, read
+
+if TYPE_CHECKING:
+    from .texts import Found
 
 LONGEST_NUMBER = 20
 """Digits up to which a number is repeated in full; no gateway's code has more than five."""
@@ -31,12 +38,68 @@ ID_LIKENESS = 0.8
 MOST_COMPLETIONS = 100
 """Words that are offered where nothing was typed; a longer list is read by nobody."""
 
+LONGEST_PASTE = 20_000
+"""Characters of a paste that are read."""
+
+MOST_CANDIDATES = 3
+"""Entries that are named where it is not sure which one is meant."""
+
+NEAR = 0.3
+"""Share of the words, by their rarity, that an entry has to know to be named as one of the nearest."""
+
+NEWER_CODES = 2100
+"""Numbers from here on, in the ranges of codes, are hardly anything else beside such words."""
+
+_NEUTRAL = frozenset(
+    re.findall(
+        r"\w+",
+        "a again an and api code does error errors fehler from get getting got have help i ib ibkr id "
+        "in is it mean means message msg my notice of on reqid the tws gateway warning what when "
+        "why client with",
+    )
+)
+_CONTENT = re.compile(r"[^\W\d_]{2,}")
+# Programs that have connections of their own, and the ports that they use.
+_FOREIGN = re.compile(
+    r"https?://|\bHTTPS?Connection|\b(?:urllib3|requests|aiohttp|httpx|redis|psycopg\w*|postgres\w*|"
+    r"\w*mysql\w*|\w*mongo\w*|kafka|rabbitmq|amqp|docker\w*|git|npm|pip|curl|wget|nginx|smtp\w*|"
+    r"ftp\w*|sqlalchemy|elastic\w*|grpc|boto\w*|ldap|websockets?|selenium|playwright|jupyter\w*|zmq|"
+    r"celery|kubelet|etcd|memcached|ssh|scp|sftp|rsync|apt|yarn|github|gunicorn|uvicorn|flask|"
+    r"django|userland|listen|paramiko|asyncpg|clickhouse|dask|spark|ray|yfinance|ccxt|binance)\b"
+    r"|[:,]\s?(?:22|25|53|80|443|587|993|3000|3306|5000|5432|5672|6379|8000|80[89]\d|8443|8888|9000|"
+    r"9092|9200|11211|27017)\b",
+    re.IGNORECASE,
+)
+_OURS = re.compile(
+    r"\b(?:ib_?insync|ib_?async|ibapi|ibkr|tws|ib ?gateway|ibgateway|interactive ?brokers|clientid)\b|"
+    r"\b(?:400[1-4]|749[67])\b",
+    re.IGNORECASE,
+)
 _LAST_WORD = re.compile(r"[^\W_]*$")
 _NUMBER = re.compile(r"([+-]?\d+)(?:\.0*)?")  # "326.0" is what a table of numbers makes of a code
 
 
 class UnknownQueryError(LookupError):
-    """Words were looked up that no entry knows; the message says what to try instead."""
+    """Words were looked up that no entry fits; the message says what to try instead.
+
+    Attributes:
+        candidates: the entries that come nearest, the best one first.
+    """
+
+    def __init__(self, message: str, candidates: tuple[Entry, ...] = ()) -> None:
+        """Say what was looked up in vain, and what comes nearest."""
+        super().__init__(message)
+        self.candidates = candidates
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return this in the JSON format of ``ibnb explain --json``: no page, and the nearest."""
+        nobody = Entry("", (), "", "", "info", str(self))
+        return nobody.to_dict() | {
+            "id": None,
+            "severity": None,
+            "match": "none",
+            "candidates": [entry.id for entry in self.candidates],
+        }
 
 
 @cache
@@ -59,7 +122,7 @@ def explain(query: str | int, *, text: str = "") -> Explanation:
             shows it masks and escapes it.
 
     Raises:
-        UnknownQueryError: The words match nothing. Numbers never raise.
+        UnknownQueryError: No page fits the words well enough. Numbers never raise.
     """
     if isinstance(query, int):
         return _explain_number(query, text)
@@ -74,13 +137,7 @@ def explain(query: str | int, *, text: str = "") -> Explanation:
     entry = catalogue().by_id(words.lower()) or catalogue().by_check(words.lower())
     if entry is not None:
         return _explanation(entry, text)
-    pasted = notice_in(words)
-    if pasted is not None and (pasted.certain or _is_code(pasted.code) or _is_bare(pasted)):
-        return _explain_pasted(pasted, text)
-    found = _of_mistyped_id(words) or catalogue().search(words)
-    if not found:
-        raise UnknownQueryError(_advice(words))
-    return _explanation(found[0], text)
+    return _explain_words(words, text)
 
 
 def severity_of(code: int, text: str = "") -> Severity:
@@ -106,15 +163,6 @@ def completions(prefix: str) -> tuple[str, ...]:
     words = (*ids, *known.checks, *map(str, known.codes))
     offered = tuple(word for word in words if word.startswith(begun))
     return offered if begun else offered[:MOST_COMPLETIONS]
-
-
-def _is_code(number: int) -> bool:
-    return catalogue().by_code(number) is not None or range_of(number) is not None
-
-
-def _is_bare(pasted: Pasted) -> bool:
-    """Say whether nothing but a number was pasted; a short one is rather part of other words."""
-    return not pasted.text and pasted.code >= SHORTEST_CODE
 
 
 def _explanation(entry: Entry, text: str) -> Explanation:
@@ -205,6 +253,124 @@ def _no_range(number: int | None) -> str:
     )
 
 
+def _explain_words(words: str, text: str) -> Explanation:
+    """Explain words in steps, each more of a guess than the one before.
+
+    A code in a form that only notices have; a number that may be one, if what stands beside it
+    fits; the text of a known notice; an exception; and then what the words are about.
+    """
+    trace = read(words[:LONGEST_PASTE] if len(words) > LONGEST_PASTE else words)
+    said = [part for part in (*trace.raised, trace.log) if part.strip()]
+    for find in (_by_sure_code, _by_likely_code):
+        for part in said:
+            found = find(part, text)
+            if found is not None:
+                return found
+    for part in said:
+        found = _by_text(part, text) or _by_exception(part, trace.calls, text)
+        if found is not None:
+            return found
+    ranked = _ranked(" ".join(said))
+    if trace.raised or any(map(is_exception, words.splitlines())) or not ranked:
+        raise _unknown(words, ranked)
+    first = ranked[0]
+    if not first.is_meant:
+        raise _unknown(words, ranked)
+    others = tuple(one.entry.id for one in ranked[1:])
+    return replace(_explanation(first.entry, text), match="words", candidates=others)
+
+
+def _by_sure_code(part: str, text: str) -> Explanation | None:
+    """Explain the first of the notices that a text reports which is more than information."""
+    found = [_explain_pasted(one, text) for one in notices_in(part)]
+    if not found:
+        return None
+    first = next((one for one in found if one.entry.severity != "info"), found[0])
+    others = dict.fromkeys(one.entry.id for one in found if one.entry.id != first.entry.id)
+    return replace(first, candidates=tuple(others)[:MOST_CANDIDATES])
+
+
+def _by_likely_code(part: str, text: str) -> Explanation | None:
+    """Explain a number that may be a code, if what is said beside it fits that code."""
+    for one in numbers_in(part):
+        if _is_fitting(one):
+            return _explain_pasted(one, text)
+    return None
+
+
+def _is_fitting(pasted: Pasted) -> bool:
+    """Say whether what is said beside a number fits the code that it may be."""
+    words = _CONTENT.findall(pasted.text)
+    if catalogue().by_code(pasted.code) is None:
+        # A number that no page has: what is typed as a code, or lies where newer codes do.
+        if not words:
+            return pasted.code >= SHORTEST_CODE
+        return pasted.labelled and range_of(pasted.code) is not None and pasted.code >= NEWER_CODES
+    if not words or all(word.lower() in _NEUTRAL for word in words):
+        return True
+    if catalogue().fits(pasted.code, pasted.text):
+        return True
+    known = catalogue().codes_of(pasted.text)
+    return pasted.labelled and (known is not None or not pasted.text.isascii())
+
+
+def _by_text(part: str, text: str) -> Explanation | None:
+    """Explain the text of a known notice, as it is, or in a line of a log."""
+    whole = " ".join(part.split())
+    lines = part.splitlines() if "\n" in part else []
+    found = []
+    for line in (whole, *lines):
+        known = catalogue().codes_of(line) or catalogue().codes_of(undecorated(line))
+        if known is not None:
+            found.append((known, line))
+    # What may be one of several is none of them.
+    certain = [(known, line) for known, line in found if known.certain or _is_one_page(known, line)]
+    if not certain:
+        return None
+    known, line = max(certain, key=lambda one: one[0].score)
+    return _of_codes(known.codes, line, text)
+
+
+def _is_one_page(known: Found, line: str) -> bool:
+    pages = {entry.id for code in known.codes if (entry := catalogue().by_code(code, line))}
+    return len(pages) == 1
+
+
+def _of_codes(codes: tuple[int, ...], line: str, text: str) -> Explanation | None:
+    """Explain a text by the codes that it comes with, which its words alone do not tell apart."""
+    pages = [entry for code in codes if (entry := catalogue().by_code(code, text or line))]
+    if not pages:
+        return None
+    others = tuple(dict.fromkeys(entry.id for entry in pages if entry.id != pages[0].id))
+    entry = replace(pages[0], codes=tuple(dict.fromkeys((*pages[0].codes, *codes))))
+    return replace(_explanation(entry, text), match="text", candidates=others[:MOST_CANDIDATES])
+
+
+def _by_exception(part: str, calls: tuple[str, ...], text: str) -> Explanation | None:
+    """Explain what a program or its operating system raised; a guess if it is another program's."""
+    raised = f"{part}\nin {', '.join(calls)}" if calls else part
+    entry = catalogue().by_exception(raised)
+    if entry is None:
+        return None
+    foreign = _FOREIGN.search(part) is not None and _OURS.search(part) is None
+    return replace(_explanation(entry, text), match="words" if foreign else "exception")
+
+
+def _ranked(words: str) -> tuple[Ranked, ...]:
+    """Return the entries that words may mean, the best one first, and no more than are shown."""
+    mistyped = _of_mistyped_id(words)
+    ranked = (
+        *(Ranked(entry, 1.0, 1.0, 1.0, is_meant=True) for entry in mistyped),
+        *catalogue().rank(words),
+    )
+    return ranked[:MOST_CANDIDATES]
+
+
+def _unknown(words: str, ranked: tuple[Ranked, ...]) -> UnknownQueryError:
+    nearest = tuple(one.entry for one in ranked if one.known >= NEAR)
+    return UnknownQueryError(_advice(words, nearest), nearest)
+
+
 def _of_mistyped_id(words: str) -> tuple[Entry, ...]:
     """Return the entry whose id this nearly is; only words joined by dashes can be an id."""
     from difflib import get_close_matches
@@ -216,13 +382,15 @@ def _of_mistyped_id(words: str) -> tuple[Entry, ...]:
     return tuple(ids[one] for one in near)
 
 
-def _advice(words: str) -> str:
+def _advice(words: str, nearest: tuple[Entry, ...]) -> str:
     shown = words
     if len(words) > LONGEST_WORDS:
         # Cut where a word ends: of half an account nobody could tell that it is to be masked.
         whole = words[: LONGEST_WORDS + 1].rpartition(" ")[0]
         shown = f"{whole or _LAST_WORD.sub('', words[:LONGEST_WORDS])}..."
+    near = "; ".join(f"{entry.id} ({entry.title})" for entry in nearest)
     return (
         f"Nothing in the catalogue matches {shown!r}. "
-        "Try the number of the error (326), or a word of its message (refused, timeout)."
+        + (f"The nearest are: {near}. " if near else "")
+        + "Try the number of the error (326), or a word of its message (refused, timeout)."
     )

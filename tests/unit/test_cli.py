@@ -24,7 +24,7 @@ from ibnb.simulator import SimulatedGateway
 NAMES = ("diag", "explain", "sim", "demo")
 ENTRY_KEYS = [
     *("id", "codes", "title", "category", "severity", "summary", "symptoms"),
-    *("causes", "checks", "resolution", "related"),
+    *("causes", "checks", "resolution", "related", "match", "candidates"),
 ]
 
 
