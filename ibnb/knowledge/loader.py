@@ -27,6 +27,7 @@ one category, each an ``[[entry]]``::
     text = ["read-?only"]               # only where several entries share a code, see below
     words = ["client id"]               # what users type for this page first of all; not shown
     raised = ["\\bECONNREFUSED\\b"]      # exceptions and errors of systems, see below
+    as_of = "Gateway 10.51"             # only where the page depends on it: with what it was true
 
 Where a code means several things that its text tells apart, each gets an entry of its own, with
 the same code and a `text`: regular expressions, looked for anywhere in the notice's text, whatever
@@ -107,7 +108,17 @@ ASKS = {
 """What an entry may ask of a check beside what its summary tells."""
 
 REQUIRED = ("id", "codes", "title", "category", "severity", "summary", "resolution")
-OPTIONAL = ("symptoms", "causes", "checks", "related", "text", "check_ids", "words", "raised")
+OPTIONAL = (
+    "symptoms",
+    "causes",
+    "checks",
+    "related",
+    "text",
+    "check_ids",
+    "words",
+    "raised",
+    "as_of",
+)
 
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _HEADER = re.compile(r"^[ \t]*\[\[[ \t]*[\"']?(entry|family)[\"']?[ \t]*\]\]", re.MULTILINE)
@@ -253,6 +264,7 @@ def parse_entry(table: dict[str, Any], where: str) -> Entry:
         check_ids=_check_ids(table.get("check_ids", []), f"{where}: check_ids"),
         words=_texts(table.get("words", []), f"{where}: words"),
         raised=_texts(table.get("raised", []), f"{where}: raised"),
+        as_of=_text(table["as_of"], f"{where}: as_of") if "as_of" in table else "",
     )
 
 

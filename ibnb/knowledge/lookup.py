@@ -18,6 +18,8 @@ from .situation import Step
 from .traces import is_exception, read
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .texts import Found
 
 LONGEST_NUMBER = 20
@@ -267,17 +269,27 @@ def _explain_words(words: str, text: str) -> Explanation:
             if found is not None:
                 return found
     for part in said:
-        found = _by_text(part, text) or _by_exception(part, trace.calls, text)
+        known = _known_text(part)
+        if known is not None and not known[0].weak:
+            return _of_codes(words, *known, text)
+        found = _by_exception(part, trace.calls, text)
         if found is not None:
             return found
+        if known is not None and len(_pages(*known)) <= MOST_CANDIDATES:
+            return replace(_of_codes(words, *known, text), match="words")
     ranked = _ranked(" ".join(said))
-    if trace.raised or any(map(is_exception, words.splitlines())) or not ranked:
+    if trace.raised or any(map(is_exception, words.splitlines())):
+        # An exception is about what it says, and about nothing else that its words remind of.
         raise _unknown(words, ranked)
-    first = ranked[0]
-    if not first.is_meant:
+    return _guess(words, ranked, text)
+
+
+def _guess(words: str, ranked: tuple[Ranked, ...], text: str) -> Explanation:
+    """Explain what words are most likely about, and name what else they may be about."""
+    if not (ranked and ranked[0].is_meant):
         raise _unknown(words, ranked)
     others = tuple(one.entry.id for one in ranked[1:])
-    return replace(_explanation(first.entry, text), match="words", candidates=others)
+    return replace(_explanation(ranked[0].entry, text), match="words", candidates=others)
 
 
 def _by_sure_code(part: str, text: str) -> Explanation | None:
@@ -314,8 +326,8 @@ def _is_fitting(pasted: Pasted) -> bool:
     return pasted.labelled and (known is not None or not pasted.text.isascii())
 
 
-def _by_text(part: str, text: str) -> Explanation | None:
-    """Explain the text of a known notice, as it is, or in a line of a log."""
+def _known_text(part: str) -> tuple[Found, str] | None:
+    """Return the known notice whose text was pasted, as it is or in a log, and the line it is in."""
     whole = " ".join(part.split())
     lines = part.splitlines() if "\n" in part else []
     found = []
@@ -323,27 +335,27 @@ def _by_text(part: str, text: str) -> Explanation | None:
         known = catalogue().codes_of(line) or catalogue().codes_of(undecorated(line))
         if known is not None:
             found.append((known, line))
-    # What may be one of several is none of them.
-    certain = [(known, line) for known, line in found if known.certain or _is_one_page(known, line)]
-    if not certain:
-        return None
-    known, line = max(certain, key=lambda one: one[0].score)
-    return _of_codes(known.codes, line, text)
+    return max(found, key=lambda one: (one[0].certain, one[0].score), default=None)
 
 
-def _is_one_page(known: Found, line: str) -> bool:
-    pages = {entry.id for code in known.codes if (entry := catalogue().by_code(code, line))}
-    return len(pages) == 1
+def _of_codes(words: str, known: Found, line: str, text: str) -> Explanation:
+    """Explain a text by its code; by several that it comes with, if they mean the same.
+
+    Raises:
+        UnknownQueryError: it may be one of several texts that mean different things.
+    """
+    pages = _pages(known, text or line)
+    first, *others = pages
+    if not known.certain and others:
+        raise _unknown(words, pages)
+    entry = replace(first, codes=tuple(dict.fromkeys((*first.codes, *known.codes))))
+    candidates = tuple(other.id for other in others)[:MOST_CANDIDATES]
+    return replace(_explanation(entry, text), match="text", candidates=candidates)
 
 
-def _of_codes(codes: tuple[int, ...], line: str, text: str) -> Explanation | None:
-    """Explain a text by the codes that it comes with, which its words alone do not tell apart."""
-    pages = [entry for code in codes if (entry := catalogue().by_code(code, text or line))]
-    if not pages:
-        return None
-    others = tuple(dict.fromkeys(entry.id for entry in pages if entry.id != pages[0].id))
-    entry = replace(pages[0], codes=tuple(dict.fromkeys((*pages[0].codes, *codes))))
-    return replace(_explanation(entry, text), match="text", candidates=others[:MOST_CANDIDATES])
+def _pages(known: Found, line: str) -> tuple[Entry, ...]:
+    found = (catalogue().by_code(code, line) for code in known.codes)
+    return tuple({entry.id: entry for entry in found if entry is not None}.values())
 
 
 def _by_exception(part: str, calls: tuple[str, ...], text: str) -> Explanation | None:
@@ -366,8 +378,12 @@ def _ranked(words: str) -> tuple[Ranked, ...]:
     return ranked[:MOST_CANDIDATES]
 
 
-def _unknown(words: str, ranked: tuple[Ranked, ...]) -> UnknownQueryError:
-    nearest = tuple(one.entry for one in ranked if one.known >= NEAR)
+def _unknown(words: str, near: Iterable[Ranked | Entry]) -> UnknownQueryError:
+    nearest = tuple(
+        one if isinstance(one, Entry) else one.entry
+        for one in near
+        if isinstance(one, Entry) or one.known >= NEAR
+    )[:MOST_CANDIDATES]
     return UnknownQueryError(_advice(words, nearest), nearest)
 
 

@@ -32,8 +32,9 @@ class Entry:
     `text` are the patterns by which the page is told from others of the same code, none on the
     page that explains the code as such. `check_ids` are the diagnostic checks whose page it is.
     `words` are what users type for this page first of all; they are not shown. `raised` are the
-    patterns of the exceptions, and of the errors of operating systems, that it explains. `steps` is
-    all that may have to be done; a `Situation` chooses from it.
+    patterns of the exceptions, and of the errors of operating systems, that it explains. `as_of` says
+    with what it was last true, if that depends on a build. `steps` is all that may have to be done; a
+    `Situation` chooses from it.
     `family` is the id of the family of near-identical codes that it was written in, if any.
     """
 
@@ -52,6 +53,7 @@ class Entry:
     check_ids: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     raised: tuple[str, ...] = ()
+    as_of: str = ""
     family: str | None = None
 
     @property

@@ -36,7 +36,7 @@ _SURE = tuple(
         rf"\b{_ID}{_IS}-?\d+['\"]?[\s,;|]+(?:[\"']?\w*time{_IS}\d+[\"']?[\s,;|]+)?"
         rf"['\"]?(?:err(?:or)?[ _]?)?code{_IS}(?P<code>\d{{1,5}})\b['\"]?(?P<text>.*)",
         rf"\b(?:err(?:or)?[ _]?)?code{_IS}(?P<code>\d{{1,5}})\b['\"]?(?P<text>[^\n]*?\b{_ID}{_IS}-?\d+.*)",
-        rf"\breqid\s+-?\d+\s+errorcode\s+(?P<code>\d{{1,5}})(?:\s+errorstring)?(?P<text>.*)",
+        r"\breqid\s+-?\d+\s+errorcode\s+(?P<code>\d{1,5})(?:\s+errorstring)?(?P<text>.*)",
         rf"\berr(?:or)?[ _]?code{_IS}(?P<code>\d{{1,5}})\b['\"]?"
         rf"(?P<text>\s*[,;]?\s*['\"]?(?:err(?:or)?_?)(?:msg|string|message|text){_IS}.*)",
         # "ERROR -1 2104 ..." and "ERROR 3 1749823634683 321 ...": the official client writes the
@@ -53,7 +53,7 @@ _LABELLED = tuple(
         rf"(?:^|\b{_LABEL}[\s:]+)-?\d+[\s,:]+(?P<code>\d{{3,5}})[\s,:]+(?=[^\d\s])(?P<text>.+)",
         r"(?<![\w.])-1[\s,:|]+(?P<code>\d{3,5})\b[\s,:|]*(?=[^\d\s])(?P<text>.+)",
         rf"(?:(?<![a-z]){_LABEL}|\bcode|\bfehlercode|\bmsg|\u4ee3\u7801|\u9519\u8bef)(?:[ _]?code)?"
-        r"[\s:=#\uff1a\u2013'\"-]*(?P<code>\d{1,5})(?![\d.:]*\d)(?P<text>.*)",
+        r"[\s:=#\uff1a\u2013'\"-]*(?P<code>\d{1,5})(?![\d.:/-]*\d)(?P<text>.*)",
         r"(?<!\w)\[#?(?P<code>\d{3,5})\](?P<text>.*)",
     )
 )
@@ -97,8 +97,8 @@ _NEXT = re.compile(
 _TIME = r"\d[\d:.,/T+-]*Z?(?:\s*(?:AM|PM|UTC|GMT)\b)?"
 _LEVEL = r"(?:ERROR|ERR|WARN(?:ING)?|INFO|DEBUG|CRITICAL|FATAL|TRACE|NOTICE|SEVERE)\b"
 _PREFIX = re.compile(
-    rf"(?:\s*(?:\[[^\]\n]*\]|<[^>\n]*>|{_TIME}(?![\w'])|{_LEVEL}|[A-Za-z_$][\w$-]*(?:[.:/]{{1,2}}[\w$<>-]+)+:?"
-    r"|[|>*#:-]+(?=\s|$)|:))+\s*",
+    rf"(?:\s*(?:\[[^\]\n]*\]|<[^>\n]*>|{_TIME}(?![\w'])|{_LEVEL}"
+    r"|[A-Za-z_$][\w$-]*(?:[./]+[\w$<>-]+)+(?=[\s:])|[A-Za-z_]\w*:(?=\w)|[|>*#:-]+))+\s*",
     re.IGNORECASE,
 )
 _SIGN = re.compile(rf"\[|\d\d:\d\d|\b{_LEVEL}", re.IGNORECASE)

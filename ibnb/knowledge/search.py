@@ -27,6 +27,9 @@ SENTENCE = 3
 MOST_WORDS = 40
 """Words of a query that are looked up; what is longer is no question."""
 
+SHORTEST_NUMBER = 3
+"""Digits from which on a number may be looked up: a code, a port."""
+
 MOST_COMPARED = 30
 """Entries whose sentences are compared with the query: those that know most of its words."""
 
@@ -104,6 +107,11 @@ def _fields(entry: Entry) -> Iterable[tuple[float, str]]:
     yield 1, "\n".join(entry.every_step)
 
 
+def _counts(word: str) -> bool:
+    """Say whether a word tells anything: small numbers and what holds a sentence together do not."""
+    return word.lower() not in _STOP_WORDS and not (word.isdigit() and len(word) < SHORTEST_NUMBER)
+
+
 def _stem(word: str) -> str:
     word = word.lower().replace("cancell", "cancel")  # "canceled" is the American spelling
     plural = len(word) > 3 and word.endswith("s") and not word.endswith("ss")  # noqa: PLR2004 - "ids"
@@ -155,7 +163,7 @@ class Index:
         A word that no entry knows is read as the known one nearest to it, for half its worth.
         """
         meant = self._meant(query)
-        words = [word for word in _WORD.findall(query) if word.lower() not in _STOP_WORDS]
+        words = [word for word in _WORD.findall(query) if _counts(word)]
         terms = self._terms(words[:MOST_WORDS])
         asked = sum(term.weight for term in terms)
         scores: dict[int, float] = {}
@@ -241,9 +249,7 @@ class Index:
         units = []
         for _, text in _fields(entry):
             for sentence in _SENTENCE.split(text):
-                words = [
-                    word for word in _WORD.findall(sentence) if word.lower() not in _STOP_WORDS
-                ]
+                words = [word for word in _WORD.findall(sentence) if _counts(word)]
                 stems = frozenset(map(_stem, words))
                 if stems:
                     weight = sum(self._rare(token) for token in stems)

@@ -11,6 +11,7 @@ import math
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -51,6 +52,12 @@ CUT_TELLING = 8.0
 
 SHORTEST_CUT = 4
 """Words from which on a beginning is told from other words."""
+
+MOST_VARYING = 5
+"""Words that may stand in the place of one star."""
+
+SHORTEST_WEAK = 3
+"""Words from which on a beginning lets guess the text."""
 
 FITTING = 0.5
 """Share of a text's words, by weight, that a known text of the code beside it has."""
@@ -121,11 +128,20 @@ def _stem(word: str) -> str:
 
 
 class Known(NamedTuple):
-    """A text that is known: the codes that it comes with, its words without stars, their weight."""
+    """A text that is known: the codes that it comes with, its words without stars, their weight.
+
+    `stars` are the places before which something stands that varies.
+    """
 
     codes: tuple[int, ...]
     words: tuple[str, ...]
     weight: float
+    stars: frozenset[int]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its end varies."""
+        return len(self.words) in self.stars
 
 
 @dataclass(frozen=True)
@@ -133,12 +149,14 @@ class Found:
     """What a pasted text turned out to be.
 
     `codes` are those that come with this very text, mostly one. Where `certain` is false the text
-    may be one of several: `codes` are theirs, and no one of them is the answer.
+    may be one of several: `codes` are theirs, and no one of them is the answer. `weak`: it is only
+    a few words, with which a text of theirs begins.
     """
 
     codes: tuple[int, ...]
     score: float
     certain: bool = True
+    weak: bool = False
 
 
 class KnownTexts:
@@ -150,25 +168,29 @@ class KnownTexts:
 
     def __init__(self, lines: Iterable[str]) -> None:
         codes: dict[tuple[str, ...], list[int]] = {}
+        stars: dict[tuple[str, ...], set[int]] = defaultdict(set)
         for line in lines:
             if not line.strip() or line.startswith("#"):
                 continue
             code, _, run = line.rstrip("\n").partition("\t")
-            words = tuple(word for word in words_of(run) if word != STAR)
+            run_of = words_of(run)
+            words = tuple(word for word in run_of if word != STAR)
+            places = [place for place, word in enumerate(run_of) if word == STAR]
             if words:
                 codes.setdefault(words, []).append(int(code))
+                stars[words] |= {place - nth for nth, place in enumerate(places)}
         counts = Counter(word for words in codes for word in set(words))
         self._strange = math.log(1 + len(codes))
         self._weights = {word: math.log(1 + len(codes) / count) for word, count in counts.items()}
         self._known = [
-            Known(tuple(dict.fromkeys(those)), words, self._weight(words))
+            Known(tuple(dict.fromkeys(those)), words, self._weight(words), frozenset(stars[words]))
             for words, those in codes.items()
         ]
         self._exact = {known.words: known for known in self._known}
         self._of: dict[int, list[Known]] = defaultdict(list)
         for known in self._known:
-            for code in known.codes:
-                self._of[code].append(known)
+            for number in known.codes:
+                self._of[number].append(known)
         self._holding: dict[str, list[int]] = {}
         for place, known in enumerate(self._known):
             for word in set(known.words):
@@ -201,11 +223,16 @@ class KnownTexts:
         """Return the best of several, or all of them if one is no better than the next."""
         if not fits:
             return None
-        ordered = sorted(fits, key=lambda fit: -fit.score)
+        ordered = sorted(fits, key=lambda fit: (fit.weak, -fit.score))
         first = ordered[0]
-        equal = [fit for fit in ordered if fit.score > first.score - 0.5 and fit.cut == first.cut]
+        equal = [
+            fit
+            for fit in ordered
+            if fit.score > first.score - 0.5 and (fit.cut, fit.weak) == (first.cut, first.weak)
+        ]
         codes = tuple(dict.fromkeys(code for fit in equal for code in fit.known.codes))
-        return Found(codes, first.score, certain=len(equal) == 1)
+        certain = len(equal) == 1 and not first.weak
+        return Found(codes, first.score, certain=certain, weak=first.weak)
 
     def _weight(self, words: Iterable[str]) -> float:
         """Return the weight of words: rare ones count more, strange ones most."""
@@ -233,40 +260,54 @@ class KnownTexts:
         pairs = [(own, place) for own, place in pairs if start <= place < end]
         if not pairs:
             return None
-        matched = [known.words[own] for own, _ in pairs]
-        places = {place for _, place in pairs}
-        between = [said[place] for place in range(start, end) if place not in places]
-        weight, strange = self._weight(matched), self._weight(between)
-        if strange > STRANGE * weight or _OPPOSITES & {*between}:
+        between = _between(known, pairs, said)
+        shared = _Shared(
+            known,
+            tuple(known.words[own] for own, _ in pairs),
+            tuple(between),
+            tuple(said[:start]),
+            tuple(said[end:]),
+            pairs[-1][0] + 1,
+        )
+        strange = self._weight(between)
+        if strange > STRANGE * self._weight(shared.words) or _OPPOSITES & {*between}:
             return None
-        around = [*said[:start], *said[end:]]
-        alone = all(word in _DECORATION for word in around)
-        missing = _without(known.words, matched)
-        if weight >= NEARLY * known.weight and not _OPPOSITES & {*missing}:
-            whole = not missing and not between and len(matched) >= SHORTEST_WHOLE
-            if not alone and self._telling(matched) < (TELLING_WHOLE if whole else TELLING):
-                return None
+        return self._whole(shared, strange) or (None if between else self._beginning(shared))
+
+    def _whole(self, shared: _Shared, strange: float) -> _Fit | None:
+        """Return how well a known text fits as a whole, or nearly so."""
+        weight, known = self._weight(shared.words), shared.known
+        missing = _without(known.words, shared.words)
+        if weight < NEARLY * known.weight or _OPPOSITES & {*missing}:
+            return None
+        telling = self._telling(shared.words)
+        exact = not missing and not shared.between and len(shared.words) >= SHORTEST_WHOLE
+        if not shared.is_alone:
             # What follows may turn its sense: "... is not subscribed" and "... is ok".
-            if (
-                not alone
-                and _OPPOSITES & {*said[end : end + 2]}
-                and self._telling(matched) < 2 * TELLING
-            ):
+            turned = _OPPOSITES & {*shared.after[:2]} and telling < 2 * TELLING
+            if turned or telling < (TELLING_WHOLE if exact else TELLING):
                 return None
-            return _Fit(known, weight - strange - 0.5 * self._weight(missing), cut=False)
-        if strange or len(matched) < SHORTEST_CUT or self._telling(matched) < CUT_TELLING:
+        return _Fit(known, weight - strange - 0.5 * self._weight(missing))
+
+    def _beginning(self, shared: _Shared) -> _Fit | None:
+        """Return how well a known text fits whose end was cut off."""
+        weight, known = self._weight(shared.words), shared.known
+        begun = known.words[: shared.length]
+        skipped = _without(begun, shared.words)
+        if weight < CUT * self._weight(begun) or _OPPOSITES & {*skipped}:
             return None
-        length = pairs[-1][0] + 1
-        skipped = _without(known.words[:length], matched)
-        if weight < CUT * self._weight(known.words[:length]) or _OPPOSITES & {*skipped}:
-            return None
-        rest = said[end:]
-        if len(rest) == 1 and len(known.words) > length and known.words[length].startswith(rest[0]):
+        following = known.words[shared.length : shared.length + 1]
+        if len(shared.after) == 1 and following and following[0].startswith(shared.after[0]):
             # The cut went through a word.
             weight += 0.5
-        elif not all(word in _DECORATION for word in rest):
+        elif not _DECORATION.issuperset(shared.after):
             return None
-        return _Fit(known, weight - 0.5 * self._weight(skipped), cut=True)
+        score, count = weight - 0.5 * self._weight(skipped), len(shared.words)
+        if count >= SHORTEST_CUT and self._telling(shared.words) >= CUT_TELLING:
+            return _Fit(known, score, cut=True)
+        if count >= SHORTEST_WEAK and not skipped and _DECORATION.issuperset(shared.before):
+            return _Fit(known, score, cut=True, weak=True)
+        return None
 
     def _aligned(self, own: Sequence[str], said: Sequence[str]) -> list[tuple[int, int]]:
         """Return the places of the words that both have in the same order, the heaviest choice."""
@@ -308,11 +349,48 @@ class KnownTexts:
 
 
 class _Fit(NamedTuple):
-    """A known text, how well it fits, and whether only its beginning is there."""
+    """A known text, how well it fits, whether only its beginning is there, and little of that."""
 
     known: Known
     score: float
-    cut: bool
+    cut: bool = False
+    weak: bool = False
+
+
+class _Shared(NamedTuple):
+    """What a known text and a pasted one have in common.
+
+    `words` are in both, in this order; `between`, `before` and `after` are the other ones that were
+    pasted. The words of the known text end at `length`.
+    """
+
+    known: Known
+    words: tuple[str, ...]
+    between: tuple[str, ...]
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    length: int
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether nothing stands around it but what a log puts there, and what varies at its end."""
+        return _DECORATION.issuperset(self.before) and (
+            self._is_open or _DECORATION.issuperset(self.after)
+        )
+
+    @property
+    def _is_open(self) -> bool:
+        return self.known.is_open and self.words == self.known.words
+
+
+def _between(known: Known, pairs: Sequence[tuple[int, int]], said: Sequence[str]) -> list[str]:
+    """Return the strange words within a text; those in the place of a star are not strange."""
+    strange: list[str] = []
+    for (own, place), (next_own, next_place) in pairwise(pairs):
+        gap = said[place + 1 : next_place]
+        varies = any(star in known.stars for star in range(own + 1, next_own + 1))
+        strange += gap[MOST_VARYING:] if varies else gap
+    return strange
 
 
 def _without(words: Iterable[str], others: Iterable[str]) -> list[str]:

@@ -231,8 +231,8 @@ def test_a_check_leads_to_its_page(check):
     [
         ("10141", ("10141",)),
         ("210", tuple(str(code) for code in range(2100, 2110))),
-        ("client-", ("client-id-in-use",)),
-        ("Client-", ("client-id-in-use",)),
+        ("client-", ("client-id-in-use", "client-too-old")),
+        ("Client-", ("client-id-in-use", "client-too-old")),
         ("api.v", ("api.version",)),
         ("1034", tuple(str(code) for code in [*range(10340, 10348), 10349])),
         ("order-price-1", ()),
