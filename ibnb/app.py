@@ -276,8 +276,8 @@ class App:
             return self._in_situation(explain(query))
         except UnknownQueryError as error:
             # It repeats the words.
-            shown = masked(str(error), show_accounts=self.settings.show_accounts)
-            raise UnknownQueryError(shown) from None
+            shown = masked(error.shown, show_accounts=self.settings.show_accounts)
+            raise UnknownQueryError(shown, error.candidates) from None
 
     def remember(self, explanation: Explanation) -> None:
         """Take note that this was shown for the errors so far."""

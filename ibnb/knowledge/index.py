@@ -7,15 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .search import Index
-from .texts import FITTING, KnownTexts
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .model import Entry
-    from .search import Ranked
-    from .texts import Found
+    from .search import Index, Ranked
+    from .texts import Found, KnownTexts
 
 
 class Catalogue:
@@ -80,12 +77,12 @@ class Catalogue:
         return self._texts.find(text)
 
     def fits(self, code: int, text: str) -> bool:
-        """Say whether a text may be that of a code, by the known ones or by the words of its pages."""
+        """Say whether a text may be that of a code, by known texts or by its page's words."""
         if self._texts.fits(code, text):
             return True
         page = self.by_code(code, text)
         return page is not None and any(
-            one.entry is page and one.known >= FITTING for one in self._index.rank(text)
+            one.entry is page and one.is_meant for one in self._index.rank(text)
         )
 
     def search(self, words: str) -> tuple[Entry, ...]:
@@ -106,9 +103,14 @@ class Catalogue:
 
     @cached_property
     def _texts(self) -> KnownTexts:
+        # The look-up of a code needs neither texts nor words.
+        from .texts import KnownTexts
+
         with Path(__file__).with_name("notices.tsv").open(encoding="utf-8") as lines:
             return KnownTexts(lines)
 
     @cached_property
     def _index(self) -> Index:
+        from .search import Index
+
         return Index(self.entries)

@@ -26,7 +26,7 @@ one category, each an ``[[entry]]``::
     check_ids = ["session.client-id"]   # the diagnostic checks that this page explains
     text = ["read-?only"]               # only where several entries share a code, see below
     words = ["client id"]               # what users type for this page first of all; not shown
-    raised = ["\\bECONNREFUSED\\b"]      # exceptions and errors of systems, see below
+    raised = ["ECONNREFUSED"]           # exceptions and errors of systems, see below
     as_of = "Gateway 10.51"             # only where the page depends on it: with what it was true
 
 Where a code means several things that its text tells apart, each gets an entry of its own, with

@@ -11,22 +11,14 @@ from typing import TYPE_CHECKING, Any
 from .index import Catalogue
 from .loader import load
 from .model import Entry, Explanation, Severity
-from .pasted import Pasted, notices_in, numbers_in, undecorated
 from .ranges import range_of
-from .search import Ranked
 from .situation import Step
-from .traces import is_exception, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from .texts import Found
+    from .pasted import Pasted
 
 LONGEST_NUMBER = 20
 """Digits up to which a number is repeated in full; no gateway's code has more than five."""
-
-SHORTEST_CODE = 100
-"""The first code of the ranges; a lower number beside a word is mostly something else."""
 
 PORTS = range(1024, 65536)
 """Numbers that are looked up in the texts too: a port, or a socket error of Windows."""
@@ -34,49 +26,9 @@ PORTS = range(1024, 65536)
 LONGEST_WORDS = 60
 """Characters of a query that are repeated in a message."""
 
-ID_LIKENESS = 0.8
-"""How alike a mistyped id and an id must be, as `difflib` measures it, from 0 to 1."""
-
 MOST_COMPLETIONS = 100
 """Words that are offered where nothing was typed; a longer list is read by nobody."""
 
-LONGEST_PASTE = 20_000
-"""Characters of a paste that are read."""
-
-MOST_CANDIDATES = 3
-"""Entries that are named where it is not sure which one is meant."""
-
-NEAR = 0.3
-"""Share of the words, by their rarity, that an entry has to know to be named as one of the nearest."""
-
-NEWER_CODES = 2100
-"""Numbers from here on, in the ranges of codes, are hardly anything else beside such words."""
-
-_NEUTRAL = frozenset(
-    re.findall(
-        r"\w+",
-        "a again an and api code does error errors fehler from get getting got have help i ib ibkr id "
-        "in is it mean means message msg my notice of on reqid the tws gateway warning what when "
-        "why client with",
-    )
-)
-_CONTENT = re.compile(r"[^\W\d_]{2,}")
-# Programs that have connections of their own, and the ports that they use.
-_FOREIGN = re.compile(
-    r"https?://|\bHTTPS?Connection|\b(?:urllib3|requests|aiohttp|httpx|redis|psycopg\w*|postgres\w*|"
-    r"\w*mysql\w*|\w*mongo\w*|kafka|rabbitmq|amqp|docker\w*|git|npm|pip|curl|wget|nginx|smtp\w*|"
-    r"ftp\w*|sqlalchemy|elastic\w*|grpc|boto\w*|ldap|websockets?|selenium|playwright|jupyter\w*|zmq|"
-    r"celery|kubelet|etcd|memcached|ssh|scp|sftp|rsync|apt|yarn|github|gunicorn|uvicorn|flask|"
-    r"django|userland|listen|paramiko|asyncpg|clickhouse|dask|spark|ray|yfinance|ccxt|binance)\b"
-    r"|[:,]\s?(?:22|25|53|80|443|587|993|3000|3306|5000|5432|5672|6379|8000|80[89]\d|8443|8888|9000|"
-    r"9092|9200|11211|27017)\b",
-    re.IGNORECASE,
-)
-_OURS = re.compile(
-    r"\b(?:ib_?insync|ib_?async|ibapi|ibkr|tws|ib ?gateway|ibgateway|interactive ?brokers|clientid)\b|"
-    r"\b(?:400[1-4]|749[67])\b",
-    re.IGNORECASE,
-)
 _LAST_WORD = re.compile(r"[^\W_]*$")
 _NUMBER = re.compile(r"([+-]?\d+)(?:\.0*)?")  # "326.0" is what a table of numbers makes of a code
 
@@ -85,13 +37,27 @@ class UnknownQueryError(LookupError):
     """Words were looked up that no entry fits; the message says what to try instead.
 
     Attributes:
+        shown: what was looked up, cut to a length that can be read.
         candidates: the entries that come nearest, the best one first.
     """
 
-    def __init__(self, message: str, candidates: tuple[Entry, ...] = ()) -> None:
+    def __init__(self, shown: str, candidates: tuple[Entry, ...] = ()) -> None:
         """Say what was looked up in vain, and what comes nearest."""
-        super().__init__(message)
+        self.shown = shown
         self.candidates = candidates
+        near = "; ".join(f"{entry.id} ({entry.title})" for entry in candidates)
+        nearest = f"The nearest are: {near}." if near else ""
+        super().__init__(" ".join(filter(None, (self.happened, nearest, self.advice))))
+
+    @property
+    def happened(self) -> str:
+        """What was looked up in vain, as a sentence."""
+        return f"Nothing in the catalogue matches {self.shown!r}."
+
+    @property
+    def advice(self) -> str:
+        """What to try instead."""
+        return "Try the number of the error (326), or a word of its message (refused, timeout)."
 
     def to_dict(self) -> dict[str, Any]:
         """Return this in the JSON format of ``ibnb explain --json``: no page, and the nearest."""
@@ -256,157 +222,25 @@ def _no_range(number: int | None) -> str:
 
 
 def _explain_words(words: str, text: str) -> Explanation:
-    """Explain words in steps, each more of a guess than the one before.
+    """Explain words by the notice that they hold, or by the page that they lead to."""
+    # What the look-up of a number does not need is not imported for it.
+    from .steps import find
 
-    A code in a form that only notices have; a number that may be one, if what stands beside it
-    fits; the text of a known notice; an exception; and then what the words are about.
-    """
-    trace = read(words[:LONGEST_PASTE] if len(words) > LONGEST_PASTE else words)
-    said = [part for part in (*trace.raised, trace.log) if part.strip()]
-    for find in (_by_sure_code, _by_likely_code):
-        for part in said:
-            found = find(part, text)
-            if found is not None:
-                return found
-    for part in said:
-        known = _known_text(part)
-        if known is not None and not known[0].weak:
-            return _of_codes(words, *known, text)
-        found = _by_exception(part, trace.calls, text)
-        if found is not None:
-            return found
-        if known is not None and len(_pages(*known)) <= MOST_CANDIDATES:
-            return replace(_of_codes(words, *known, text), match="words")
-    ranked = _ranked(" ".join(said))
-    if trace.raised or any(map(is_exception, words.splitlines())):
-        # An exception is about what it says, and about nothing else that its words remind of.
-        raise _unknown(words, ranked)
-    return _guess(words, ranked, text)
+    found = find(catalogue(), words)
+    if found.pasted is not None:
+        explanation = _explain_pasted(found.pasted, text)
+    elif found.entry is not None:
+        explanation = _explanation(found.entry, text)
+    else:
+        raise UnknownQueryError(_shown(words), found.others)
+    candidates = tuple(entry.id for entry in found.others)
+    return replace(explanation, match=found.match, candidates=candidates)
 
 
-def _guess(words: str, ranked: tuple[Ranked, ...], text: str) -> Explanation:
-    """Explain what words are most likely about, and name what else they may be about."""
-    if not (ranked and ranked[0].is_meant):
-        raise _unknown(words, ranked)
-    others = tuple(one.entry.id for one in ranked[1:])
-    return replace(_explanation(ranked[0].entry, text), match="words", candidates=others)
-
-
-def _by_sure_code(part: str, text: str) -> Explanation | None:
-    """Explain the first of the notices that a text reports which is more than information."""
-    found = [_explain_pasted(one, text) for one in notices_in(part)]
-    if not found:
-        return None
-    first = next((one for one in found if one.entry.severity != "info"), found[0])
-    others = dict.fromkeys(one.entry.id for one in found if one.entry.id != first.entry.id)
-    return replace(first, candidates=tuple(others)[:MOST_CANDIDATES])
-
-
-def _by_likely_code(part: str, text: str) -> Explanation | None:
-    """Explain a number that may be a code, if what is said beside it fits that code."""
-    for one in numbers_in(part):
-        if _is_fitting(one):
-            return _explain_pasted(one, text)
-    return None
-
-
-def _is_fitting(pasted: Pasted) -> bool:
-    """Say whether what is said beside a number fits the code that it may be."""
-    words = _CONTENT.findall(pasted.text)
-    if catalogue().by_code(pasted.code) is None:
-        # A number that no page has: what is typed as a code, or lies where newer codes do.
-        if not words:
-            return pasted.code >= SHORTEST_CODE
-        return pasted.labelled and range_of(pasted.code) is not None and pasted.code >= NEWER_CODES
-    if not words or all(word.lower() in _NEUTRAL for word in words):
-        return True
-    if catalogue().fits(pasted.code, pasted.text):
-        return True
-    known = catalogue().codes_of(pasted.text)
-    return pasted.labelled and (known is not None or not pasted.text.isascii())
-
-
-def _known_text(part: str) -> tuple[Found, str] | None:
-    """Return the known notice whose text was pasted, as it is or in a log, and the line it is in."""
-    whole = " ".join(part.split())
-    lines = part.splitlines() if "\n" in part else []
-    found = []
-    for line in (whole, *lines):
-        known = catalogue().codes_of(line) or catalogue().codes_of(undecorated(line))
-        if known is not None:
-            found.append((known, line))
-    return max(found, key=lambda one: (one[0].certain, one[0].score), default=None)
-
-
-def _of_codes(words: str, known: Found, line: str, text: str) -> Explanation:
-    """Explain a text by its code; by several that it comes with, if they mean the same.
-
-    Raises:
-        UnknownQueryError: it may be one of several texts that mean different things.
-    """
-    pages = _pages(known, text or line)
-    first, *others = pages
-    if not known.certain and others:
-        raise _unknown(words, pages)
-    entry = replace(first, codes=tuple(dict.fromkeys((*first.codes, *known.codes))))
-    candidates = tuple(other.id for other in others)[:MOST_CANDIDATES]
-    return replace(_explanation(entry, text), match="text", candidates=candidates)
-
-
-def _pages(known: Found, line: str) -> tuple[Entry, ...]:
-    found = (catalogue().by_code(code, line) for code in known.codes)
-    return tuple({entry.id: entry for entry in found if entry is not None}.values())
-
-
-def _by_exception(part: str, calls: tuple[str, ...], text: str) -> Explanation | None:
-    """Explain what a program or its operating system raised; a guess if it is another program's."""
-    raised = f"{part}\nin {', '.join(calls)}" if calls else part
-    entry = catalogue().by_exception(raised)
-    if entry is None:
-        return None
-    foreign = _FOREIGN.search(part) is not None and _OURS.search(part) is None
-    return replace(_explanation(entry, text), match="words" if foreign else "exception")
-
-
-def _ranked(words: str) -> tuple[Ranked, ...]:
-    """Return the entries that words may mean, the best one first, and no more than are shown."""
-    mistyped = _of_mistyped_id(words)
-    ranked = (
-        *(Ranked(entry, 1.0, 1.0, 1.0, is_meant=True) for entry in mistyped),
-        *catalogue().rank(words),
-    )
-    return ranked[:MOST_CANDIDATES]
-
-
-def _unknown(words: str, near: Iterable[Ranked | Entry]) -> UnknownQueryError:
-    nearest = tuple(
-        one if isinstance(one, Entry) else one.entry
-        for one in near
-        if isinstance(one, Entry) or one.known >= NEAR
-    )[:MOST_CANDIDATES]
-    return UnknownQueryError(_advice(words, nearest), nearest)
-
-
-def _of_mistyped_id(words: str) -> tuple[Entry, ...]:
-    """Return the entry whose id this nearly is; only words joined by dashes can be an id."""
-    from difflib import get_close_matches
-
-    if "-" not in words or " " in words or len(words) > LONGEST_WORDS:
-        return ()
-    ids = {entry.id: entry for entry in catalogue().entries if entry.family is None}
-    near = get_close_matches(words.lower(), ids, n=1, cutoff=ID_LIKENESS)
-    return tuple(ids[one] for one in near)
-
-
-def _advice(words: str, nearest: tuple[Entry, ...]) -> str:
-    shown = words
-    if len(words) > LONGEST_WORDS:
-        # Cut where a word ends: of half an account nobody could tell that it is to be masked.
-        whole = words[: LONGEST_WORDS + 1].rpartition(" ")[0]
-        shown = f"{whole or _LAST_WORD.sub('', words[:LONGEST_WORDS])}..."
-    near = "; ".join(f"{entry.id} ({entry.title})" for entry in nearest)
-    return (
-        f"Nothing in the catalogue matches {shown!r}. "
-        + (f"The nearest are: {near}. " if near else "")
-        + "Try the number of the error (326), or a word of its message (refused, timeout)."
-    )
+def _shown(words: str) -> str:
+    """Return words as they are repeated in a message, of a length that can be read."""
+    if len(words) <= LONGEST_WORDS:
+        return words
+    # Cut where a word ends: of half an account nobody could tell that it is to be masked.
+    whole = words[: LONGEST_WORDS + 1].rpartition(" ")[0]
+    return f"{whole or _LAST_WORD.sub('', words[:LONGEST_WORDS])}..."

@@ -9,8 +9,8 @@ from .situation import Situation, Step
 
 Severity = Literal["info", "warning", "error"]
 Match = Literal["code", "text", "exception", "words", "none"]
-"""How a page was found: by a code, or an id, in a certain form; by the text of a known notice; by an
-exception or an error of the operating system; by words, which is a guess; or not at all."""
+"""How a page was found: by a code, or an id, in a certain form; by the text of a known notice; by
+an exception or an error of the operating system; by words, which is a guess; or not at all."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Entry:
     `text` are the patterns by which the page is told from others of the same code, none on the
     page that explains the code as such. `check_ids` are the diagnostic checks whose page it is.
     `words` are what users type for this page first of all; they are not shown. `raised` are the
-    patterns of the exceptions, and of the errors of operating systems, that it explains. `as_of` says
-    with what it was last true, if that depends on a build. `steps` is all that may have to be done; a
-    `Situation` chooses from it.
+    patterns of the exceptions, and of the errors of operating systems, that it explains. `as_of`
+    says with what it was last true, if that depends on a build. `steps` is all that may have to be
+    done; a `Situation` chooses from it.
     `family` is the id of the family of near-identical codes that it was written in, if any.
     """
 
@@ -149,7 +149,7 @@ class Explanation:
         return self.situation.choose(self.entry.steps)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the entry in the JSON format, with the steps of this situation, and how it was found.
+        """Return the entry in the JSON format: the steps of this situation, how it was found.
 
         The rest of the live evidence is not part of that format.
         """

@@ -24,6 +24,11 @@ _LABEL = r"(?:error|warning|notice|info|fehler|erreur|fout|errore)"
 # What stands between the label and the value of a keyed form, quotes and all.
 _IS = r"['\"]?\s*[:=\uff1a]\s*['\"]?"
 _ID = r"(?:req|request|ticker|order)?_?id"
+_CODE = rf"(?:err(?:or)?[ _]?)?code{_IS}(?P<code>\d{{1,5}})\b['\"]?"
+_WHEN = rf"(?:[\"']?\w*time{_IS}\d+[\"']?[\s,;|]+)?"
+_MESSAGE = r"(?:msg|string|message|text)"
+_CALLED = rf"(?<![a-z]){_LABEL}|\bcode|\bfehlercode|\bmsg|\u4ee3\u7801|\u9519\u8bef"
+_NUMBER = r"[\s:=#\uff1a\u2013'\"-]*(?P<code>\d{1,5})(?![\d.:/-]*\d)"
 _SURE = tuple(
     re.compile(form, re.IGNORECASE | re.DOTALL)
     for form in (
@@ -33,12 +38,10 @@ _SURE = tuple(
         r"\bAPI error:\s*(?P<code>\d{1,5}):(?P<text>.*)",
         # {'reqId': 2, 'errorCode': 162, 'errorString': '...'} of the official client, and what is
         # like it in other languages: an id and a code beside each other.
-        rf"\b{_ID}{_IS}-?\d+['\"]?[\s,;|]+(?:[\"']?\w*time{_IS}\d+[\"']?[\s,;|]+)?"
-        rf"['\"]?(?:err(?:or)?[ _]?)?code{_IS}(?P<code>\d{{1,5}})\b['\"]?(?P<text>.*)",
-        rf"\b(?:err(?:or)?[ _]?)?code{_IS}(?P<code>\d{{1,5}})\b['\"]?(?P<text>[^\n]*?\b{_ID}{_IS}-?\d+.*)",
+        rf"\b{_ID}{_IS}-?\d+['\"]?[\s,;|]+{_WHEN}['\"]?{_CODE}(?P<text>.*)",
+        rf"\b{_CODE}(?P<text>[^\n]*?\b{_ID}{_IS}-?\d+.*)",
         r"\breqid\s+-?\d+\s+errorcode\s+(?P<code>\d{1,5})(?:\s+errorstring)?(?P<text>.*)",
-        rf"\berr(?:or)?[ _]?code{_IS}(?P<code>\d{{1,5}})\b['\"]?"
-        rf"(?P<text>\s*[,;]?\s*['\"]?(?:err(?:or)?_?)(?:msg|string|message|text){_IS}.*)",
+        rf"\berr(?:or)?[ _]?{_CODE}(?P<text>\s*[,;]?\s*['\"]?err(?:or)?_?{_MESSAGE}{_IS}.*)",
         # "ERROR -1 2104 ..." and "ERROR 3 1749823634683 321 ...": the official client writes the
         # reqId first, since version 10 with a time in milliseconds between the two.
         rf"\b{_LABEL}[\s:]+-?\d+[\s,:]+\d{{13}}[\s,:]+(?P<code>\d{{1,5}})[\s,:]+(?=[^\d\s])(?P<text>.+)",
@@ -52,8 +55,7 @@ _LABELLED = tuple(
         rf"\berr(?:or)?[ _]?code{_IS}(?P<code>\d{{1,5}})\b['\"]?(?P<text>.*)",
         rf"(?:^|\b{_LABEL}[\s:]+)-?\d+[\s,:]+(?P<code>\d{{3,5}})[\s,:]+(?=[^\d\s])(?P<text>.+)",
         r"(?<![\w.])-1[\s,:|]+(?P<code>\d{3,5})\b[\s,:|]*(?=[^\d\s])(?P<text>.+)",
-        rf"(?:(?<![a-z]){_LABEL}|\bcode|\bfehlercode|\bmsg|\u4ee3\u7801|\u9519\u8bef)(?:[ _]?code)?"
-        r"[\s:=#\uff1a\u2013'\"-]*(?P<code>\d{1,5})(?![\d.:/-]*\d)(?P<text>.*)",
+        rf"(?:{_CALLED})(?:[ _]?code)?{_NUMBER}(?P<text>.*)",
         r"(?<!\w)\[#?(?P<code>\d{3,5})\](?P<text>.*)",
     )
 )
@@ -77,7 +79,7 @@ _OTHER = re.compile(
 _STATUS = re.compile(r"\W*(?:client|server) error\b(?! when)", re.IGNORECASE)
 # 'errorString': '...' of a keyed form, up to the quote that it began with.
 _SAID = re.compile(
-    r"\b(?:err(?:or)?[ _]?)?(?:string|msg|message|text)['\"]?\s*[:=]\s*"
+    rf"\b(?:err(?:or)?[ _]?)?{_MESSAGE}['\"]?\s*[:=]\s*"
     r"(?:(?P<quote>['\"])(?P<quoted>.*?)(?P=quote)\s*(?:[,})>]|$)|(?P<bare>.*))",
     re.IGNORECASE | re.DOTALL,
 )
@@ -149,7 +151,8 @@ def _is_of_others(line: str, found: re.Match[str]) -> bool:
 
     status = int(found["code"])
     known = status in HTTPStatus.__members__.values()
-    return known and HTTPStatus(status).phrase.lower() in line.lower()
+    # "504 Gateway Time-out" is spelled in both ways.
+    return known and HTTPStatus(status).phrase.lower() in line.lower().replace("-", "")
 
 
 def _said_in(line: str, found: re.Match[str]) -> str:

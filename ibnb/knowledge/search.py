@@ -27,6 +27,9 @@ SENTENCE = 3
 MOST_WORDS = 40
 """Words of a query that are looked up; what is longer is no question."""
 
+SEEN = 2
+"""Weight of a field from which on it says what the page is about; what to do says less of that."""
+
 SHORTEST_NUMBER = 3
 """Digits from which on a number may be looked up: a code, a port."""
 
@@ -64,7 +67,8 @@ _STOP_WORDS = frozenset(
     re.findall(
         r"\w+",
         "a an and are as at be but by can do does for from has have how i in is it its me my no of "
-        "on option or so step that the this to was were what when where which why will with you your",
+        "on option or so step that the this to was were what when where which why will with you "
+        "your",
     )
 )
 
@@ -108,7 +112,7 @@ def _fields(entry: Entry) -> Iterable[tuple[float, str]]:
 
 
 def _counts(word: str) -> bool:
-    """Say whether a word tells anything: small numbers and what holds a sentence together do not."""
+    """Say whether a word tells anything: small numbers and the like of `the` do not."""
     return word.lower() not in _STOP_WORDS and not (word.isdigit() and len(word) < SHORTEST_NUMBER)
 
 
@@ -226,7 +230,8 @@ class Index:
                 rarity = self._rare(token)
                 for place, weight in self._holding.get(token, ()):
                     score, share = parts.get(place, (0.0, 0.0))
-                    parts[place] = score + weight * rarity / len(reading), share + rarity / total
+                    part = min(1.0, weight / SEEN) * rarity / total
+                    parts[place] = score + weight * rarity / len(reading), share + part
             for place, (score, share) in parts.items():
                 before, most = found.get(place, (0.0, 0.0))
                 found[place] = before + score, max(most, share)

@@ -373,7 +373,7 @@ class _Shared(NamedTuple):
 
     @property
     def is_alone(self) -> bool:
-        """Whether nothing stands around it but what a log puts there, and what varies at its end."""
+        """Whether nothing stands around it but what a log puts there, or varies at its end."""
         return _DECORATION.issuperset(self.before) and (
             self._is_open or _DECORATION.issuperset(self.after)
         )
