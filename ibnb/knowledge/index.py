@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from .model import Entry
     from .search import Index, Ranked
-    from .texts import Found, KnownTexts
+    from .texts import Contradicted, Found, KnownTexts
 
 
 class Catalogue:
@@ -75,6 +75,10 @@ class Catalogue:
     def codes_of(self, text: str) -> Found | None:
         """Return the codes that a notice's text comes with, or None if no such text is known."""
         return self._texts.find(text)
+
+    def contradicted(self, text: str) -> Contradicted:
+        """Return the codes of known texts of which a text says the contrary."""
+        return self._texts.contradicted(text)
 
     def fits(self, code: int, text: str) -> bool:
         """Say whether a text may be that of a code, by known texts or by its page's words."""

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 ENOUGH = 0.6
 """Share of a query's words, by their rarity, that an entry has to know to be taken for meant."""
 
+ENOUGH_OF_FEW = 0.75
+"""The same of a query of one or two words."""
+
 ALIKE = 0.45
 """How alike a longer query and a sentence of the entry have to be, from 0 to 1."""
 
@@ -185,6 +188,7 @@ class Index:
         stems = {token for term in terms for reading in term.readings for token in reading}
         likeliest = sorted(scores, key=lambda place: (-scores[place], place))[:MOST_COMPARED]
         likeness = {place: self._likeness(place, stems, asked) for place in likeliest}
+        enough = ENOUGH if len(terms) >= SENTENCE else ENOUGH_OF_FEW
         bonus = LIKENESS_BONUS if len(terms) >= SENTENCE else 0.0
         ranked = [
             Ranked(
@@ -192,7 +196,7 @@ class Index:
                 scores[place] * (1 + bonus * likeness[place] ** 2),
                 known[place] / asked,
                 likeness[place],
-                known[place] >= ENOUGH * asked
+                known[place] >= enough * asked
                 and (len(terms) <= SHORT or likeness[place] >= ALIKE),
             )
             for place in likeliest

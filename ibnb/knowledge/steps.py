@@ -213,14 +213,17 @@ class _Search:
         """Find what the words are about, as far as that can be guessed."""
         # A number that was no code a moment ago is not one because a page has it: it is strange.
         asked = _NUMBER.sub(self._unless_code, " ".join(self._parts))
-        ranked = self._catalogue.rank(asked)
+        denied = self._catalogue.contradicted(asked)
+        known = self._catalogue.rank(asked)
+        ranked = [one for one in known if not denied.codes & {*one.entry.codes}]
         nearest = tuple(one.entry for one in ranked if one.known >= NEAR)
         mistyped = self._mistyped_id()
         if mistyped is not None:
             return Finding("words", mistyped, others=_others(mistyped, nearest))
-        # An exception is about what it says, and not about what its words remind of.
-        is_exception_ = bool(self._trace.raised) or any(map(is_exception, self._parts))
-        if is_exception_ or not ranked or not ranked[0].is_meant:
+        # An exception is about what it says, and not about what its words remind of; so is what is
+        # nearly the text of a notice, and the contrary of it.
+        is_exact = bool(self._trace.raised) or any(map(is_exception, self._parts)) or denied.is_all
+        if is_exact or not ranked or not ranked[0].is_meant:
             return Finding("none", others=nearest[:MOST_CANDIDATES])
         best = ranked[0].entry
         return Finding("words", best, others=_others(best, nearest))

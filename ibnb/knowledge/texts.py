@@ -59,6 +59,9 @@ MOST_VARYING = 5
 SHORTEST_WEAK = 3
 """Words from which on a beginning lets guess the text."""
 
+ALIKE = 0.6
+"""Share of a known text that is there where the contrary of it may have been said."""
+
 FITTING = 0.5
 """Share of a text's words, by weight, that a known text of the code beside it has."""
 
@@ -159,6 +162,13 @@ class Found:
     weak: bool = False
 
 
+class Contradicted(NamedTuple):
+    """Codes whose texts a text is the contrary of; `is_all`: it agrees with none that is near."""
+
+    codes: frozenset[int]
+    is_all: bool
+
+
 class KnownTexts:
     """Tells which code a text belongs to.
 
@@ -210,6 +220,20 @@ class KnownTexts:
             if (fit := self._compare(self._known[place], said)) is not None
         ]
         return self._best(fits)
+
+    def contradicted(self, text: str) -> Contradicted:
+        """Return the codes whose texts have nearly the same words, and say another thing."""
+        said = [word for word in words_of(text[:LONGEST]) if word != STAR][:MOST_WORDS]
+        turns = _OPPOSITES & {*said}
+        agreed: set[int] = set()
+        denied: set[int] = set()
+        for known in (self._known[place] for place in self._likeliest(said)):
+            own = {*known.words}
+            alike = self._weight({*said} & own) >= ALIKE * self._weight(own)
+            if alike and len(own) >= SHORTEST_CUT:
+                agrees = turns == _OPPOSITES & own
+                (agreed if agrees else denied).update(known.codes)
+        return Contradicted(frozenset(denied - agreed), is_all=bool(denied) and not agreed)
 
     def fits(self, code: int, text: str) -> bool:
         """Say whether a text may be that of a code, in whatever wording: most words are known."""
