@@ -39,7 +39,7 @@ _SURE = tuple(
         # {'reqId': 2, 'errorCode': 162, 'errorString': '...'} of the official client, and what is
         # like it in other languages: an id and a code beside each other.
         rf"\b{_ID}{_IS}-?\d+['\"]?[\s,;|]+{_WHEN}['\"]?{_CODE}(?P<text>.*)",
-        rf"\b{_CODE}(?P<text>[^\n]*?\b{_ID}{_IS}-?\d+.*)",
+        rf"\b{_CODE}(?P<text>[^\n]{{0,200}}?\b{_ID}{_IS}-?\d+.*)",
         r"\breqid\s+-?\d+\s+errorcode\s+(?P<code>\d{1,5})(?:\s+errorstring)?(?P<text>.*)",
         rf"\berr(?:or)?[ _]?{_CODE}(?P<text>\s*[,;]?\s*['\"]?err(?:or)?_?{_MESSAGE}{_IS}.*)",
         # "ERROR -1 2104 ..." and "ERROR 3 1749823634683 321 ...": the official client writes the
@@ -90,6 +90,7 @@ _APPENDED = re.compile(
     r"|,?\s*['\"]?rejectJson['\"]?\s*[:=].*|\s*\((?:code|req_?id)\s*[:=].*",
     re.DOTALL | re.IGNORECASE,
 )
+_NUMBERED = re.compile(rf"^\W*\b{_ID}{_IS}-?\d+\W*$", re.IGNORECASE)
 # Notices may hold line breaks, and a paste may hold several notices.
 _NEXT = re.compile(
     r"\n(?=[^\n]*(?:\b(?:error|warning)[\s:]+-?\d|\berr(?:or)?[ _]?code['\"]?\s*[:=]))",
@@ -161,7 +162,7 @@ def _said_in(line: str, found: re.Match[str]) -> str:
     if said is not None:
         words = said["quoted"] or _APPENDED.sub("", said["bare"] or "")
         return words.strip(" ,;'\"})>\n")
-    behind = _APPENDED.sub("", found["text"]).strip(" ,;:|-'\"})>\n")
+    behind = _NUMBERED.sub("", _APPENDED.sub("", found["text"])).strip(" ,;:|-'\"})>\n")
     if behind:
         return behind
     return undecorated(line[: found.start()]).strip(" ,;:|({[<\n")

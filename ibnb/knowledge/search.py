@@ -30,13 +30,16 @@ SENTENCE = 3
 MOST_WORDS = 40
 """Words of a query that are looked up; what is longer is no question."""
 
+MOST_HUMPS = 8
+"""Humps of a word that are looked at; no name that is worth it has more."""
+
 SEEN = 2
 """Weight of a field from which on it says what the page is about; what to do says less of that."""
 
 SHORTEST_NUMBER = 3
 """Digits from which on a number may be looked up: a code, a port."""
 
-MOST_COMPARED = 30
+MOST_COMPARED = 20
 """Entries whose sentences are compared with the query: those that know most of its words."""
 
 LIKENESS_BONUS = 3.0
@@ -126,13 +129,15 @@ def _stem(word: str) -> str:
 
 
 def _run(text: str) -> str:
-    """Return the stems of a text's words with spaces around each, so that only whole ones match."""
-    return f" {' '.join(_stem(word) for word in _WORD.findall(text))} "
+    """Return the stems of what counts in a text, with spaces around so that whole words match."""
+    words = _WORD.findall(text)
+    counting = [word for word in words if word.lower() not in _STOP_WORDS]
+    return f" {' '.join(map(_stem, counting or words))} "
 
 
 def _readings(word: str) -> tuple[tuple[str, ...], ...]:
     """Return the ways to read a word: as it is, and `ConnectionRefusedError` by its humps."""
-    parts = tuple(_stem(part) for part in _HUMP.split(word) if part)
+    parts = tuple(_stem(part) for part in _HUMP.split(word, MOST_HUMPS) if part)
     whole = (_stem(word),)
     # `MemoryError` is about memory, and not about errors; who knows the whole name knows it.
     if len(parts) < 2 or parts[-1] in _KINDS:  # noqa: PLR2004 - one hump is the word
@@ -302,7 +307,7 @@ class Index:
 
 def _differ_by_one(one: str, other: str) -> bool:
     """Say whether two words have the same letters but for one that only one of them has."""
-    if abs(len(one) - len(other)) > 1:
+    if abs(len(one) - len(other)) > 1 or len({*one} ^ {*other}) > 1:
         return False
     more, fewer = Counter(one), Counter(other)
     return sum((more - fewer).values()) + sum((fewer - more).values()) <= 1

@@ -54,6 +54,7 @@ _NEUTRAL = frozenset(
     )
 )
 """What people type around a code."""
+_COLOURS = re.compile(r"\x1b\[[\d;]*m")
 _CONTENT = re.compile(r"[^\W\d_]{2,}")
 _NUMBER = re.compile(r"\b\d{3,5}\b")
 # Programs that have connections of their own, and the ports that they use.
@@ -99,7 +100,7 @@ class _Search:
     def __init__(self, catalogue: Catalogue, words: str) -> None:
         self._catalogue = catalogue
         self._words = words
-        self._trace = read(words)
+        self._trace = read(_COLOURS.sub("", words))
         self._parts = [part for part in (*self._trace.raised, self._trace.log) if part.strip()]
 
     def find(self) -> Finding:
@@ -170,16 +171,20 @@ class _Search:
         It may be broken over lines; where each line is one of its own, the first that is more than
         information counts.
         """
-        whole = self._codes_of(" ".join(part.split()))
+        whole = " ".join(part.split())
         lines = [(known, line) for line in part.splitlines() if (known := self._codes_of(line))]
         certain = [one for one in lines if one[0].certain]
         if len({known.codes for known, _ in certain}) > 1:
             return next((one for one in certain if not self._is_good_news(*one)), certain[0])
-        found = [*lines, (whole, part)] if whole is not None else lines
-        return max(found, key=lambda one: (one[0].certain, one[0].score), default=None)
+        found = [known for known in (self._codes_of(whole), *(one for one, _ in lines)) if known]
+        best = max(found, key=lambda one: (one.certain, one.score), default=None)
+        return None if best is None else (best, whole)
 
     def _codes_of(self, line: str) -> Found | None:
-        return self._catalogue.codes_of(line) or self._catalogue.codes_of(undecorated(line))
+        known, inner = self._catalogue.codes_of(line), undecorated(line)
+        if known is not None or inner == line:
+            return known
+        return self._catalogue.codes_of(inner)
 
     def _is_good_news(self, known: Found, line: str) -> bool:
         return all(page.severity == "info" for page in self._pages(known, line))
@@ -197,7 +202,9 @@ class _Search:
         return Finding("text", entry, others=tuple(others[:MOST_CANDIDATES]))
 
     def _pages(self, known: Found, line: str) -> tuple[Entry, ...]:
-        found = (self._catalogue.by_code(code, line) for code in known.codes)
+        # What a client appends, such as a contract, is not what the gateway said.
+        said = undecorated(line)
+        found = (self._catalogue.by_code(code, said) for code in known.codes)
         return tuple({entry.id: entry for entry in found if entry is not None}.values())
 
     def _raised(self, part: str) -> Finding | None:

@@ -26,8 +26,14 @@ LONGEST = 4000
 MOST_WORDS = 120
 """Words of a text that are compared; no notice that is worth it is longer."""
 
+LEAST = 4.0
+"""Weight that a known text has to share to be compared at all: one rare word."""
+
 MOST_COMPARED = 12
 """Known texts that are compared word by word with what was pasted, the likeliest ones."""
+
+MOSTLY = 0.6
+"""Share of a known text from which on the order of its words is worth a comparison."""
 
 NEARLY = 0.8
 """Share of a known text, by the weight of its words, that has to be there."""
@@ -52,6 +58,9 @@ CUT_TELLING = 8.0
 
 SHORTEST_CUT = 4
 """Words from which on a beginning is told from other words."""
+
+SHORTEST_OPEN = 5
+"""Words from which on a text is known whatever stands before it."""
 
 MOST_VARYING = 5
 """Words that may stand in the place of one star."""
@@ -142,6 +151,11 @@ class Known(NamedTuple):
     stars: frozenset[int]
 
     @property
+    def is_open_before(self) -> bool:
+        """Whether its beginning varies, and enough follows to know it by."""
+        return 0 in self.stars and len(self.words) >= SHORTEST_OPEN
+
+    @property
     def is_open(self) -> bool:
         """Whether its end varies."""
         return len(self.words) in self.stars
@@ -217,6 +231,7 @@ class KnownTexts:
         fits = [
             fit
             for place in self._likeliest(said)
+            if self._may_fit(self._known[place], said)
             if (fit := self._compare(self._known[place], said)) is not None
         ]
         return self._best(fits)
@@ -237,7 +252,10 @@ class KnownTexts:
 
     def fits(self, code: int, text: str) -> bool:
         """Say whether a text may be that of a code, in whatever wording: most words are known."""
-        said = {word for word in words_of(text[:LONGEST]) if word != STAR} - _DECORATION
+        run = tuple(word for word in words_of(text[:LONGEST]) if word != STAR)
+        if any(run[: len(known.words)] == known.words for known in self._of[code]):
+            return True
+        said = {*run} - _DECORATION
         weight = self._weight(said)
         return any(
             self._weight(said & {*known.words}) >= FITTING * weight for known in self._of[code]
@@ -273,9 +291,18 @@ class KnownTexts:
                 shared[place] = shared.get(place, 0.0) + weight
         # Of two that share as much, the one that is known as a whole is the likelier.
         ranked = sorted(
-            shared, key=lambda place: -(2 * shared[place] - 0.5 * self._known[place].weight)
+            (place for place, weight in shared.items() if weight >= LEAST),
+            key=lambda place: 0.5 * self._known[place].weight - 2 * shared[place],
         )
         return ranked[:MOST_COMPARED]
+
+    def _may_fit(self, known: Known, said: Sequence[str]) -> bool:
+        """Say whether most of a text is there, or its beginning, in whatever order."""
+        there = {*said}
+        begun = sum(word in there for word in known.words[:SHORTEST_WEAK])
+        if begun >= min(SHORTEST_WEAK - 1, len(known.words)):
+            return True
+        return self._weight(there.intersection(known.words)) >= MOSTLY * known.weight
 
     def _compare(self, known: Known, said: Sequence[str]) -> _Fit | None:
         """Return how a known text fits what was said, or None if it does not."""
@@ -287,11 +314,10 @@ class KnownTexts:
         between = _between(known, pairs, said)
         shared = _Shared(
             known,
-            tuple(known.words[own] for own, _ in pairs),
+            tuple(own for own, _ in pairs),
             tuple(between),
             tuple(said[:start]),
             tuple(said[end:]),
-            pairs[-1][0] + 1,
         )
         strange = self._weight(between)
         if strange > STRANGE * self._weight(shared.words) or _OPPOSITES & {*between}:
@@ -301,7 +327,7 @@ class KnownTexts:
     def _whole(self, shared: _Shared, strange: float) -> _Fit | None:
         """Return how well a known text fits as a whole, or nearly so."""
         weight, known = self._weight(shared.words), shared.known
-        missing = _without(known.words, shared.words)
+        missing = shared.missing(len(known.words))
         if weight < NEARLY * known.weight or _OPPOSITES & {*missing}:
             return None
         telling = self._telling(shared.words)
@@ -316,11 +342,11 @@ class KnownTexts:
     def _beginning(self, shared: _Shared) -> _Fit | None:
         """Return how well a known text fits whose end was cut off."""
         weight, known = self._weight(shared.words), shared.known
-        begun = known.words[: shared.length]
-        skipped = _without(begun, shared.words)
-        if weight < CUT * self._weight(begun) or _OPPOSITES & {*skipped}:
+        length = shared.places[-1] + 1
+        skipped = shared.missing(length)
+        if weight < CUT * self._weight(known.words[:length]) or _OPPOSITES & {*skipped}:
             return None
-        following = known.words[shared.length : shared.length + 1]
+        following = known.words[length : length + 1]
         if len(shared.after) == 1 and following and following[0].startswith(shared.after[0]):
             # The cut went through a word.
             weight += 0.5
@@ -384,27 +410,33 @@ class _Fit(NamedTuple):
 class _Shared(NamedTuple):
     """What a known text and a pasted one have in common.
 
-    `words` are in both, in this order; `between`, `before` and `after` are the other ones that were
-    pasted. The words of the known text end at `length`.
+    `places` are those of the known text's words that both have; `between`, `before` and `after` are
+    the other words that were pasted.
     """
 
     known: Known
-    words: tuple[str, ...]
+    places: tuple[int, ...]
     between: tuple[str, ...]
     before: tuple[str, ...]
     after: tuple[str, ...]
-    length: int
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words that both have, in the order that both have them."""
+        return tuple(self.known.words[place] for place in self.places)
+
+    def missing(self, length: int) -> list[str]:
+        """Return which of so many first words of the known text were not pasted."""
+        shared = {*self.places}
+        return [self.known.words[place] for place in range(length) if place not in shared]
 
     @property
     def is_alone(self) -> bool:
         """Whether nothing stands around it but what a log puts there, or varies at its end."""
-        return _DECORATION.issuperset(self.before) and (
-            self._is_open or _DECORATION.issuperset(self.after)
-        )
-
-    @property
-    def _is_open(self) -> bool:
-        return self.known.is_open and self.words == self.known.words
+        is_whole = self.words == self.known.words
+        before = () if is_whole and self.known.is_open_before else self.before
+        after = () if is_whole and self.known.is_open else self.after
+        return _DECORATION.issuperset((*before, *after))
 
 
 def _between(known: Known, pairs: Sequence[tuple[int, int]], said: Sequence[str]) -> list[str]:
@@ -415,7 +447,3 @@ def _between(known: Known, pairs: Sequence[tuple[int, int]], said: Sequence[str]
         varies = any(star in known.stars for star in range(own + 1, next_own + 1))
         strange += gap[MOST_VARYING:] if varies else gap
     return strange
-
-
-def _without(words: Iterable[str], others: Iterable[str]) -> list[str]:
-    return list((Counter(words) - Counter(others)).elements())

@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 _PYTHON = "Traceback (most recent call last)"
+_PLACE = re.compile(r"^\s*File \"[^\"\n]+\", line \d+", re.MULTILINE)
 _CHAIN = re.compile(
     r"The above exception was the direct cause of the following exception:"
     r"|During handling of the above exception, another exception occurred:"
@@ -42,7 +43,7 @@ class Trace(NamedTuple):
 
 def read(text: str) -> Trace:
     """Return what a pasted text says once the frames of its traceback are left out."""
-    if _PYTHON in text:
+    if _PYTHON in text or _PLACE.search(text):
         return _python(text)
     if _FOREIGN.search(text):
         return _foreign(text)
@@ -55,7 +56,9 @@ def is_exception(line: str) -> bool:
 
 
 def _python(text: str) -> Trace:
-    before = text[: text.index(_PYTHON)].rstrip().splitlines()
+    head = text.find(_PYTHON)
+    # The header may be missing from what was copied.
+    before = text[: max(head, 0)].rstrip().splitlines()
     # IPython begins with the exception's name and a line of dashes, on the line of the header.
     log = [line for line in before if not re.match(r"-{3,}", line)]
     if log and _RAISED.match(log[-1].strip() + ":"):
