@@ -79,12 +79,12 @@ _SAME = (
     (re.compile(r"[\u2018\u2019`\u00b4]"), "'"),
     (re.compile(r"\b(?:can't|can not)\b"), "cannot"),
     (re.compile(r"n't\b"), " not"),
+    (re.compile(r"'s\b"), ""),
     (re.compile(r"\btrader workstation\b"), "tws"),
     (re.compile(r"\b(?:interactive brokers|ibkr)\b"), "ib"),
     (re.compile(r"\b(?:time ?zone|time-zone)\b"), "timezone"),
     (re.compile(r"\bcancell"), "cancel"),
-    (re.compile(r"\border ids?\b"), "orderid"),
-    (re.compile(r"\bclient ids?\b"), "clientid"),
+    (re.compile(r"\b(order|client|ticker)(ids?)\b"), r"\1 \2"),
 )
 _WORD = re.compile(r"%s|\*|[^\W\d_]+(?:'[a-z]+)?|\d[\d.,:]*")
 _OPPOSITES = frozenset(
