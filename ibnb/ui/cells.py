@@ -141,7 +141,7 @@ class Cells:
 
     def show_unknown(self, error: UnknownQueryError) -> None:
         """Say that no page fits what was looked up, and which come nearest."""
-        show_unknown(error)
+        show_unknown(error, show_accounts=self.app.settings.show_accounts)
 
     def show_health(self) -> None:
         """Show the badge of the session."""

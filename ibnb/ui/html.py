@@ -44,11 +44,11 @@ def explanation_html(
     )
 
 
-def unknown_html(error: UnknownQueryError) -> str:
+def unknown_html(error: UnknownQueryError, *, show_accounts: bool = False) -> str:
     """Return what is said where no page fits: the pages that come nearest, and what to try."""
     return render(
         "unknown",
-        happened=clean(error.happened),
+        happened=clean(error.happened, show_accounts=show_accounts),
         heading=words.NEAREST,
         rows=page_rows(entry.id for entry in error.candidates),
         advice=error.advice,

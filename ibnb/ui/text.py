@@ -96,9 +96,9 @@ def listed_text(heading: str, rows: Iterable[ListedRow]) -> str:
     return "\n".join(lines).replace(UNBROKEN, " ")
 
 
-def unknown_text(error: UnknownQueryError) -> str:
+def unknown_text(error: UnknownQueryError, *, show_accounts: bool = False) -> str:
     """Return what is said where no page fits: the pages that come nearest, and what to try."""
-    lines = [clean(error.happened)]
+    lines = _wrap(clean(error.happened, show_accounts=show_accounts), "", "  ")
     rows = page_rows(entry.id for entry in error.candidates)
     if rows:
         lines.append(listed_text(words.NEAREST, rows))

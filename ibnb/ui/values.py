@@ -29,12 +29,15 @@ def show_explanation(explanation: Explanation, *, came: Came = ONCE, show_accoun
     )
 
 
-def show_unknown(error: UnknownQueryError) -> None:
+def show_unknown(error: UnknownQueryError, *, show_accounts: bool) -> None:
     """Display that no page fits, and the nearest: that is no error of anybody's, and not red."""
     from .html import unknown_html
     from .text import unknown_text
 
-    show(unknown_text(error), unknown_html(error))
+    show(
+        unknown_text(error, show_accounts=show_accounts),
+        unknown_html(error, show_accounts=show_accounts),
+    )
 
 
 def show_report(report: Report, *, show_accounts: bool) -> None:
