@@ -140,10 +140,11 @@ def _explanation(entry: Entry, text: str) -> Explanation:
 def _explain_number(number: int, text: str) -> Explanation:
     """Explain a number; with a `text` it came from the gateway, and can be nothing but a code."""
     entry = catalogue().by_code(number, text)
-    if entry is None and not text:
-        entry = _entry_of_other_number(number)
     if entry is not None:
         return _explanation(entry, text)
+    other = None if text else _explain_other_number(number)
+    if other is not None:
+        return other
     short = number if abs(number) < 10**LONGEST_NUMBER else None
     return _unknown_number(short, _said("gateway", text))
 
@@ -151,10 +152,11 @@ def _explain_number(number: int, text: str) -> Explanation:
 def _explain_pasted(pasted: Pasted, text: str) -> Explanation:
     """Explain a pasted notice; its own words stand in for the `text` that did not come with it."""
     entry = catalogue().by_code(pasted.code, text or pasted.text)
-    if entry is None and not (text or pasted.certain):
-        entry = _entry_of_other_number(pasted.code)
     if entry is not None:
         return _explanation(entry, text)
+    other = None if text or pasted.certain else _explain_other_number(pasted.code)
+    if other is not None:
+        return other
     said = _said("gateway", text) or _said("notice", pasted.text)
     return _unknown_number(pasted.code, said)
 
@@ -164,17 +166,17 @@ def _said(who: str, text: str) -> str:
     return f'The {who} said: "{text}" ' if text else ""
 
 
-def _entry_of_other_number(number: int) -> Entry | None:
-    """Return the entry for a number that is no code: a Windows socket error, or a port."""
+def _explain_other_number(number: int) -> Explanation | None:
+    """Explain a number that is no code: a Windows socket error, or a port, which is a guess."""
     if number not in PORTS:
         return None
-    for entry in catalogue().entries:
-        if any(re.search(rf"\bWinError {number}\b", symptom) for symptom in entry.symptoms):
-            return entry
+    raised = catalogue().by_exception(f"[WinError {number}]")
+    if raised is not None:
+        return Explanation(raised, match="exception")
     if range_of(number) is not None:
         return None
     found = catalogue().search(str(number))
-    return found[0] if found else None
+    return Explanation(found[0], match="words") if found else None
 
 
 def _unknown_number(number: int | None, said: str) -> Explanation:
@@ -233,8 +235,9 @@ def _explain_words(words: str, text: str) -> Explanation:
         explanation = _explanation(found.entry, text)
     else:
         raise UnknownQueryError(_shown(words), found.others)
+    match = found.match if explanation.match == "code" else explanation.match
     candidates = tuple(entry.id for entry in found.others)
-    return replace(explanation, match=found.match, candidates=candidates)
+    return replace(explanation, match=match, candidates=candidates)
 
 
 def _shown(words: str) -> str:

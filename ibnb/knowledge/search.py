@@ -131,7 +131,7 @@ def _stem(word: str) -> str:
 def _run(text: str) -> str:
     """Return the stems of what counts in a text, with spaces around so that whole words match."""
     words = _WORD.findall(text)
-    counting = [word for word in words if word.lower() not in _STOP_WORDS]
+    counting = list(filter(_counts, words))
     return f" {' '.join(map(_stem, counting or words))} "
 
 

@@ -176,9 +176,11 @@ class _Search:
         certain = [one for one in lines if one[0].certain]
         if len({known.codes for known, _ in certain}) > 1:
             return next((one for one in certain if not self._is_good_news(*one)), certain[0])
-        found = [known for known in (self._codes_of(whole), *(one for one, _ in lines)) if known]
-        best = max(found, key=lambda one: (one.certain, one.score), default=None)
-        return None if best is None else (best, whole)
+        # Terminals break lines within words, too.
+        joined = {whole, " ".join(part.replace("\n", "").split())}
+        found = [(known, one) for one in joined if (known := self._codes_of(one)) is not None]
+        found += [(known, whole) for known, _ in lines]
+        return max(found, key=lambda one: (one[0].certain, one[0].score), default=None)
 
     def _codes_of(self, line: str) -> Found | None:
         known, inner = self._catalogue.codes_of(line), undecorated(line)

@@ -56,7 +56,7 @@ SHORTEST_WHOLE = 3
 CUT_TELLING = 8.0
 """The same for a text whose end was cut off."""
 
-SHORTEST_CUT = 4
+SHORTEST_CUT = 6
 """Words from which on a beginning is told from other words."""
 
 SHORTEST_OPEN = 5
@@ -64,6 +64,9 @@ SHORTEST_OPEN = 5
 
 MOST_VARYING = 5
 """Words that may stand in the place of one star."""
+
+SHORTEST_TURNED = 4
+"""Words from which on a text has a contrary that is worth to be told from it."""
 
 SHORTEST_WEAK = 3
 """Words from which on a beginning lets guess the text."""
@@ -245,7 +248,7 @@ class KnownTexts:
         for known in (self._known[place] for place in self._likeliest(said)):
             own = {*known.words}
             alike = self._weight({*said} & own) >= ALIKE * self._weight(own)
-            if alike and len(own) >= SHORTEST_CUT:
+            if alike and len(own) >= SHORTEST_TURNED:
                 agrees = turns == _OPPOSITES & own
                 (agreed if agrees else denied).update(known.codes)
         return Contradicted(frozenset(denied - agreed), is_all=bool(denied) and not agreed)
@@ -265,7 +268,8 @@ class KnownTexts:
         """Return the best of several, or all of them if one is no better than the next."""
         if not fits:
             return None
-        ordered = sorted(fits, key=lambda fit: (fit.weak, -fit.score))
+        # The one that explains most of it: a whole text may be the beginning of a longer one.
+        ordered = sorted(fits, key=lambda fit: -fit.score)
         first = ordered[0]
         equal = [
             fit

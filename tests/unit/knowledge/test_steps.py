@@ -73,7 +73,9 @@ def test_a_notice_without_its_code_is_known_by_its_text(line, row):
 
 @pytest.mark.parametrize("row", REAL_TEXTS, ids=lambda row: f"{row.code}-{row.text[:20]}")
 def test_a_text_that_is_broken_over_lines_is_the_same_text(row):
-    """A terminal wraps what it shows."""
+    """A terminal wraps what it shows, between words or within one."""
+    hard = f"{row.text[:40]}\n{row.text[40:]}"
+    assert page_of(hard)[1] in {SHARED.get(row.text, row.entry_id), None}
     words = row.text.split()
     broken = "\n".join([" ".join(words[: len(words) // 2]), " ".join(words[len(words) // 2 :])])
     assert page_of(broken)[1] in {SHARED.get(row.text, row.entry_id), None}
