@@ -64,7 +64,8 @@ an entry of its own, ``<family id>-<code>``, whose summary is that sentence and 
 `id`, `codes`, `title`, `category`, `severity`, `summary` and `resolution` are required, the others
 default to nothing. All texts are searched by `explain`, so a word that users will type belongs into
 one of them. Where it leads to another page first, put it into `words`: a query that is one of them,
-or that holds one of three words and more, leads to its page before any other.
+or that holds one of three words and more, leads to its page before any other. The texts of notices
+that are known without their code stand in ``notices.tsv``, and are never shown.
 """
 
 from __future__ import annotations

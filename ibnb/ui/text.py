@@ -101,8 +101,10 @@ def unknown_text(error: UnknownQueryError, *, show_accounts: bool = False) -> st
     lines = _wrap(clean(error.happened, show_accounts=show_accounts), "", "  ")
     rows = page_rows(entry.id for entry in error.candidates)
     if rows:
-        lines.append(listed_text(words.NEAREST, rows))
-    return "\n".join([*lines, *_wrap(error.advice, "", "")])
+        lines.append(f"{words.NEAREST}:")
+    for row in rows:
+        lines += _wrap(f"{row.title}: %iberror{UNBROKEN}{row.code}", "  ", "    ")
+    return "\n".join([*lines, *_wrap(error.advice, "", "")]).replace(UNBROKEN, " ")
 
 
 def badge_text(health: Health, *, show_accounts: bool = False) -> str:
