@@ -21,7 +21,7 @@ ENOUGH_OF_FEW = 0.75
 ALIKE = 0.45
 """How alike a longer query and a sentence of the entry have to be, from 0 to 1."""
 
-SHORT = 5
+SHORT = 3
 """Words up to which a query is a few keywords, and no sentence to be compared as one."""
 
 SENTENCE = 3
@@ -29,6 +29,9 @@ SENTENCE = 3
 
 MOST_WORDS = 40
 """Words of a query that are looked up; what is longer is no question."""
+
+MOST_HELD = 2000
+"""Words of which is kept who knows them."""
 
 MOST_HUMPS = 8
 """Humps of a word that are looked at; no name that is worth it has more."""
@@ -97,10 +100,14 @@ class Ranked(NamedTuple):
     is_meant: bool
 
 
+Readings = tuple[tuple[str, ...], ...]
+"""The ways to read a word, each as the tokens that it is made of."""
+
+
 class _Term(NamedTuple):
     """A word of a query: the ways to read it, what it is worth, and how rare it is."""
 
-    readings: tuple[tuple[str, ...], ...]
+    readings: Readings
     worth: float
     weight: float
 
@@ -135,7 +142,7 @@ def _run(text: str) -> str:
     return f" {' '.join(map(_stem, counting or words))} "
 
 
-def _readings(word: str) -> tuple[tuple[str, ...], ...]:
+def _readings(word: str) -> Readings:
     """Return the ways to read a word: as it is, and `ConnectionRefusedError` by its humps."""
     parts = tuple(_stem(part) for part in _HUMP.split(word, MOST_HUMPS) if part)
     whole = (_stem(word),)
@@ -167,6 +174,10 @@ class Index:
             for token, holding in self._holding.items()
         }
         self._strange = math.log(1 + len(self._entries))
+        self._members = frozenset(
+            place for place, entry in enumerate(self._entries) if entry.family is not None
+        )
+        self._held: dict[Readings, dict[int, tuple[float, float]]] = {}
         self._units: dict[int, list[tuple[frozenset[str], float]]] = {}
 
     def rank(self, query: str) -> tuple[Ranked, ...]:
@@ -181,17 +192,11 @@ class Index:
         scores: dict[int, float] = {}
         known: dict[int, float] = {}
         for term in terms:
-            for place, (score, share) in self._holders(term).items():
+            for place, (score, share) in self._holders(term.readings).items():
                 scores[place] = scores.get(place, 0) + score * term.worth
                 known[place] = known.get(place, 0) + term.weight * share
-        phrase = " ".join(query.lower().split())
-        for place in scores:
-            if self._entries[place].family is not None:
-                scores[place] *= FAMILY_MEMBER
-            if len(words) > 1 and phrase in self._texts[place]:
-                scores[place] *= PHRASE_BONUS
+        likeliest = self._likeliest(scores, " ".join(query.lower().split()))
         stems = {token for term in terms for reading in term.readings for token in reading}
-        likeliest = sorted(scores, key=lambda place: (-scores[place], place))[:MOST_COMPARED]
         likeness = {place: self._likeness(place, stems, asked) for place in likeliest}
         enough = ENOUGH if len(terms) >= SENTENCE else ENOUGH_OF_FEW
         bonus = LIKENESS_BONUS if len(terms) >= SENTENCE else 0.0
@@ -210,6 +215,22 @@ class Index:
         others = (one for one in ranked if all(one.entry is not other.entry for other in meant))
         return (*meant, *others)
 
+    def _likeliest(self, scores: dict[int, float], phrase: str) -> list[int]:
+        """Return the entries with the highest scores, raised where the whole phrase stands."""
+
+        def worst_last(place: int) -> tuple[float, int]:
+            return -scores[place], place
+
+        for place in self._members & scores.keys():
+            scores[place] *= FAMILY_MEMBER
+        first = sorted(scores, key=worst_last)[: 2 * MOST_COMPARED]
+        if " " in phrase:
+            for place in first:
+                if phrase in self._texts[place]:
+                    scores[place] *= PHRASE_BONUS
+            first.sort(key=worst_last)
+        return first[:MOST_COMPARED]
+
     def _terms(self, words: Sequence[str]) -> list[_Term]:
         terms, guesses = [], 0
         for word in words:
@@ -226,13 +247,16 @@ class Index:
     def _rare(self, token: str) -> float:
         return self._rarity.get(token, self._strange)
 
-    def _holders(self, term: _Term) -> dict[int, tuple[float, float]]:
+    def _holders(self, readings: Readings) -> dict[int, tuple[float, float]]:
         """Return the entries that know a word: what it counts there, and how much of it they know.
 
         A word that is read by its humps may be known in part.
         """
-        found: dict[int, tuple[float, float]] = {}
-        for reading in term.readings:
+        found = self._held.get(readings)
+        if found is not None:
+            return found
+        found = {}
+        for reading in readings:
             total = sum(map(self._rare, reading))
             parts: dict[int, tuple[float, float]] = {}
             for token in reading:
@@ -244,6 +268,8 @@ class Index:
             for place, (score, share) in parts.items():
                 before, most = found.get(place, (0.0, 0.0))
                 found[place] = before + score, max(most, share)
+        if len(self._held) < MOST_HELD:
+            self._held[readings] = found
         return found
 
     def _likeness(self, place: int, stems: set[str], asked: float) -> float:
