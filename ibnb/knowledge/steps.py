@@ -42,6 +42,9 @@ LONGEST_ID = 60
 ID_LIKENESS = 0.8
 """How alike a mistyped id and an id must be, as `difflib` measures it, from 0 to 1."""
 
+QUOTES = " \t\r\n\"'`\u201c\u201d\u00ab\u00bb"
+"""What people put around what they paste."""
+
 STRANGE = "nocode"
 """A word that no page has."""
 
@@ -91,7 +94,7 @@ class Finding:
 
 def find(catalogue: Catalogue, words: str) -> Finding:
     """Return what words lead to; its `match` is ``none`` if no page fits well enough."""
-    return _Search(catalogue, words[:LONGEST_PASTE]).find()
+    return _Search(catalogue, words[:LONGEST_PASTE].strip(QUOTES)).find()
 
 
 class _Search:

@@ -392,6 +392,13 @@ def test_words_of_other_things_are_not_guessed_at(words):
     assert page_of(words)[0] == "none"
 
 
+def test_quotation_marks_around_a_paste_do_not_matter():
+    """People put them there."""
+    for quoted in ('"{}"', "'{}'", "`{}`", "\u201c{}\u201d", "\n {}\n"):
+        assert page_of(quoted.format("No market data permissions"))[1] == "history-no-permission"
+        assert page_of(quoted.format("Not connected")) == ("text", "not-connected")
+
+
 # What the first users of the catalogue asked, in other words than theirs.
 NEIGHBOURS = [
     ("the second script cannot connect", "client-id-in-use"),
