@@ -65,7 +65,8 @@ _FOREIGN = re.compile(
     r"https?://|\bHTTPS?Connection|\b(?:urllib3|requests|aiohttp|httpx|redis|psycopg\w*|postgres\w*"
     r"|\w*mysql\w*|\w*mongo\w*|kafka|rabbitmq|amqp|docker\w*|git|npm|pip|curl|wget|nginx|smtp\w*"
     r"|ftp\w*|sqlalchemy|elastic\w*|grpc|boto\w*|ldap|websockets?|selenium|playwright|jupyter\w*"
-    r"|zmq|celery|kubelet|etcd|memcached|ssh|scp|sftp|rsync|apt|yarn|github|gunicorn|uvicorn|flask"
+    r"|zmq|celery|kubelet|etcd|memcached|mqtt|paho|grafana|prometheus|haproxy|vault|consul|airflow"
+    r"|nats|snmp|ssh|scp|sftp|rsync|apt|yarn|github|gunicorn|uvicorn|flask"
     r"|django|userland|listen|paramiko|asyncpg|clickhouse|dask|spark|ray|yfinance|ccxt|binance)\b"
     r"|[:,]\s?(?:22|25|53|80|443|587|993|3000|3306|5000|5432|5672|6379|8000|80[89]\d|8443|8888"
     r"|9000|9092|9200|11211|27017)\b",

@@ -258,7 +258,9 @@ class KnownTexts:
         run = tuple(word for word in words_of(text[:LONGEST]) if word != STAR)
         if any(run[: len(known.words)] == known.words for known in self._of[code]):
             return True
-        said = {*run} - _DECORATION
+        said = {*run} - _DECORATION - _COMMON
+        if not said:
+            return False
         weight = self._weight(said)
         return any(
             self._weight(said & {*known.words}) >= FITTING * weight for known in self._of[code]
@@ -339,7 +341,8 @@ class KnownTexts:
         if not shared.is_alone:
             # What follows may turn its sense: "... is not subscribed" and "... is ok".
             turned = _OPPOSITES & {*shared.after[:2]} and telling < 2 * TELLING
-            if turned or telling < (TELLING_WHOLE if exact else TELLING):
+            enough = telling >= (TELLING_WHOLE if exact else TELLING)
+            if turned or not enough or len(shared.places) < SHORTEST_WHOLE:
                 return None
         return _Fit(known, weight - strange - 0.5 * self._weight(missing))
 
