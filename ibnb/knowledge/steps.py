@@ -176,15 +176,17 @@ class _Search:
         information counts.
         """
         whole = " ".join(part.split())
+        # Terminals break lines within words, too.
+        joined = dict.fromkeys((whole, " ".join(part.replace("\n", "").split())))
+        found = [(known, one) for one in joined if (known := self._codes_of(one)) is not None]
+        best = max(found, key=_certainty, default=None)
         lines = [(known, line) for line in part.splitlines() if (known := self._codes_of(line))]
         certain = [one for one in lines if one[0].certain]
-        if len({known.codes for known, _ in certain}) > 1:
+        # A text that goes on in the next line weighs more than what is in either.
+        is_one = best is not None and all(best[0].score > one[0].score for one in certain)
+        if len({known.codes for known, _ in certain}) > 1 and not is_one:
             return next((one for one in certain if not self._is_good_news(*one)), certain[0])
-        # Terminals break lines within words, too.
-        joined = {whole, " ".join(part.replace("\n", "").split())}
-        found = [(known, one) for one in joined if (known := self._codes_of(one)) is not None]
-        found += [(known, whole) for known, _ in lines]
-        return max(found, key=lambda one: (one[0].certain, one[0].score), default=None)
+        return max([*found, *((known, whole) for known, _ in lines)], key=_certainty, default=None)
 
     def _codes_of(self, line: str) -> Found | None:
         known, inner = self._catalogue.codes_of(line), undecorated(line)
@@ -254,6 +256,10 @@ class _Search:
         ids = [entry.id for entry in self._catalogue.entries if entry.family is None]
         near = get_close_matches(words, ids, n=1, cutoff=ID_LIKENESS)
         return self._catalogue.by_id(near[0]) if near else None
+
+
+def _certainty(known: tuple[Found, str]) -> tuple[bool, float]:
+    return known[0].certain, known[0].score
 
 
 def _others(page: Entry | None, pages: Iterable[Entry | None]) -> tuple[Entry, ...]:

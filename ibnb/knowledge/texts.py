@@ -230,7 +230,7 @@ class KnownTexts:
             return None
         exact = self._exact.get(tuple(said))
         if exact is not None:
-            return Found(exact.codes, exact.weight * 2)
+            return Found(exact.codes, exact.weight)
         fits = [
             fit
             for place in self._likeliest(said)
@@ -271,13 +271,9 @@ class KnownTexts:
         if not fits:
             return None
         # The one that explains most of it: a whole text may be the beginning of a longer one.
-        ordered = sorted(fits, key=lambda fit: -fit.score)
+        ordered = sorted(fits, key=lambda fit: (-fit.score, fit.cut))
         first = ordered[0]
-        equal = [
-            fit
-            for fit in ordered
-            if fit.score > first.score - 0.5 and (fit.cut, fit.weak) == (first.cut, first.weak)
-        ]
+        equal = [fit for fit in ordered if fit.score > first.score - 0.5 and fit.cut == first.cut]
         codes = tuple(dict.fromkeys(code for fit in equal for code in fit.known.codes))
         certain = len(equal) == 1 and not first.weak
         return Found(codes, first.score, certain=certain, weak=first.weak)
@@ -328,7 +324,11 @@ class KnownTexts:
         strange = self._weight(between)
         if strange > STRANGE * self._weight(shared.words) or _OPPOSITES & {*between}:
             return None
-        return self._whole(shared, strange) or (None if between else self._beginning(shared))
+        begun = None if between else self._beginning(shared)
+        if begun is not None and not begun.weak and shared.is_beginning:
+            # Others may begin in the same way, however little of this one is missing.
+            return begun
+        return self._whole(shared, strange) or begun
 
     def _whole(self, shared: _Shared, strange: float) -> _Fit | None:
         """Return how well a known text fits as a whole, or nearly so."""
@@ -363,7 +363,7 @@ class KnownTexts:
         if count >= SHORTEST_CUT and self._telling(shared.words) >= CUT_TELLING:
             return _Fit(known, score, cut=True)
         if count >= SHORTEST_WEAK and not skipped and _DECORATION.issuperset(shared.before):
-            return _Fit(known, score, cut=True, weak=True)
+            return _Fit(known, score, cut=True, weak=weight < MOSTLY * known.weight)
         return None
 
     def _aligned(self, own: Sequence[str], said: Sequence[str]) -> list[tuple[int, int]]:
@@ -426,6 +426,11 @@ class _Shared(NamedTuple):
     between: tuple[str, ...]
     before: tuple[str, ...]
     after: tuple[str, ...]
+
+    @property
+    def is_beginning(self) -> bool:
+        """Whether only the end of the known text is missing."""
+        return len(self.places) == self.places[-1] + 1 < len(self.known.words)
 
     @property
     def words(self) -> tuple[str, ...]:
