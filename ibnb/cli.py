@@ -85,6 +85,8 @@ def explain(words: Sequence[str]) -> int:
         explanation = look_up(" ".join(options.query))
         explanation = replace(explanation, situation=Situation(place="terminal"))
     except UnknownQueryError as error:
+        if options.json:
+            _print_json(error.to_dict())
         _say(error)
         return PROBLEM
     if options.json:

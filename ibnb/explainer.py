@@ -84,8 +84,8 @@ class Explainer:
             return self._in_situation(explain(query))
         except UnknownQueryError as error:
             # It repeats the words.
-            shown = masked(str(error), show_accounts=self._settings.show_accounts)
-            raise UnknownQueryError(shown) from None
+            shown = masked(error.shown, show_accounts=self._settings.show_accounts)
+            raise UnknownQueryError(shown, error.candidates) from None
 
     def explain_notice(self, notice: Notice) -> Explanation:
         """Return the explanation of a notice that this notebook received."""

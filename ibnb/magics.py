@@ -167,9 +167,16 @@ class IbMagics(Magics, IbSettings):
         """
         from .knowledge import UnknownQueryError
 
-        with _one_line(UnknownQueryError, NoErrorYetError):
+        with _one_line(NoErrorYetError):
             options = explain_parser("%iberror").parse_line(line)
-            explanation = self.app.explainer.explain(" ".join(options.query))
+            try:
+                explanation = self.app.explainer.explain(" ".join(options.query))
+            except UnknownQueryError as error:
+                if options.json:
+                    self._print_json(error.to_dict())
+                else:
+                    self.cells.show_unknown(error)
+                return
         if options.json:
             self._print_json(explanation.to_dict())
         else:

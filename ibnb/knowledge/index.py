@@ -1,17 +1,18 @@
-"""The catalogue in memory: entries by id, by code and text, by check, and by words."""
+"""The catalogue in memory: entries by id, code, text, check, exception, and by words."""
 
 from __future__ import annotations
 
 import re
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
-
-from .search import Index
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .model import Entry
+    from .search import Index, Ranked
+    from .texts import Contradicted, Found, KnownTexts
 
 
 class Catalogue:
@@ -65,10 +66,55 @@ class Catalogue:
         """Return the entry that a diagnostic check (``api.version``) belongs to, or None."""
         return self._by_check.get(check_id)
 
+    def by_exception(self, raised: str) -> Entry | None:
+        """Return the entry on what a program or its operating system raised, or None."""
+        return next(
+            (entry for entry, pattern in self._raised if pattern.search(raised) is not None), None
+        )
+
+    def codes_of(self, text: str) -> Found | None:
+        """Return the codes that a notice's text comes with, or None if no such text is known."""
+        return self._texts.find(text)
+
+    def contradicted(self, text: str) -> Contradicted:
+        """Return the codes of known texts of which a text says the contrary."""
+        return self._texts.contradicted(text)
+
+    def fits(self, code: int, text: str) -> bool:
+        """Say whether a text may be that of a code, by known texts or by its page's words."""
+        if self._texts.fits(code, text):
+            return True
+        page = self.by_code(code, text)
+        return page is not None and any(
+            one.entry is page and one.is_meant for one in self._index.rank(text)
+        )
+
     def search(self, words: str) -> tuple[Entry, ...]:
         """Return the entries that these words speak of, best first; empty when none does."""
+        return tuple(one.entry for one in self._index.rank(words))
+
+    def rank(self, words: str) -> tuple[Ranked, ...]:
+        """Return what `search` returns, each with how well it fits."""
         return self._index.rank(words)
 
     @cached_property
+    def _raised(self) -> tuple[tuple[Entry, re.Pattern[str]], ...]:
+        return tuple(
+            (entry, re.compile("|".join(entry.raised), re.IGNORECASE | re.DOTALL))
+            for entry in self.entries
+            if entry.raised
+        )
+
+    @cached_property
+    def _texts(self) -> KnownTexts:
+        # The look-up of a code needs neither texts nor words.
+        from .texts import KnownTexts
+
+        with Path(__file__).with_name("notices.tsv").open(encoding="utf-8") as lines:
+            return KnownTexts(lines)
+
+    @cached_property
     def _index(self) -> Index:
+        from .search import Index
+
         return Index(self.entries)

@@ -26,12 +26,19 @@ one category, each an ``[[entry]]``::
     check_ids = ["session.client-id"]   # the diagnostic checks that this page explains
     text = ["read-?only"]               # only where several entries share a code, see below
     words = ["client id"]               # what users type for this page first of all; not shown
+    raised = ["ECONNREFUSED"]           # exceptions and errors of systems, see below
+    as_of = "Gateway 10.51"             # only where the page depends on it: with what it was true
 
 Where a code means several things that its text tells apart, each gets an entry of its own, with
 the same code and a `text`: regular expressions, looked for anywhere in the notice's text, whatever
 the case. They are tried in the order of the file. One entry of each code has no `text`; it explains
 the code as such, and is taken when no pattern matches, as with texts in another language. Entries
 that share a code stand in one file.
+
+What a program or its operating system raises is told by `raised`: regular expressions, looked for
+whatever the case in the message of an exception, with the name of its class. Under the message of a
+pasted traceback stands a line ``in connect, connectAsync``: the functions of an API library that
+were running. The first entry that has a fitting pattern is taken, in the order of the files.
 
 A step of `resolution` may depend on the `Situation` in which it is shown; the module
 `ibnb.knowledge.situation` has the facts and their values. With `when` it is shown only if all of
@@ -57,7 +64,8 @@ an entry of its own, ``<family id>-<code>``, whose summary is that sentence and 
 `id`, `codes`, `title`, `category`, `severity`, `summary` and `resolution` are required, the others
 default to nothing. All texts are searched by `explain`, so a word that users will type belongs into
 one of them. Where it leads to another page first, put it into `words`: a query that is one of them,
-or that holds one of three words and more, leads to its page before any other.
+or that holds one of three words and more, leads to its page before any other. The texts of notices
+that are known without their code stand in ``notices.tsv``, and are never shown.
 """
 
 from __future__ import annotations
@@ -101,7 +109,17 @@ ASKS = {
 """What an entry may ask of a check beside what its summary tells."""
 
 REQUIRED = ("id", "codes", "title", "category", "severity", "summary", "resolution")
-OPTIONAL = ("symptoms", "causes", "checks", "related", "text", "check_ids", "words")
+OPTIONAL = (
+    "symptoms",
+    "causes",
+    "checks",
+    "related",
+    "text",
+    "check_ids",
+    "words",
+    "raised",
+    "as_of",
+)
 
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _HEADER = re.compile(r"^[ \t]*\[\[[ \t]*[\"']?(entry|family)[\"']?[ \t]*\]\]", re.MULTILINE)
@@ -189,7 +207,11 @@ def _members(table: dict[str, Any], where: str) -> Iterator[Entry]:
     codes = table.get("codes")
     if not isinstance(codes, dict) or not all(code.isdecimal() for code in codes):
         raise CatalogueError(f"{where}: codes must be a table from code to sentence.")
-    for key, meaning in (("text", "text patterns"), ("words", "words of its own")):
+    for key, meaning in (
+        ("text", "text patterns"),
+        ("words", "words of its own"),
+        ("raised", "exceptions of its own"),
+    ):
         if key in table:
             raise CatalogueError(f"{where}: a family has no {meaning}; write an entry instead.")
     shared = parse_entry(table | {"codes": []}, where)
@@ -242,6 +264,8 @@ def parse_entry(table: dict[str, Any], where: str) -> Entry:
         text=_patterns(table.get("text", []), f"{where}: text"),
         check_ids=_check_ids(table.get("check_ids", []), f"{where}: check_ids"),
         words=_texts(table.get("words", []), f"{where}: words"),
+        raised=_texts(table.get("raised", []), f"{where}: raised"),
+        as_of=_text(table["as_of"], f"{where}: as_of") if "as_of" in table else "",
     )
 
 

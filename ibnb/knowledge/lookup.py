@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .index import Catalogue
 from .loader import load
 from .model import Entry, Explanation, Severity
-from .pasted import Pasted, notice_in
 from .ranges import range_of
 from .situation import Step
 
+if TYPE_CHECKING:
+    from .pasted import Pasted
+
 LONGEST_NUMBER = 20
 """Digits up to which a number is repeated in full; no gateway's code has more than five."""
-
-SHORTEST_CODE = 100
-"""The first code of the ranges; a lower number beside a word is mostly something else."""
 
 PORTS = range(1024, 65536)
 """Numbers that are looked up in the texts too: a port, or a socket error of Windows."""
 
 LONGEST_WORDS = 60
 """Characters of a query that are repeated in a message."""
-
-ID_LIKENESS = 0.8
-"""How alike a mistyped id and an id must be, as `difflib` measures it, from 0 to 1."""
 
 MOST_COMPLETIONS = 100
 """Words that are offered where nothing was typed; a longer list is read by nobody."""
@@ -36,7 +34,40 @@ _NUMBER = re.compile(r"([+-]?\d+)(?:\.0*)?")  # "326.0" is what a table of numbe
 
 
 class UnknownQueryError(LookupError):
-    """Words were looked up that no entry knows; the message says what to try instead."""
+    """Words were looked up that no entry fits; the message says what to try instead.
+
+    Attributes:
+        shown: what was looked up, cut to a length that can be read.
+        candidates: the entries that come nearest, the best one first.
+    """
+
+    def __init__(self, shown: str, candidates: tuple[Entry, ...] = ()) -> None:
+        """Say what was looked up in vain, and what comes nearest."""
+        self.shown = shown
+        self.candidates = candidates
+        near = "; ".join(f"{entry.id} ({entry.title})" for entry in candidates)
+        nearest = f"The nearest are: {near}." if near else ""
+        super().__init__(" ".join(filter(None, (self.happened, nearest, self.advice))))
+
+    @property
+    def happened(self) -> str:
+        """What was looked up in vain, as a sentence."""
+        return f"Nothing in the catalogue matches {self.shown!r}."
+
+    @property
+    def advice(self) -> str:
+        """What to try instead."""
+        return "Try the number of the error (326), or a word of its message (refused, timeout)."
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return this in the JSON format of ``ibnb explain --json``: no page, and the nearest."""
+        nobody = Entry("", (), "", "", "info", str(self))
+        return nobody.to_dict() | {
+            "id": None,
+            "severity": None,
+            "match": "none",
+            "candidates": [entry.id for entry in self.candidates],
+        }
 
 
 @cache
@@ -59,7 +90,7 @@ def explain(query: str | int, *, text: str = "") -> Explanation:
             shows it masks and escapes it.
 
     Raises:
-        UnknownQueryError: The words match nothing. Numbers never raise.
+        UnknownQueryError: No page fits the words well enough. Numbers never raise.
     """
     if isinstance(query, int):
         return _explain_number(query, text)
@@ -74,13 +105,7 @@ def explain(query: str | int, *, text: str = "") -> Explanation:
     entry = catalogue().by_id(words.lower()) or catalogue().by_check(words.lower())
     if entry is not None:
         return _explanation(entry, text)
-    pasted = notice_in(words)
-    if pasted is not None and (pasted.certain or _is_code(pasted.code) or _is_bare(pasted)):
-        return _explain_pasted(pasted, text)
-    found = _of_mistyped_id(words) or catalogue().search(words)
-    if not found:
-        raise UnknownQueryError(_advice(words))
-    return _explanation(found[0], text)
+    return _explain_words(words, text)
 
 
 def severity_of(code: int, text: str = "") -> Severity:
@@ -108,15 +133,6 @@ def completions(prefix: str) -> tuple[str, ...]:
     return offered if begun else offered[:MOST_COMPLETIONS]
 
 
-def _is_code(number: int) -> bool:
-    return catalogue().by_code(number) is not None or range_of(number) is not None
-
-
-def _is_bare(pasted: Pasted) -> bool:
-    """Say whether nothing but a number was pasted; a short one is rather part of other words."""
-    return not pasted.text and pasted.code >= SHORTEST_CODE
-
-
 def _explanation(entry: Entry, text: str) -> Explanation:
     return Explanation(entry, facts=(f"The gateway said: {text}",) if text else ())
 
@@ -124,10 +140,11 @@ def _explanation(entry: Entry, text: str) -> Explanation:
 def _explain_number(number: int, text: str) -> Explanation:
     """Explain a number; with a `text` it came from the gateway, and can be nothing but a code."""
     entry = catalogue().by_code(number, text)
-    if entry is None and not text:
-        entry = _entry_of_other_number(number)
     if entry is not None:
         return _explanation(entry, text)
+    other = None if text else _explain_other_number(number)
+    if other is not None:
+        return other
     short = number if abs(number) < 10**LONGEST_NUMBER else None
     return _unknown_number(short, _said("gateway", text))
 
@@ -135,10 +152,11 @@ def _explain_number(number: int, text: str) -> Explanation:
 def _explain_pasted(pasted: Pasted, text: str) -> Explanation:
     """Explain a pasted notice; its own words stand in for the `text` that did not come with it."""
     entry = catalogue().by_code(pasted.code, text or pasted.text)
-    if entry is None and not (text or pasted.certain):
-        entry = _entry_of_other_number(pasted.code)
     if entry is not None:
         return _explanation(entry, text)
+    other = None if text or pasted.certain else _explain_other_number(pasted.code)
+    if other is not None:
+        return other
     said = _said("gateway", text) or _said("notice", pasted.text)
     return _unknown_number(pasted.code, said)
 
@@ -148,17 +166,17 @@ def _said(who: str, text: str) -> str:
     return f'The {who} said: "{text}" ' if text else ""
 
 
-def _entry_of_other_number(number: int) -> Entry | None:
-    """Return the entry for a number that is no code: a Windows socket error, or a port."""
+def _explain_other_number(number: int) -> Explanation | None:
+    """Explain a number that is no code: a Windows socket error, or a port, which is a guess."""
     if number not in PORTS:
         return None
-    for entry in catalogue().entries:
-        if any(re.search(rf"\bWinError {number}\b", symptom) for symptom in entry.symptoms):
-            return entry
+    raised = catalogue().by_exception(f"[WinError {number}]")
+    if raised is not None:
+        return Explanation(raised, match="exception")
     if range_of(number) is not None:
         return None
     found = catalogue().search(str(number))
-    return found[0] if found else None
+    return Explanation(found[0], match="words") if found else None
 
 
 def _unknown_number(number: int | None, said: str) -> Explanation:
@@ -205,24 +223,27 @@ def _no_range(number: int | None) -> str:
     )
 
 
-def _of_mistyped_id(words: str) -> tuple[Entry, ...]:
-    """Return the entry whose id this nearly is; only words joined by dashes can be an id."""
-    from difflib import get_close_matches
+def _explain_words(words: str, text: str) -> Explanation:
+    """Explain words by the notice that they hold, or by the page that they lead to."""
+    # What the look-up of a number does not need is not imported for it.
+    from .steps import find
 
-    if "-" not in words or " " in words or len(words) > LONGEST_WORDS:
-        return ()
-    ids = {entry.id: entry for entry in catalogue().entries if entry.family is None}
-    near = get_close_matches(words.lower(), ids, n=1, cutoff=ID_LIKENESS)
-    return tuple(ids[one] for one in near)
+    found = find(catalogue(), words)
+    if found.pasted is not None:
+        explanation = _explain_pasted(found.pasted, text)
+    elif found.entry is not None:
+        explanation = _explanation(found.entry, text)
+    else:
+        raise UnknownQueryError(_shown(words), found.others)
+    match = found.match if explanation.match == "code" else explanation.match
+    candidates = tuple(entry.id for entry in found.others)
+    return replace(explanation, match=match, candidates=candidates)
 
 
-def _advice(words: str) -> str:
-    shown = words
-    if len(words) > LONGEST_WORDS:
-        # Cut where a word ends: of half an account nobody could tell that it is to be masked.
-        whole = words[: LONGEST_WORDS + 1].rpartition(" ")[0]
-        shown = f"{whole or _LAST_WORD.sub('', words[:LONGEST_WORDS])}..."
-    return (
-        f"Nothing in the catalogue matches {shown!r}. "
-        "Try the number of the error (326), or a word of its message (refused, timeout)."
-    )
+def _shown(words: str) -> str:
+    """Return words as they are repeated in a message, of a length that can be read."""
+    if len(words) <= LONGEST_WORDS:
+        return words
+    # Cut where a word ends: of half an account nobody could tell that it is to be masked.
+    whole = words[: LONGEST_WORDS + 1].rpartition(" ")[0]
+    return f"{whole or _LAST_WORD.sub('', words[:LONGEST_WORDS])}..."

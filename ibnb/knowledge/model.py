@@ -8,6 +8,9 @@ from typing import Any, Literal
 from .situation import Situation, Step
 
 Severity = Literal["info", "warning", "error"]
+Match = Literal["code", "text", "exception", "words", "none"]
+"""How a page was found: by a code, or an id, in a certain form; by the text of a known notice; by
+an exception or an error of the operating system; by words, which is a guess; or not at all."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,10 @@ class Entry:
 
     `text` are the patterns by which the page is told from others of the same code, none on the
     page that explains the code as such. `check_ids` are the diagnostic checks whose page it is.
-    `words` are what users type for this page first of all; they are not shown. `steps` is all that
-    may have to be done; a `Situation` chooses from it.
+    `words` are what users type for this page first of all; they are not shown. `raised` are the
+    patterns of the exceptions, and of the errors of operating systems, that it explains. `as_of`
+    says with what it was last true, if that depends on a build. `steps` is all that may have to be
+    done; a `Situation` chooses from it.
     `family` is the id of the family of near-identical codes that it was written in, if any.
     """
 
@@ -47,6 +52,8 @@ class Entry:
     text: tuple[str, ...] = ()
     check_ids: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    raised: tuple[str, ...] = ()
+    as_of: str = ""
     family: str | None = None
 
     @property
@@ -118,7 +125,8 @@ class Explanation:
     opening waited, what closed it); `answers` are what the checks named by the entry found;
     `asked` is the request that it is about, where it is known, and `connection` the number of the
     connection of this process that it is about, 0 where it is about none in particular;
-    `situation` is what else is known, and decides what there is to do.
+    `situation` is what else is known, and decides what there is to do. `match` says how the entry
+    was found, and `candidates` are the ids of others that it may be.
     """
 
     entry: Entry
@@ -127,6 +135,13 @@ class Explanation:
     asked: Asked | None = None
     connection: int = 0
     situation: Situation = field(default_factory=Situation)
+    match: Match = "code"
+    candidates: tuple[str, ...] = ()
+
+    @property
+    def is_guess(self) -> bool:
+        """Whether nothing but words led to the entry: it may be about something else."""
+        return self.match == "words"
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -134,8 +149,9 @@ class Explanation:
         return self.situation.choose(self.entry.steps)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the entry in the JSON format, with the steps of this situation.
+        """Return the entry in the JSON format: the steps of this situation, how it was found.
 
         The rest of the live evidence is not part of that format.
         """
-        return self.entry.to_dict() | {"resolution": list(self.steps)}
+        found = {"match": self.match, "candidates": list(self.candidates)}
+        return self.entry.to_dict() | {"resolution": list(self.steps)} | found

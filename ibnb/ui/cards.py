@@ -9,7 +9,7 @@ from . import words
 from .foreign import clean, clean_all
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ibnb.knowledge import Situation
     from ibnb.knowledge.model import Explanation
@@ -99,6 +99,8 @@ class CardView:
     """An explanation as it is shown. `times` is for a notice that came more than once.
 
     `about` names what the notices were about, and `since` says that they came before the cell.
+    `found` says how the page was found if that was not by a code, `others` are pages that it may be
+    about as well, and `as_of` says with what it was last true, if that depends on a build.
     """
 
     mark: Mark
@@ -116,6 +118,23 @@ class CardView:
     checks: tuple[AnsweredCheck, ...]
     related: tuple[str, ...]
     asked: AskedView | None = None
+    found: str = ""
+    others: tuple[str, ...] = ()
+    as_of: str = ""
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """What stands under the title: how it was found, about what, and what happened."""
+        others = f"It may also be: {'; '.join(self.others)}." if self.others else ""
+        found = f"{self.found} {others}".strip()
+        return tuple(filter(None, (found, self.about, self.summary)))
+
+    @property
+    def last(self) -> tuple[str, ...]:
+        """What stands at the end: related pages, and with what it was last true."""
+        related = f"Related: {', '.join(self.related)}" if self.related else ""
+        as_of = f"Last true of: {self.as_of}" if self.as_of else ""
+        return tuple(filter(None, (related, as_of)))
 
     @property
     def answered(self) -> bool:
@@ -176,7 +195,7 @@ def card_view(
         return clean_all(texts, show_accounts=show_accounts)
 
     return CardView(
-        mark=words.SEVERITY.get(entry.severity) or words.unknown(entry.severity),
+        mark=_mark(explanation),
         id=clean(entry.id),
         codes=", ".join(str(code) for code in entry.codes),
         title=clean(entry.title, show_accounts=show_accounts),
@@ -191,7 +210,30 @@ def card_view(
         checks=_answered(explanation, show_accounts=show_accounts),
         related=shown(entry.related),
         asked=_asked(explanation, show_accounts=show_accounts),
+        found=words.FOUND.get(explanation.match, ""),
+        others=tuple(f"{row.code} ({row.title})" for row in page_rows(explanation.candidates)),
+        as_of=clean(entry.as_of),
     )
+
+
+def page_rows(ids: Iterable[str]) -> tuple[ListedRow, ...]:
+    """Return pages of the catalogue as rows of a list."""
+    from ibnb.knowledge import catalogue
+
+    entries = (catalogue().by_id(one) for one in ids)
+    return tuple(
+        ListedRow(clean(entry.id), clean(entry.title), "", "")
+        for entry in entries
+        if entry is not None
+    )
+
+
+def _mark(explanation: Explanation) -> Mark:
+    """Return the mark of an explanation: a guess is not as bad as what it may be about."""
+    if explanation.is_guess:
+        return words.GUESS
+    severity = explanation.entry.severity
+    return words.SEVERITY.get(severity) or words.unknown(severity)
 
 
 def _asked(explanation: Explanation, *, show_accounts: bool) -> AskedView | None:

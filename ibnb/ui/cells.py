@@ -18,7 +18,7 @@ from .diagnosing import Diagnosing, report_of
 from .lines import closed_line, opened_line, resumed_by_itself_line, waiting_line
 from .show import Shown, show
 from .telling import CellTeller
-from .values import show_explanation
+from .values import show_explanation, show_unknown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ibnb.app import App
     from ibnb.diagnostics import Question, Report
     from ibnb.diagnostics.bundle import BundleFile
-    from ibnb.knowledge import Explanation
+    from ibnb.knowledge import Explanation, UnknownQueryError
     from ibnb.session import Closed, ConnectFailed, Connection
     from ibnb.session.connection import Resumed
     from ibnb.session.guard import Guard
@@ -137,6 +137,10 @@ class Cells:
         """Show an explanation with its live evidence."""
         (explanation,) = self._with_evidence([explanation])
         show_explanation(explanation, show_accounts=self.app.settings.show_accounts)
+
+    def show_unknown(self, error: UnknownQueryError) -> None:
+        """Say that no page fits what was looked up, and which come nearest."""
+        show_unknown(error, show_accounts=self.app.settings.show_accounts)
 
     def show_health(self) -> None:
         """Show the badge of the session."""

@@ -14,15 +14,6 @@ if TYPE_CHECKING:
     from ibnb.knowledge import Explanation
 
 CONNECTING = frozenset({"connect", "connectAsync"})
-OF_THE_LOOP = (
-    ("event loop is already running", "event-loop-running"),
-    ("no current event loop in thread 'MainThread'", "main-loop-gone"),
-    ("no current event loop in thread", "blocking-on-thread"),
-    ("cannot enter context", "queued-cells-lost"),
-    ("Timeout should be used inside a task", "timeout-outside-task"),
-    ("Timeout context manager should be used inside a task", "timeout-outside-task"),
-)
-"""What a RuntimeError of Python's event loop says, and the page on it."""
 
 
 def explain_failure(error: BaseException, app: App) -> Explanation | None:
@@ -63,7 +54,9 @@ def _of_python(error: BaseException, functions: tuple[str, ...], app: App) -> Ex
 
 def _page(error: BaseException, functions: tuple[str, ...]) -> str | None:
     """Return the page on what a library raised, or None where there is none."""
-    text, page = str(error), None
+    from ibnb.knowledge import catalogue
+
+    page = None
     match error:
         case ConnectionRefusedError():
             page = "connection-refused"
@@ -71,12 +64,11 @@ def _page(error: BaseException, functions: tuple[str, ...]) -> str | None:
             page = "connect-timeout" if CONNECTING & {*functions} else "request-timeout"
         case ConnectionError():
             page = "not-connected"
-        case RuntimeError():
-            page = next((page for said, page in OF_THE_LOOP if said in text), None)
         case AssertionError() if "placeOrder" in functions:
             page = "order-done"
-        case ValueError() if "can't be hashed" in text:
-            page = "contract-not-qualified"
+        case RuntimeError() | ValueError():
+            entry = catalogue().by_exception(f"{type(error).__name__}: {error}")
+            page = entry.id if entry is not None else None
     return page
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from .cards import ONCE, Came, card_view
+from . import words
+from .cards import ONCE, Came, card_view, page_rows
+from .foreign import clean
 from .views import badge_view, report_view
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from ibnb.diagnostics.model import Check, Report, Result
+    from ibnb.knowledge import UnknownQueryError
     from ibnb.knowledge.model import Explanation
     from ibnb.session.health import Health
 
@@ -38,6 +41,17 @@ def explanation_html(
     """Return the card of an explanation. `came`: how often its notice came, and about what."""
     return render(
         "explanation", view=card_view(explanation, came=came, show_accounts=show_accounts)
+    )
+
+
+def unknown_html(error: UnknownQueryError, *, show_accounts: bool = False) -> str:
+    """Return what is said where no page fits: the pages that come nearest, and what to try."""
+    return render(
+        "unknown",
+        happened=clean(error.happened, show_accounts=show_accounts),
+        heading=words.NEAREST,
+        rows=page_rows(entry.id for entry in error.candidates),
+        advice=error.advice,
     )
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from .cards import AskedView, CardView
+    from .cards import AnsweredCheck, AskedView, CardView
     from .views import ReportView, Row
     from .words import Mark, Tone
 
@@ -58,7 +58,7 @@ def draw_report(view: ReportView, file: TextIO) -> None:
 def draw_card(view: CardView, file: TextIO) -> None:
     """Draw an explanation; the content is that of the plain text."""
     console = _console(file)
-    _head(console, view.mark, card_title(view), *filter(None, (view.about, view.summary)))
+    _head(console, view.mark, card_title(view), *view.said)
     if view.facts:
         _section(console, "What happened here", _list(view.facts))
     if view.asked is not None:
@@ -66,20 +66,25 @@ def draw_card(view: CardView, file: TextIO) -> None:
     if view.resolution:
         _section(console, "What to do", _list(view.resolution, numbered=True))
     if view.checks:
-        grid = _grid(1, indent=2)
-        for check in view.checks:
-            said = _text(check.text)
-            if check.mark is not None:
-                said.append("\n").append(_marked(check.mark)).append(f"  {check.answer}")
-            grid.add_row(_text("-", "dim"), said)
-        _section(console, "What to check", grid)
+        _section(console, "What to check", _checked(view.checks))
     if view.causes:
         _section(console, "Why this happens", _list(view.causes))
     if view.symptoms:
         _section(console, "How it shows", _list(view.symptoms))
-    if view.related:
+    if view.last:
         console.print()
-        console.print(_text(f"Related: {', '.join(view.related)}", "dim"))
+    for text in view.last:
+        console.print(_text(text, "dim"))
+
+
+def _checked(checks: Iterable[AnsweredCheck]) -> Table:
+    grid = _grid(1, indent=2)
+    for check in checks:
+        said = _text(check.text)
+        if check.mark is not None:
+            said.append("\n").append(_marked(check.mark)).append(f"  {check.answer}")
+        grid.add_row(_text("-", "dim"), said)
+    return grid
 
 
 def _draw_asked(console: Console, view: AskedView) -> None:

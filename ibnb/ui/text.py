@@ -12,7 +12,18 @@ import textwrap
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from . import words
-from .cards import ONCE, AskedView, Came, CardView, ListedRow, card_title, card_view, why_line
+from .cards import (
+    ONCE,
+    AnsweredCheck,
+    AskedView,
+    Came,
+    CardView,
+    ListedRow,
+    card_title,
+    card_view,
+    page_rows,
+    why_line,
+)
 from .foreign import clean
 from .views import BadgeView, ReportView, Row, badge_view, report_view
 
@@ -20,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ibnb.diagnostics.model import Report
+    from ibnb.knowledge import UnknownQueryError
     from ibnb.knowledge.model import Explanation
     from ibnb.session.health import Health
 
@@ -82,6 +94,17 @@ def listed_text(heading: str, rows: Iterable[ListedRow]) -> str:
         # A command that is broken over two lines cannot be copied.
         lines += _wrap(f"{said}{about} - %iberror{UNBROKEN}{row.code}", "  ", "    ")
     return "\n".join(lines).replace(UNBROKEN, " ")
+
+
+def unknown_text(error: UnknownQueryError, *, show_accounts: bool = False) -> str:
+    """Return what is said where no page fits: the pages that come nearest, and what to try."""
+    lines = _wrap(clean(error.happened, show_accounts=show_accounts), "", "  ")
+    rows = page_rows(entry.id for entry in error.candidates)
+    if rows:
+        lines.append(f"{words.NEAREST}:")
+    for row in rows:
+        lines += _wrap(f"{row.title}: %iberror{UNBROKEN}{row.code}", "  ", "    ")
+    return "\n".join([*lines, *_wrap(error.advice, "", "")]).replace(UNBROKEN, " ")
 
 
 def badge_text(health: Health, *, show_accounts: bool = False) -> str:
@@ -158,9 +181,7 @@ def _row(row: Row, *, magics: bool) -> list[str]:
 
 def _card(view: CardView) -> str:
     lines = _wrap(f"{view.mark}: {card_title(view)}", "", "  ")
-    lines += [
-        part for text in (view.about, view.summary) if text for part in _wrap(text, "  ", "  ")
-    ]
+    lines += [line for text in view.said for line in _wrap(text, "  ", "  ")]
     if view.facts:
         lines += ["", "What happened here", *_bulleted(view.facts)]
     if view.asked is not None:
@@ -169,18 +190,23 @@ def _card(view: CardView) -> str:
     if view.resolution:
         lines += ["", "What to do", *_numbered(view.resolution, "  ")]
     if view.checks:
-        lines += ["", "What to check"]
-        for check in view.checks:
-            lines += _wrap(check.text, "  - ", "    ")
-            if check.mark is not None:
-                lines += _wrap(f"{check.mark}: {check.answer}", "    ", "      ")
+        lines += ["", "What to check", *_checked(view.checks)]
     if view.causes:
         lines += ["", "Why this happens", *_bulleted(view.causes)]
     if view.symptoms:
         lines += ["", "How it shows", *_bulleted(view.symptoms)]
-    if view.related:
-        lines += ["", *_wrap(f"Related: {', '.join(view.related)}", "", "  ")]
+    if view.last:
+        lines += ["", *(line for text in view.last for line in _wrap(text, "", "  "))]
     return "\n".join(lines)
+
+
+def _checked(checks: Iterable[AnsweredCheck]) -> list[str]:
+    lines = []
+    for check in checks:
+        lines += _wrap(check.text, "  - ", "    ")
+        if check.mark is not None:
+            lines += _wrap(f"{check.mark}: {check.answer}", "    ", "      ")
+    return lines
 
 
 def _asked(view: AskedView) -> list[str]:

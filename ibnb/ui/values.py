@@ -11,7 +11,7 @@ from .show import show
 if TYPE_CHECKING:
     from ibnb.app import App
     from ibnb.diagnostics import Report
-    from ibnb.knowledge import Explanation
+    from ibnb.knowledge import Explanation, UnknownQueryError
 
 EXPLANATION = ("ibnb.knowledge.model", "Explanation")
 REPORT = ("ibnb.diagnostics.model", "Report")
@@ -26,6 +26,17 @@ def show_explanation(explanation: Explanation, *, came: Came = ONCE, show_accoun
     show(
         explanation_text(explanation, came=came, show_accounts=show_accounts),
         explanation_html(explanation, came=came, show_accounts=show_accounts),
+    )
+
+
+def show_unknown(error: UnknownQueryError, *, show_accounts: bool) -> None:
+    """Display that no page fits, and the nearest: that is no error of anybody's, and not red."""
+    from .html import unknown_html
+    from .text import unknown_text
+
+    show(
+        unknown_text(error, show_accounts=show_accounts),
+        unknown_html(error, show_accounts=show_accounts),
     )
 
 

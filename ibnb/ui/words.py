@@ -61,6 +61,19 @@ SEVERITY: Mapping[str, Mark] = {
     "error": Mark("✗", "Error", "bad"),
 }
 
+GUESS = Mark("?", "Guess", "muted")
+"""In the place of a severity, where it is not sure that the page is the right one."""
+
+NEAREST = "The pages that come nearest, each a guess"
+"""Stands above them where no page fits."""
+
+FOUND: Mapping[str, str] = {
+    "text": "Recognised by its text: no code came with it.",
+    "exception": "Recognised by what was raised.",
+    "words": "Found by words alone, so it may be about something else.",
+}
+"""How a page was found, where that was not by its code."""
+
 STATE: Mapping[str, Mark] = {
     "closed": Mark("○", "Closed", "muted"),
     "opening": Mark("…", "Opening", "info"),

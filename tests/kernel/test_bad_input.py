@@ -24,7 +24,6 @@ BAD = [
     ("%ibdiag nowhere", "paper, live, sim, PORT or HOST:PORT"),
     ("%ibdiag --only net.prot", "net.port"),
     ("%ibdiag --bundel x", "--only"),
-    ("%iberror zzzqqq", "326"),
     ("%ibdisconnect now", "now"),
     ("%ibhealth now", "now"),
 ]

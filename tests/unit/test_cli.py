@@ -24,7 +24,7 @@ from ibnb.simulator import SimulatedGateway
 NAMES = ("diag", "explain", "sim", "demo")
 ENTRY_KEYS = [
     *("id", "codes", "title", "category", "severity", "summary", "symptoms"),
-    *("causes", "checks", "resolution", "related"),
+    *("causes", "checks", "resolution", "related", "match", "candidates"),
 ]
 
 
@@ -143,12 +143,22 @@ def test_a_number_always_gets_an_explanation(number):
     assert ended.stdout.strip()
 
 
-@pytest.mark.parametrize("options", [[], ["--json"]])
-def test_words_that_match_nothing(options):
+def test_words_that_match_nothing():
     """Exit status 1, nothing on standard output, one line that says what to try."""
-    ended = ibnb("explain", "xyzzy", "plugh", *options)
+    ended = ibnb("explain", "xyzzy", "plugh")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert re.fullmatch(r"Nothing in the catalogue matches 'xyzzy plugh'\. .+\n", ended.stderr)
+
+
+def test_words_that_match_nothing_as_json():
+    """Programs are told the same in the keys that they know: no page, and which come nearest."""
+    ended = ibnb("explain", "asyncio.exceptions.CancelledError: no handshake", "--json")
+    assert ended.returncode == 1
+    answer = json.loads(ended.stdout)
+    assert list(answer) == ENTRY_KEYS
+    assert (answer["id"], answer["match"]) == (None, "none")
+    assert answer["candidates"]
+    assert all(catalogue().by_id(one) for one in answer["candidates"])
 
 
 @pytest.mark.parametrize(

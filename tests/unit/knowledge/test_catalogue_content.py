@@ -304,3 +304,51 @@ def test_every_check_is_named_by_a_page():
     """Whatever ibnb can look at stands beside the advice that it serves."""
     named = {check.check for entry in catalogue().entries for check in entry.checks if check.check}
     assert named == CHECKS
+
+
+def test_a_page_that_names_a_build_says_with_what_it_was_last_true():
+    """Builds change what is right, and the reader of a page has another one by then."""
+    named = re.compile(r"\bbuild 10\.\d\d|\b10\.\d\d or later|Recent versions")
+    undated = [
+        entry.id
+        for entry in catalogue().entries
+        if entry.family is None and named.search(text_of(entry)) and not entry.as_of
+    ]
+    assert undated == []
+
+
+@pytest.mark.parametrize(
+    ("code", "facts"),
+    [
+        (2174, ("yyyymmdd-hh:mm:ss", "US/Eastern", "was answered")),
+        (478, ("conId", "futures and options")),
+        (10149, ("orderId", "0")),
+        (10274, ("PostToATS",)),
+        (593, ("10.44",)),
+        (430, ("10.47", "another source")),
+        (10358, ("10.47", "subscription")),
+        (357, ("library on this side", "not TWS or Gateway")),
+        (503, ("TWS is updated", "157")),
+    ],
+)
+def test_what_changed_with_the_builds_stands_on_its_page(code, facts):
+    """What is known of today's gateways, and what to do about it."""
+    entry = catalogue().by_code(code)
+    assert [fact for fact in facts if fact not in text_of(entry)] == []
+
+
+@pytest.mark.parametrize(
+    ("entry_id", "facts"),
+    [
+        ("order-both-sides", ("US options", "ib.reqAllOpenOrders()")),
+        ("order-too-many-working", ("15", "other client IDs")),
+        ("order-no-account", ("order.account", "ib.managedAccounts()")),
+        ("library-shadowed", ("__file__", "Rename")),
+        ("official-client-missing", ("do not need it", "9.81")),
+        ("eventkit-mixed", ("aeventkit",)),
+        ("socket-forbidden", ("excludedportrange", "firewall")),
+    ],
+)
+def test_the_pages_of_rejections_and_packages_have_their_facts(entry_id, facts):
+    """One code with many reasons, and one error with many causes, say which it is."""
+    assert [fact for fact in facts if fact not in text_of(catalogue().by_id(entry_id))] == []

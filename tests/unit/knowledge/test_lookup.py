@@ -380,6 +380,8 @@ def test_the_explanation_carries_the_page_in_the_json_format():
         "checks",
         "resolution",
         "related",
+        "match",
+        "candidates",
     ]
     assert page["codes"] == [326]
     assert all(isinstance(check, str) for check in page["checks"])

@@ -101,6 +101,17 @@ WRITTEN_FOR = [
         "Order rejected - reason:The limit price is too far outside of the NBBO.",
         "order-price-refused",
     ),
+    (
+        201,
+        "Order rejected - reason:There are open orders on both sides of this US option.",
+        "order-both-sides",
+    ),
+    (
+        201,
+        "Order rejected - reason:You have a minimum of 15 orders working on the sell side of it.",
+        "order-too-many-working",
+    ),
+    (201, "Order rejected - reason:Invalid account", "order-no-account"),
     (202, "Order Canceled - reason:Parent order was canceled", "order-cancelled-reason"),
     (162, f"{HISTORY}API scanner subscription canceled: 4", "scanner-cancelled"),
     *(
