@@ -13,12 +13,12 @@ from ibnb.tws import wire
 from ibnb.tws.notices import NO_REQUEST
 from ibnb.tws.wire import OutgoingId
 
-from . import market_messages, messages, texts
-from .history import BarRequest, bar_at
-from .instruments import Instrument
 from .late import LateBytes
-from .market import Quote, quote_at
+from .protocol import market_messages, messages, texts
 from .state import State
+from .world.history import BarRequest, bar_at
+from .world.instruments import Instrument
+from .world.market import Quote, quote_at
 
 LOWEST_VERSION = 151
 HIGHEST_VERSION = 178

@@ -15,11 +15,11 @@ from ibnb.tws.notices import NO_REQUEST
 from ibnb.tws.own import LOOPBACK
 from ibnb.tws.target import HIGHEST_PORT
 
-from .book import OrderRecord
 from .door import listen
 from .faults import parse_faults
 from .serving import Serving
 from .state import State
+from .trading.book import OrderRecord
 
 _T = TypeVar("_T")
 

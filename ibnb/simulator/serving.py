@@ -7,11 +7,11 @@ import socket
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
-from . import texts
 from .answers import answer
 from .client import Client
 from .door import Door
 from .faults import Faults
+from .protocol import texts
 from .state import State
 
 _TICK_SECONDS = 0.5

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .book import Book
 from .faults import Faults
-from .instruments import Instrument, instruments_on
 from .places import Places
+from .trading.book import Book
+from .world.instruments import Instrument, instruments_on
 
 if TYPE_CHECKING:
     from .client import Client

@@ -4,12 +4,12 @@ import datetime as dt
 
 import pytest
 
-from ibnb.simulator.account import account_values, margin
-from ibnb.simulator.book import Book, Execution, Position
-from ibnb.simulator.history import BarRequest, bars_for
-from ibnb.simulator.instruments import ContractSpec, find, instruments_on
-from ibnb.simulator.market import Quote, price_at, quote_at
-from ibnb.simulator.tickets import Ticket, read_ticket
+from ibnb.simulator.protocol.tickets import Ticket, read_ticket
+from ibnb.simulator.trading.account import account_values, margin
+from ibnb.simulator.trading.book import Book, Execution, Position
+from ibnb.simulator.world.history import BarRequest, bars_for
+from ibnb.simulator.world.instruments import ContractSpec, find, instruments_on
+from ibnb.simulator.world.market import Quote, price_at, quote_at
 
 INSTRUMENTS = instruments_on(dt.date(2025, 6, 2))
 NOON = dt.datetime(2025, 6, 2, 12, tzinfo=dt.UTC).timestamp()

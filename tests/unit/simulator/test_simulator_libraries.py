@@ -5,7 +5,7 @@ import datetime as dt
 
 import pytest
 
-from ibnb.simulator.tickets import read_ticket
+from ibnb.simulator.protocol.tickets import read_ticket
 
 VERSIONS = range(157, 179)
 MAX_WAIT = 20

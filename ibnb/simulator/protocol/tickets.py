@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .instruments import CONTRACT_FIELDS, ContractSpec
-from .words import words
+from ibnb.simulator.words import words
+from ibnb.simulator.world.instruments import CONTRACT_FIELDS, ContractSpec
 
 DURATION_SINCE = 158
 POST_TO_ATS_SINCE = 160

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ibnb.simulator.trading.account import AccountValue, market_value, unrealized
+from ibnb.simulator.trading.book import Execution, OrderRecord, Position
+from ibnb.simulator.world.history import clock_text
+from ibnb.simulator.world.instruments import Instrument
+from ibnb.simulator.world.market import price_at, utc
 from ibnb.tws import wire
 from ibnb.tws.handshake import JSON_SINCE
 from ibnb.tws.notices import NO_REQUEST
 from ibnb.tws.wire import IncomingId
 
-from .account import AccountValue, market_value, unrealized
-from .book import Execution, OrderRecord, Position
-from .history import clock_text
-from .instruments import Instrument
-from .market import price_at, utc
 from .texts import Text
 
 ASCII_SINCE = 153

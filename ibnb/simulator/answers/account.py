@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from . import messages, texts
-from .account import account_values, summary_values
-from .book import Position
-from .client import Client
+from ibnb.simulator.client import Client
+from ibnb.simulator.protocol import messages, texts
+from ibnb.simulator.trading.account import account_values, summary_values
+from ibnb.simulator.trading.book import Position
 
 
 def ids(client: Client, fields: tuple[str, ...]) -> None:  # noqa: ARG001 - every answer takes them

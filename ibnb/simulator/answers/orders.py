@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from . import messages, order_messages, texts
-from .account import margin, margin_of
-from .account_answers import tell_position
-from .book import Change, Execution, OrderRecord, Position, commission
-from .client import Client
-from .history import parse_time
-from .instruments import Instrument, find
-from .market import quote_at
-from .order_messages import WhatIf
-from .state import State
-from .tickets import Ticket, read_ticket
+from ibnb.simulator.client import Client
+from ibnb.simulator.protocol import messages, order_messages, texts
+from ibnb.simulator.protocol.order_messages import WhatIf
+from ibnb.simulator.protocol.tickets import Ticket, read_ticket
+from ibnb.simulator.state import State
+from ibnb.simulator.trading.account import margin, margin_of
+from ibnb.simulator.trading.book import Change, Execution, OrderRecord, Position, commission
+from ibnb.simulator.world.history import parse_time
+from ibnb.simulator.world.instruments import Instrument, find
+from ibnb.simulator.world.market import quote_at
+
+from .account import tell_position
 
 _ACTIONS = frozenset({"BUY", "SELL", "SSHORT"})
 _WITH_LIMIT = frozenset({"LMT", "STP LMT", "LIT", "LOC"})

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from .instruments import Instrument
-from .market import Quote
-from .tickets import Ticket
+from ibnb.simulator.protocol.tickets import Ticket
+from ibnb.simulator.world.instruments import Instrument
+from ibnb.simulator.world.market import Quote
 
 FIRST_PERM_ID = 1_700_000_001
 STARTING_CASH = 1_000_000.0

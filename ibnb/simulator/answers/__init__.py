@@ -4,38 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from ibnb.simulator.client import Client
+from ibnb.simulator.protocol import texts
 from ibnb.tws.notices import NO_REQUEST
 from ibnb.tws.wire import OutgoingId
 
-from . import account_answers, market_answers, order_answers, texts
-from .client import Client
+from . import account, market, orders
 
 Answer = Callable[[Client, tuple[str, ...]], None]
 """Takes the fields of a request, message id first; ValueError and IndexError mean unreadable."""
 
 _ANSWERS: Mapping[int, Answer] = {
-    OutgoingId.MARKET_DATA: market_answers.market_data,
-    OutgoingId.CANCEL_MARKET_DATA: market_answers.cancel_market_data,
-    OutgoingId.PLACE_ORDER: order_answers.place_order,
-    OutgoingId.CANCEL_ORDER: order_answers.cancel_order,
-    OutgoingId.OPEN_ORDERS: order_answers.open_orders,
-    OutgoingId.ACCOUNT_UPDATES: account_answers.account_updates,
-    OutgoingId.EXECUTIONS: order_answers.executions,
-    OutgoingId.IDS: account_answers.ids,
-    OutgoingId.CONTRACT_DETAILS: market_answers.contract_details,
-    OutgoingId.AUTO_OPEN_ORDERS: order_answers.auto_open_orders,
-    OutgoingId.ALL_OPEN_ORDERS: order_answers.all_open_orders,
-    OutgoingId.MANAGED_ACCOUNTS: account_answers.managed_accounts,
-    OutgoingId.HISTORICAL_DATA: market_answers.historical_data,
-    OutgoingId.CANCEL_HISTORICAL_DATA: market_answers.cancel_historical_data,
-    OutgoingId.CURRENT_TIME: account_answers.current_time,
-    OutgoingId.GLOBAL_CANCEL: order_answers.global_cancel,
-    OutgoingId.POSITIONS: account_answers.positions,
-    OutgoingId.ACCOUNT_SUMMARY: account_answers.account_summary,
-    OutgoingId.CANCEL_POSITIONS: account_answers.cancel_positions,
-    OutgoingId.ACCOUNT_UPDATES_MULTI: account_answers.account_updates_multi,
-    OutgoingId.MATCHING_SYMBOLS: market_answers.matching_symbols,
-    OutgoingId.COMPLETED_ORDERS: order_answers.completed_orders,
+    OutgoingId.MARKET_DATA: market.market_data,
+    OutgoingId.CANCEL_MARKET_DATA: market.cancel_market_data,
+    OutgoingId.PLACE_ORDER: orders.place_order,
+    OutgoingId.CANCEL_ORDER: orders.cancel_order,
+    OutgoingId.OPEN_ORDERS: orders.open_orders,
+    OutgoingId.ACCOUNT_UPDATES: account.account_updates,
+    OutgoingId.EXECUTIONS: orders.executions,
+    OutgoingId.IDS: account.ids,
+    OutgoingId.CONTRACT_DETAILS: market.contract_details,
+    OutgoingId.AUTO_OPEN_ORDERS: orders.auto_open_orders,
+    OutgoingId.ALL_OPEN_ORDERS: orders.all_open_orders,
+    OutgoingId.MANAGED_ACCOUNTS: account.managed_accounts,
+    OutgoingId.HISTORICAL_DATA: market.historical_data,
+    OutgoingId.CANCEL_HISTORICAL_DATA: market.cancel_historical_data,
+    OutgoingId.CURRENT_TIME: account.current_time,
+    OutgoingId.GLOBAL_CANCEL: orders.global_cancel,
+    OutgoingId.POSITIONS: account.positions,
+    OutgoingId.ACCOUNT_SUMMARY: account.account_summary,
+    OutgoingId.CANCEL_POSITIONS: account.cancel_positions,
+    OutgoingId.ACCOUNT_UPDATES_MULTI: account.account_updates_multi,
+    OutgoingId.MATCHING_SYMBOLS: market.matching_symbols,
+    OutgoingId.COMPLETED_ORDERS: orders.completed_orders,
 }
 
 # What a gateway takes without a word. Where the request to be cancelled is not simulated, there

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from .words import words
+from ibnb.simulator.words import words
 
 CONTRACT_FIELDS = 12
 """How many fields a contract takes in a request."""

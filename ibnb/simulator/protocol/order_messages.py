@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ibnb.simulator.trading.book import OrderRecord
+from ibnb.simulator.words import words
+from ibnb.simulator.world.history import clock_text
 from ibnb.tws import wire
 from ibnb.tws.wire import IncomingId
 
-from .book import OrderRecord
-from .history import clock_text
 from .messages import UNSET, ZONED_TIMES_SINCE, order_status, size
 from .tickets import (
     AUTO_CANCEL_PARENT_SINCE,
@@ -23,7 +24,6 @@ from .tickets import (
     SCALE,
     Ticket,
 )
-from .words import words
 
 _PEG_OFFSETS = words(
     "minTradeQty minCompeteSize competeAgainstBestOffset midOffsetAtWhole midOffsetAtHalf"

@@ -6,9 +6,10 @@ import datetime as dt
 import re
 from dataclasses import dataclass
 
+from ibnb.simulator.words import words
+
 from .instruments import Instrument
 from .market import price_at, utc
-from .words import words
 
 _DAY = 86_400
 _SATURDAY = 5

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ibnb.simulator.world.market import price_at
+
 from .book import Book, Position
-from .market import price_at
 
 _INITIAL_MARGIN = 0.25
 _FUTURE_MARGIN = 0.06

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
-from . import market_messages, texts
-from .client import BarSubscription, Client, MarketSubscription
-from .history import BarRequest, bars_for
-from .instruments import CONTRACT_FIELDS, ContractSpec, Instrument, find, like
-from .market import quote_at
+from ibnb.simulator.client import BarSubscription, Client, MarketSubscription
+from ibnb.simulator.protocol import market_messages, texts
+from ibnb.simulator.world.history import BarRequest, bars_for
+from ibnb.simulator.world.instruments import CONTRACT_FIELDS, ContractSpec, Instrument, find, like
+from ibnb.simulator.world.market import quote_at
 
 _COMBO_LEG_FIELDS = 4
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ibnb.simulator.world.history import Bar, BarRequest, bar_date, clock_text
+from ibnb.simulator.world.instruments import ContractSpec, Instrument
+from ibnb.simulator.world.market import Quote, utc
 from ibnb.tws import wire
 from ibnb.tws.wire import IncomingId
 
-from .history import Bar, BarRequest, bar_date, clock_text
-from .instruments import ContractSpec, Instrument
-from .market import Quote, utc
 from .messages import ZONED_TIMES_SINCE, plain
 
 STOCK_TYPE_SINCE = 152
