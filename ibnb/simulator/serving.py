@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from .answers import answer
+from .answers.orders import tell
 from .client import Client
 from .door import Door
 from .faults import Faults
@@ -179,6 +180,7 @@ class Serving:
                 client.notify(text)
 
     def _tick(self) -> None:
+        tell(self._state, self._state.book.match(self._state.now))
         for client in self._state.clients:
             client.tick()
         asyncio.get_running_loop().call_later(_TICK_SECONDS, self._tick)

@@ -9,7 +9,7 @@ from ibnb.simulator.protocol import texts
 from ibnb.tws.notices import NO_REQUEST
 from ibnb.tws.wire import OutgoingId
 
-from . import account, market, orders
+from . import account, history, market, orders, reference
 
 Answer = Callable[[Client, tuple[str, ...]], None]
 """Takes the fields of a request, message id first; ValueError and IndexError mean unreadable."""
@@ -24,26 +24,68 @@ _ANSWERS: Mapping[int, Answer] = {
     OutgoingId.EXECUTIONS: orders.executions,
     OutgoingId.IDS: account.ids,
     OutgoingId.CONTRACT_DETAILS: market.contract_details,
+    OutgoingId.MARKET_DEPTH: market.market_depth,
+    OutgoingId.CANCEL_MARKET_DEPTH: market.cancel_market_depth,
     OutgoingId.AUTO_OPEN_ORDERS: orders.auto_open_orders,
     OutgoingId.ALL_OPEN_ORDERS: orders.all_open_orders,
     OutgoingId.MANAGED_ACCOUNTS: account.managed_accounts,
-    OutgoingId.HISTORICAL_DATA: market.historical_data,
-    OutgoingId.CANCEL_HISTORICAL_DATA: market.cancel_historical_data,
+    OutgoingId.ADVISOR: reference.advisor,
+    OutgoingId.REPLACE_ADVISOR: reference.replace_advisor,
+    OutgoingId.HISTORICAL_DATA: history.historical_data,
+    OutgoingId.SCANNER: reference.scanner,
+    OutgoingId.CANCEL_SCANNER: reference.cancel_scanner,
+    OutgoingId.SCANNER_PARAMETERS: reference.scanner_parameters,
     OutgoingId.CURRENT_TIME: account.current_time,
+    OutgoingId.REAL_TIME_BARS: market.real_time_bars,
+    OutgoingId.FUNDAMENTALS: reference.fundamentals,
+    OutgoingId.IMPLIED_VOLATILITY: market.implied_volatility,
+    OutgoingId.OPTION_PRICE: market.option_price,
     OutgoingId.GLOBAL_CANCEL: orders.global_cancel,
     OutgoingId.POSITIONS: account.positions,
     OutgoingId.ACCOUNT_SUMMARY: account.account_summary,
     OutgoingId.CANCEL_POSITIONS: account.cancel_positions,
+    OutgoingId.DISPLAY_GROUPS: reference.display_groups,
+    OutgoingId.SUBSCRIBE_TO_GROUP: reference.group_events,
+    OutgoingId.UPDATE_GROUP: reference.update_group,
+    OutgoingId.POSITIONS_MULTI: account.positions_multi,
     OutgoingId.ACCOUNT_UPDATES_MULTI: account.account_updates_multi,
+    OutgoingId.OPTION_PARAMETERS: market.option_parameters,
+    OutgoingId.SOFT_DOLLAR_TIERS: reference.soft_dollar_tiers,
+    OutgoingId.FAMILY_CODES: reference.family_codes,
     OutgoingId.MATCHING_SYMBOLS: market.matching_symbols,
+    OutgoingId.DEPTH_EXCHANGES: reference.depth_exchanges,
+    OutgoingId.SMART_COMPONENTS: reference.smart_components,
+    OutgoingId.NEWS_ARTICLE: reference.news_article,
+    OutgoingId.NEWS_PROVIDERS: reference.news_providers,
+    OutgoingId.HISTORICAL_NEWS: reference.historical_news,
+    OutgoingId.HEAD_TIMESTAMP: history.head_time_stamp,
+    OutgoingId.HISTOGRAM: history.histogram,
+    OutgoingId.MARKET_RULE: reference.market_rule,
+    OutgoingId.PNL: account.profit,
+    OutgoingId.PNL_SINGLE: account.profit_of_position,
+    OutgoingId.HISTORICAL_TICKS: history.historical_ticks,
+    OutgoingId.TICK_BY_TICK: market.tick_by_tick,
     OutgoingId.COMPLETED_ORDERS: orders.completed_orders,
+    OutgoingId.EVENT_CALENDAR: reference.event_calendar,
+    OutgoingId.CALENDAR_EVENTS: reference.event_calendar,
+    OutgoingId.USER_INFO: reference.user_info,
 }
 
-# What a gateway takes without a word. Where the request to be cancelled is not simulated, there
-# is nothing to cancel either.
+# What ends a subscription without a word: the request that began it, and the field with the reqId.
+_ENDINGS: Mapping[int, tuple[int, int]] = {
+    OutgoingId.CANCEL_HISTORICAL_DATA: (OutgoingId.HISTORICAL_DATA, 2),
+    OutgoingId.CANCEL_REAL_TIME_BARS: (OutgoingId.REAL_TIME_BARS, 2),
+    OutgoingId.CANCEL_PNL: (OutgoingId.PNL, 1),
+    OutgoingId.CANCEL_PNL_SINGLE: (OutgoingId.PNL_SINGLE, 1),
+    OutgoingId.CANCEL_TICK_BY_TICK: (OutgoingId.TICK_BY_TICK, 1),
+}
+
+# What a gateway takes without a word: the ends of requests that are answered at once, news
+# bulletins (there are none), the log level, the kind of market data.
 _WITHOUT_ANSWER = frozenset(
     {
-        *(11, 13, 14, 23, 51, 53, 56, 57, 70, 75, 89, 90, 93, 95, 98, 101, 103),
+        *(13, 14, 53, 56, 57, 70, 75, 89, 90, 101, 103),
+        OutgoingId.NEWS_BULLETINS,
         OutgoingId.CANCEL_ACCOUNT_SUMMARY,
         OutgoingId.CANCEL_ACCOUNT_UPDATES_MULTI,
         OutgoingId.MARKET_DATA_TYPE,
@@ -51,46 +93,14 @@ _WITHOUT_ANSWER = frozenset(
     }
 )
 
-# Requests of the real API that are not simulated, and in which field each has its reqId; None
-# where it has none. They are refused, so that nobody waits for an answer.
-_NOT_SIMULATED: Mapping[int, int | None] = {
-    10: 2,  # market depth
-    12: None,  # news bulletins
-    18: None,  # advisor's settings
-    19: None,
-    21: 2,  # exercise options
-    22: 1,  # scanner
-    24: None,
-    50: 2,  # real-time bars
-    52: 2,  # fundamental data
-    54: 2,  # option calculations
-    55: 2,
-    65: None,  # verification
-    66: None,
-    67: 2,  # display groups
-    68: 2,
-    69: 2,
-    72: None,
-    73: None,
-    74: 2,  # positions by model
-    78: 1,  # option chains
-    79: 1,  # soft dollar tiers
-    80: None,  # family codes
-    82: None,  # depth exchanges
-    83: 1,  # smart components
-    84: 1,  # news
-    85: None,
-    86: 1,
-    87: 1,  # head time stamp
-    88: 1,  # histogram
-    91: None,  # market rule
-    92: 1,  # profit and loss
-    94: 1,
-    96: 1,  # historical ticks
-    97: 1,  # tick by tick
-    100: 1,  # event calendar
-    102: 1,
-    104: 1,  # user info
+# Requests of the real API that are not simulated: what they are, and in which field each has its
+# reqId; None where it has none. They are refused, so that nobody waits for an answer.
+_NOT_SIMULATED: Mapping[int, tuple[str, int | None]] = {
+    OutgoingId.EXERCISE_OPTIONS: ("the exercise of options", 2),
+    65: ("the verification of programs", None),
+    66: ("the verification of programs", None),
+    72: ("the verification of programs", None),
+    73: ("the verification of programs", None),
 }
 
 # What a Read-Only API refuses, and in which field each has its reqId. That an API in Read-Only
@@ -108,6 +118,9 @@ _ABOUT_ORDERS: Mapping[int, int | None] = {
     OutgoingId.COMPLETED_ORDERS: None,
 }
 
+KNOWN_REQUESTS = frozenset({*_ANSWERS, *_ENDINGS, *_WITHOUT_ANSWER, *_NOT_SIMULATED})
+"""The message ids of all requests that a gateway knows, served here or not."""
+
 
 def answer(client: Client, fields: tuple[str, ...]) -> None:
     """Answer one request; whatever it is, the connection stays."""
@@ -118,11 +131,12 @@ def answer(client: Client, fields: tuple[str, ...]) -> None:
             client.notify(texts.READ_ONLY, _req_id(fields, _ABOUT_ORDERS[message_id]))
         elif known is not None:
             known(client, fields)
+        elif message_id in _ENDINGS:
+            begun_by, number = _ENDINGS[message_id]
+            client.unsubscribe(begun_by, int(fields[number]))
         elif message_id in _NOT_SIMULATED:
-            client.notify(
-                texts.invalid("The simulated gateway does not answer this request"),
-                _req_id(fields, _NOT_SIMULATED[message_id]),
-            )
+            what, at = _NOT_SIMULATED[message_id]
+            client.notify(texts.not_simulated(what), _req_id(fields, at))
         elif message_id not in _WITHOUT_ANSWER:
             client.notify(texts.UNKNOWN_ID)
     except (IndexError, ValueError) as error:

@@ -9,51 +9,63 @@ from ibnb.simulator.protocol import messages, order_messages, texts
 from ibnb.simulator.protocol.order_messages import WhatIf
 from ibnb.simulator.protocol.tickets import Ticket, read_ticket
 from ibnb.simulator.state import State
-from ibnb.simulator.trading.account import margin, margin_of
-from ibnb.simulator.trading.book import Change, Execution, OrderRecord, Position, commission
+from ibnb.simulator.trading.account import margin, margin_change
+from ibnb.simulator.trading.checks import objection_to, refusal_of
+from ibnb.simulator.trading.orders import (
+    Change,
+    Execution,
+    Fee,
+    Opened,
+    OrderRecord,
+    Position,
+    Status,
+    Word,
+    commission,
+)
 from ibnb.simulator.world.history import parse_time
-from ibnb.simulator.world.instruments import Instrument, find
+from ibnb.simulator.world.instruments import Instrument
 from ibnb.simulator.world.market import quote_at
 
 from .account import tell_position
-
-_ACTIONS = frozenset({"BUY", "SELL", "SSHORT"})
-_WITH_LIMIT = frozenset({"LMT", "STP LMT", "LIT", "LOC"})
-_WITH_STOP = frozenset({"STP", "STP LMT", "MIT", "LIT"})
-_ORDER_TYPES = (
-    _WITH_LIMIT
-    | _WITH_STOP
-    | frozenset({"MKT", "MOC", "MTL", "REL", "VOL", "TRAIL", "TRAIL LIMIT", "MIDPRICE", "BOX TOP"})
-    | frozenset({"PEG MKT", "PEG MID", "PEG BEST", "PEG BENCH", "PEG STK", "PASSV REL"})
-    | frozenset({"SNAP MKT", "SNAP MID", "SNAP PRIM", "MKT PRT", "STP PRT"})
-)
 
 
 def place_order(client: Client, fields: tuple[str, ...]) -> None:
     """Accept an order, change an open one, or say what an order would do."""
     ticket = read_ticket(fields, client.version)
     state = client.state
-    objection = ticket.contract.objection or _objection(ticket, state.accounts)
-    if objection:
-        client.notify(texts.invalid(objection), ticket.order_id)
+    unacceptable = _unacceptable(ticket, state.accounts)
+    if unacceptable:
+        client.notify(unacceptable, ticket.order_id)
         return
-    matches = find(state.instruments, ticket.contract)
+    matches = state.world.find(ticket.contract)
     if len(matches) != 1:
         client.notify(texts.NO_DEFINITION, ticket.order_id)
         return
     (instrument,) = matches
     account = ticket.text("account", state.accounts[0])
+    now = state.now
+    ticket = ticket.sized(quote_at(instrument, now).last)
     if ticket.flag("whatIf"):
         client.send(_what_if(client, account, ticket, instrument))
         return
     known = state.book.find(client.id, ticket.order_id)
-    is_new = known is None and ticket.order_id >= state.book.next_order_id(client.id)
-    if not is_new and (known is None or known.is_done):
-        client.notify(texts.DUPLICATE, ticket.order_id)
+    order = OrderRecord(client.id, 0, account, instrument, ticket, "PreSubmitted")
+    refusal = refusal_of(state.book, order, known, now)
+    if refusal is not None:
+        client.notify(refusal, ticket.order_id)
         return
-    now = state.clock
-    quote = quote_at(instrument, now)
-    tell(state, state.book.place(client.id, account, ticket, instrument, quote=quote, now=now))
+    tell(state, state.book.place(client.id, account, ticket, instrument, now=now))
+
+
+def _unacceptable(ticket: Ticket, accounts: tuple[str, ...]) -> texts.Text | None:
+    """Return why an order is refused before its contract is looked for, or None."""
+    if ticket.contract.sec_type == "BAG":
+        return texts.not_simulated("combinations (secType BAG)")
+    objection = ticket.contract.objection or objection_to(ticket, accounts)
+    if objection:
+        return texts.invalid(objection)
+    is_open = len(accounts) > 1 and not ticket.text("account")
+    return texts.ACCOUNT_MISSING if is_open else None
 
 
 def cancel_order(client: Client, fields: tuple[str, ...]) -> None:
@@ -65,7 +77,7 @@ def cancel_order(client: Client, fields: tuple[str, ...]) -> None:
     elif order.is_done:
         client.notify(texts.too_late(order_id, order.status), order_id)
     else:
-        _cancel(client.state, order)
+        tell(client.state, client.state.book.cancel(order, client.state.now))
 
 
 def global_cancel(client: Client, fields: tuple[str, ...]) -> None:  # noqa: ARG001 - every answer takes them
@@ -73,7 +85,7 @@ def global_cancel(client: Client, fields: tuple[str, ...]) -> None:  # noqa: ARG
     for order in client.state.book.open_orders():
         current = client.state.book.find(order.client_id, order.order_id)
         if current and not current.is_done:
-            _cancel(client.state, current)
+            tell(client.state, client.state.book.cancel(current, client.state.now))
 
 
 def open_orders(client: Client, fields: tuple[str, ...]) -> None:  # noqa: ARG001 - as above
@@ -95,7 +107,7 @@ def auto_open_orders(client: Client, fields: tuple[str, ...]) -> None:
 def completed_orders(client: Client, fields: tuple[str, ...]) -> None:  # noqa: ARG001 - as above
     """Send every order that is done, whoever placed it."""
     for order in client.state.book.orders:
-        if order.is_done:
+        if order.completed is not None:
             client.send(order_messages.completed_order(order, client.version))
     client.send(messages.completed_orders_end())
 
@@ -125,70 +137,58 @@ def executions(client: Client, fields: tuple[str, ...]) -> None:
 def tell(state: State, changes: Iterable[Change]) -> None:
     """Tell the clients whom it concerns what has happened to the book, in its order."""
     for change in changes:
-        match change:
-            case OrderRecord():
-                owner = state.clients.holder(change.client_id)
-                if owner:
-                    owner.send(order_messages.order_with_status(change, owner.version))
-            case Execution():
-                owner = state.clients.holder(change.order.client_id)
-                if owner:
-                    owner.send(messages.execution(change, owner.version))
-                    owner.send(messages.commission_report(change))
-            case Position():
-                for other in state.clients:
-                    tell_position(other, change)
-
-
-def _cancel(state: State, order: OrderRecord) -> None:
-    changes = state.book.cancel(order, state.clock)
-    for change in changes:
+        if isinstance(change, Position):
+            for other in state.clients:
+                tell_position(other, change)
+            continue
+        order = _order_of(change)
         owner = state.clients.holder(order.client_id)
-        if owner and isinstance(change, OrderRecord):
-            owner.send(messages.order_status(change))
-            owner.notify(texts.CANCELLED, change.order_id)
+        if owner is None:
+            continue
+        owner.send(_message(change, owner.version))
+        if isinstance(change, Word):
+            owner.notify((change.code, change.text), order.order_id)
+
+
+def _message(change: OrderRecord | Opened | Status | Execution | Fee | Word, version: int) -> bytes:
+    match change:
+        case OrderRecord():
+            return order_messages.order_with_status(change, version)
+        case Opened():
+            return order_messages.open_order(change.order, version)
+        case Status():
+            return messages.order_status(change.order)
+        case Execution():
+            return messages.execution(change, version)
+        case Fee():
+            return messages.commission_report(change.execution)
+        case Word():
+            return b""
+
+
+def _order_of(change: OrderRecord | Opened | Status | Execution | Fee | Word) -> OrderRecord:
+    if isinstance(change, OrderRecord):
+        return change
+    return change.execution.order if isinstance(change, Fee) else change.order
 
 
 def _send_open(client: Client, orders: Iterable[OrderRecord]) -> None:
     for order in orders:
+        if order.is_staged:
+            continue
         client.send(order_messages.order_with_status(order, client.version))
     client.send(messages.open_order_end())
 
 
-def _objection(ticket: Ticket, accounts: tuple[str, ...]) -> str | None:
-    """Why an order would be refused before anyone looks at the market, or None."""
-    kind = ticket.order_type
-    objections = (
-        (not ticket.contract.exchange, texts.NO_ORDER_EXCHANGE),
-        (ticket.action not in _ACTIONS, "Invalid order action. Use BUY, SELL or SSHORT"),
-        (kind not in _ORDER_TYPES, f"Invalid order type was entered: {kind or 'none'}"),
-        (ticket.quantity <= 0, "The order quantity must be greater than zero"),
-        (
-            kind in _WITH_LIMIT and ticket.number("lmtPrice") is None,
-            f"A limit price is required for order type {kind}",
-        ),
-        (
-            kind in _WITH_STOP and ticket.number("auxPrice") is None,
-            f"A stop price is required for order type {kind}",
-        ),
-        (not accounts, "No account is available for this order"),
-        (ticket.text("account") not in ("", *accounts), "Invalid account code"),
-    )
-    return next((cause for applies, cause in objections if applies), None)
-
-
 def _what_if(client: Client, account: str, ticket: Ticket, instrument: Instrument) -> bytes:
     state = client.state
-    before = margin(state.book, account, state.clock)
-    shares = ticket.quantity if ticket.action == "BUY" else -ticket.quantity
-    held = state.book.position(account, instrument).size
-    unit_value = quote_at(instrument, state.clock).last * instrument.unit
-    future = bool(instrument.expiry)
-    change = margin_of((held + shares) * unit_value, future=future) - margin_of(
-        held * unit_value, future=future
-    )
-    fee = commission(instrument, ticket.quantity)
-    maintenance = change * before.maintenance / before.initial if before.initial else change * 0.8
+    now = state.now
+    before = margin(state.book, account, now)
+    order = OrderRecord(client.id, 0, account, instrument, ticket, "PreSubmitted")
+    change = margin_change(state.book, order, now)
+    price = quote_at(instrument, now).last
+    fee = commission(instrument, ticket.quantity, price * ticket.quantity * instrument.unit)
+    maintenance = change * 0.8
     amounts = (
         before.initial,
         before.maintenance,
@@ -200,6 +200,5 @@ def _what_if(client: Client, account: str, ticket: Ticket, instrument: Instrumen
         before.maintenance + maintenance,
         before.equity - fee,
     )
-    order = OrderRecord(client.id, 0, account, instrument, ticket, "PreSubmitted")
-    state_of = WhatIf(tuple(f"{amount:.2f}" for amount in amounts), str(fee), "USD")
+    state_of = WhatIf(tuple(f"{amount:.2f}" for amount in amounts), str(fee), instrument.currency)
     return order_messages.open_order(order, client.version, state_of)

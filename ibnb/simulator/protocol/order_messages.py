@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ibnb.simulator.trading.book import OrderRecord
+from ibnb.simulator.trading.orders import OrderRecord
 from ibnb.simulator.words import words
 from ibnb.simulator.world.history import clock_text
 from ibnb.tws import wire
@@ -41,10 +41,24 @@ _DEFAULTS = {
     "discretionaryAmt": "0",
     "shortSaleSlot": "0",
     "exemptCode": "-1",
-    "displaySize": "0",
+    "displaySize": "2147483647",
+    "ocaType": "3",
+    "clearingIntent": "IB",
+    "adjustedOrderType": "None",
     "lmtPrice": "0.0",
     "auxPrice": "0.0",
+    "adjustableTrailingUnit": "0",
+    **dict.fromkeys(
+        words(
+            "triggerPrice lmtPriceOffset adjustedStopPrice adjustedStopLimitPrice "
+            "adjustedTrailingAmount trailStopPrice"
+        ),
+        UNSET,
+    ),
 }
+
+
+_ZERO_IS_DEFAULT = frozenset({"ocaType", "displaySize"})
 
 
 @dataclass(frozen=True)
@@ -75,7 +89,7 @@ def open_order(order: OrderRecord, version: int, what_if: WhatIf | None = None) 
     get = _getter(ticket)
     state = what_if or WhatIf()
     if what_if is None and order.commission is not None:
-        state = WhatIf(commission=str(order.commission), currency="USD")
+        state = WhatIf(commission=str(order.commission), currency=order.instrument.currency)
     fields: list[object] = [IncomingId.OPEN_ORDER, order.order_id, *_contract(order)]
     fields += [*_head(order), order.client_id, order.perm_id, get("outsideRth"), get("hidden")]
     fields += [get("discretionaryAmt"), get("goodAfterTime"), ""]
@@ -156,7 +170,9 @@ _Get = Callable[[str], str]
 
 def _getter(ticket: Ticket) -> _Get:
     def get(name: str) -> str:
-        text = ticket.text(name, _DEFAULTS.get(name, ""))
+        text = ticket.text(name)
+        if not text or (name in _ZERO_IS_DEFAULT and text == "0"):
+            text = _DEFAULTS.get(name, text)
         # Only ib_insync and ib_async write an infinite offset so, and none of the libraries
         # reads it back.
         return UNSET if text == "Infinite" else text
@@ -175,8 +191,8 @@ def _contract(order: OrderRecord) -> list[object]:
         instrument.symbol,
         instrument.sec_type,
         instrument.expiry,
-        "0",
-        "?",
+        f"{instrument.strike:g}",
+        instrument.right or "?",
         instrument.multiplier,
         order.ticket.contract.exchange or instrument.exchange,
         instrument.currency,

@@ -6,8 +6,9 @@ the official ibapi send.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ibnb.simulator.words import words
 from ibnb.simulator.world.instruments import CONTRACT_FIELDS, ContractSpec
@@ -112,6 +113,14 @@ class Ticket:
     def quantity(self) -> float:
         """How much is ordered; 0 where nothing was said."""
         return self.number("totalQuantity") or 0.0
+
+    def sized(self, price: float) -> Ticket:
+        """Return the order with a quantity, where it names an amount of cash instead."""
+        cash = self.number("cashQty")
+        if self.quantity or not cash or price <= 0:
+            return self
+        quantity = math.floor(cash / price * 10_000) / 10_000
+        return replace(self, values={**self.values, "totalQuantity": f"{quantity:g}"})
 
     @property
     def parent_id(self) -> int:

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import dataclass
+import zoneinfo
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from ibnb.simulator.words import words
 
+from .calendars import (
+    DAY,
+    day_of,
+    last_session,
+    midnight,
+    session,
+    trades_on,
+    zone_name,
+    zone_of,
+)
 from .instruments import Instrument
-from .market import price_at, utc
+from .market import prices_between, utc
 
-_DAY = 86_400
-_SATURDAY = 5
-_SAMPLES = 8
 _WORD_SECONDS = {"sec": 1, "secs": 1, "min": 60, "mins": 60, "hour": 3600, "hours": 3600}
-_LONG_SECONDS = {"1 day": _DAY, "1 week": 7 * _DAY, "1W": 7 * _DAY, "1 month": 30 * _DAY}
+_WEEKS = frozenset(("1 week", "1W"))
+_MONTHS = frozenset(("1 month", "1M"))
 _LEGAL = (
     "1 secs, 5 secs, 10 secs, 15 secs, 30 secs, 1 min, 2 mins, 3 mins, 5 mins, 10 mins, 15 mins, "
     "20 mins, 30 mins, 1 hour, 2 hours, 3 hours, 4 hours, 8 hours, 1 day, 1W, 1M"
@@ -27,27 +37,31 @@ _BAR_SECONDS = {
         if text.split()[-1] in _WORD_SECONDS
     },
     "1 sec": 1,
-    **_LONG_SECONDS,
-    "1M": 30 * _DAY,
+    "1 day": DAY,
+    **dict.fromkeys(_WEEKS, 7 * DAY),
+    **dict.fromkeys(_MONTHS, 30 * DAY),
 }
-_DURATION_SECONDS = {"S": 1, "D": _DAY, "W": 7 * _DAY, "M": 30 * _DAY, "Y": 365 * _DAY}
+_UNIT_DAYS = {"W": 7, "M": 30, "Y": 365}
 _DURATION = re.compile(r"(\d{1,6}) ([SDWMY])")
-_TIME = re.compile(r"(\d{8})(?:[ -]+(\d\d:\d\d:\d\d)(?: .*)?)?")
+_TIME = re.compile(r"(\d{8})(?:(-|[ -]+)(\d\d:\d\d:\d\d)(?: +(\S.*))?)?")
 _KINDS = frozenset(
     words(
         "TRADES MIDPOINT BID ASK BID_ASK ADJUSTED_LAST HISTORICAL_VOLATILITY "
         "OPTION_IMPLIED_VOLATILITY SCHEDULE AGGTRADES"
     )
 )
-_REGULAR = (14 * 3600 + 1800, 21 * 3600)
-"""When regular trading opens and closes, in seconds after midnight UTC."""
+_OF_TRADES = frozenset(("TRADES", "ADJUSTED_LAST", "AGGTRADES"))
+_VOLATILITIES = frozenset(("HISTORICAL_VOLATILITY", "OPTION_IMPLIED_VOLATILITY"))
+_USUAL_VOLATILITY = 0.2
+_FIRST_DAY = dt.date(1990, 1, 2).toordinal()
+_STARTS_OVER = 5000
 MAX_BARS = 20_000
 """No answer has more bars; a longer one is refused, as the real gateway limits its own."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar. `time` is its beginning, in seconds since the epoch."""
+    """One bar. `time` is its beginning, in seconds since the epoch; `day` its day, an ordinal."""
 
     time: float
     open: float
@@ -57,6 +71,16 @@ class Bar:
     volume: int
     average: float
     count: int
+    day: int = 0
+
+
+@dataclass(frozen=True)
+class Session:
+    """The trading of one day: its ordinal, and when it begins and ends."""
+
+    day: int
+    begins: int
+    ends: int
 
 
 @dataclass(frozen=True)
@@ -74,17 +98,33 @@ class BarRequest:
     @property
     def objection(self) -> str | None:
         """Why a gateway would not answer this request, or None."""
-        if self.bar_size not in _BAR_SECONDS:
-            return f"Historical data bar size setting is invalid. Legal ones are: {_LEGAL}"
-        if not _DURATION.fullmatch(self.duration):
-            return "Invalid duration format. Use an integer, a space, and one of S D W M Y"
-        if self.kind not in _KINDS:
-            return f"Historical data query has an unknown whatToShow: {self.kind}"
-        if self.end and parse_time(self.end) is None:
-            return "Invalid date, time, or time-zone. Use yyyymmdd hh:mm:ss, optionally with a zone"
-        if self.end and self.keep_up_to_date:
-            return "End date not supported with keepUpToDate"
-        return None
+        objections = (
+            (
+                self.bar_size not in _BAR_SECONDS,
+                f"Historical data bar size setting is invalid. Legal ones are: {_LEGAL}",
+            ),
+            (
+                not _DURATION.fullmatch(self.duration),
+                "Invalid duration format. Use an integer, a space, and one of S D W M Y",
+            ),
+            (
+                self.kind not in _KINDS,
+                f"Historical data query has an unknown whatToShow: {self.kind}",
+            ),
+            (
+                bool(self.end) and parse_time(self.end) is None,
+                "Invalid date, time, or time-zone. Use yyyymmdd hh:mm:ss, optionally with a zone",
+            ),
+            (
+                bool(self.end) and self.keep_up_to_date,
+                "End date not supported with keepUpToDate",
+            ),
+            (
+                bool(self.end) and self.kind == "ADJUSTED_LAST",
+                "End date not supported with adjusted last",
+            ),
+        )
+        return next((cause for applies, cause in objections if applies), None)
 
     @property
     def bar_seconds(self) -> int:
@@ -92,91 +132,218 @@ class BarRequest:
         return _BAR_SECONDS[self.bar_size]
 
     @property
-    def duration_seconds(self) -> int:
-        """How far back the request reaches."""
-        number, unit = self.duration.split()
-        return int(number) * _DURATION_SECONDS[unit]
-
-    @property
     def is_daily(self) -> bool:
         """Whether bars are dated by day and not by time."""
-        return self.bar_seconds >= _DAY
+        return self.bar_seconds >= DAY
 
     @property
-    def too_long(self) -> bool:
-        """Whether the answer would have more than `MAX_BARS` bars."""
-        return self.duration_seconds / self.bar_seconds > MAX_BARS
+    def is_of_trades(self) -> bool:
+        """Whether it asks for what was traded, and not for what was offered."""
+        return self.kind in _OF_TRADES
 
     def end_time(self, now: float) -> float:
-        """Return when the last bar ends, in seconds since the epoch; read as UTC."""
+        """Return when the last bar ends, in seconds since the epoch."""
         asked = parse_time(self.end)
         return now if asked is None else min(asked, now)
 
 
-def bars_for(instrument: Instrument, request: BarRequest, now: float) -> list[Bar]:
-    """Return the bars that a request asks for, oldest first; weekends have none."""
+def sessions_for(instrument: Instrument, request: BarRequest, now: float) -> list[Session]:
+    """Return the trading that a request reaches back to, oldest first, up to its end."""
     end = request.end_time(now)
-    step = request.bar_seconds
-    first = (end - request.duration_seconds) // step * step
-    starts = [first + step * index for index in range(1, int((end - first) // step) + 1)]
+    hours, regular = instrument.hours, request.regular_hours
+    number, unit = request.duration.split()
+    if unit == "S" and not regular and not request.end:
+        # The market shows prices at any hour, and what is asked for is the time until now.
+        return [Session(day_of(hours.zone, end), int(end) - int(number), int(end))]
+    day = last_session(hours, end, regular=regular)
+    found: list[Session] = []
+    left = int(number)
+    earliest = day_of(hours.zone, end) - left * _UNIT_DAYS.get(unit, 0)
+    first = first_day(instrument)
+    while left > 0 and day >= first:
+        if unit in _UNIT_DAYS and day <= earliest:
+            break
+        if trades_on(hours, day):
+            begins, ends = session(hours, day, regular=regular)
+            ends = min(ends, int(end))
+            if unit == "S":
+                begins = max(begins, ends - left)
+                left -= ends - begins
+            elif unit == "D":
+                left -= 1
+            found.append(Session(day, begins, ends))
+        day -= 1
+    return found[::-1]
+
+
+def bar_count(sessions: list[Session], request: BarRequest) -> int:
+    """Return how many bars an answer has, about."""
+    if request.is_daily:
+        return len(sessions) * DAY // request.bar_seconds
+    return sum((one.ends - one.begins) // request.bar_seconds for one in sessions)
+
+
+def bars_for(instrument: Instrument, request: BarRequest, now: float) -> list[Bar]:
+    """Return the bars that a request asks for, oldest first."""
+    sessions = sessions_for(instrument, request, now)
+    end = request.end_time(now)
+    if request.is_daily:
+        days = [
+            _bar(instrument, request, one.begins, min(one.ends, end), one.day) for one in sessions
+        ]
+        return [_merged(group) for group in _grouped(days, request)]
     return [
-        bar_at(instrument, start, step, end)
-        for start in starts
-        if start < end and _is_open(instrument, start, step, regular=request.regular_hours)
+        _bar(instrument, request, begins, min(ends, end), one.day)
+        for one in sessions
+        for begins, ends in _cuts(instrument, request.bar_seconds, one)
+        if begins < end
     ]
 
 
-def bar_at(instrument: Instrument, start: float, seconds: int, until: float) -> Bar:
-    """Return the bar that begins at `start`, as far as it is known at `until`."""
-    end = min(start + seconds, until)
-    prices = [
-        price_at(instrument, start + (end - start) * part / _SAMPLES)
-        for part in range(_SAMPLES + 1)
-    ]
-    volume = 0 if instrument.sec_type == "CASH" else int(10 * (end - start)) + 1
-    average = round(sum(prices) / len(prices), instrument.decimals + 2)
-    return Bar(
-        start, prices[0], max(prices), min(prices), prices[-1], volume, average, volume // 5 + 1
-    )
+def running_bar(instrument: Instrument, request: BarRequest, now: float) -> Bar:
+    """Return the bar that is under way, as far as it is known."""
+    zone = instrument.hours.zone
+    day = day_of(zone, now)
+    begins, ends = session(instrument.hours, day, regular=request.regular_hours)
+    start = midnight(zone, day)
+    if not request.is_daily:
+        start += int(now - start) // request.bar_seconds * request.bar_seconds
+    if begins <= now < ends:
+        start = max(start, begins)
+    return _bar(instrument, request, start, now, day)
 
 
-def bar_date(bar: Bar, request: BarRequest, *, zoned: bool) -> str:
+def bar_date(bar: Bar, request: BarRequest, instrument: Instrument, *, zoned: bool) -> str:
     """Return a bar's date as the request's date format has it.
 
     `zoned` says whether the agreed server version puts a zone behind a time.
     """
-    moment = utc(bar.time)
     if request.is_daily:
-        return f"{moment:%Y%m%d}"
+        return f"{dt.date.fromordinal(bar.day):%Y%m%d}"
     if request.date_format != 1:
         return str(int(bar.time))
-    return clock_text(bar.time, zoned=zoned)
+    return local_text(bar.time, instrument, zoned=zoned)
+
+
+def local_text(time: float, instrument: Instrument, *, zoned: bool) -> str:
+    """Return a time on the clock of an instrument's exchange, or of the gateway without zones."""
+    if not zoned:
+        return clock_text(time, zoned=False)
+    zone = instrument.hours.zone
+    return f"{dt.datetime.fromtimestamp(time, zone_of(zone)):%Y%m%d %H:%M:%S} {zone_name(zone)}"
 
 
 def clock_text(time: float, *, zoned: bool) -> str:
-    """Return a time as messages write it: with its zone, or with two blanks and no zone."""
-    moment = utc(time)
-    return f"{moment:%Y%m%d %H:%M:%S} UTC" if zoned else f"{moment:%Y%m%d  %H:%M:%S}"
+    """Return a time on the gateway's clock: with its zone, or with two blanks and no zone."""
+    at = utc(time)
+    return f"{at:%Y%m%d %H:%M:%S} UTC" if zoned else f"{at:%Y%m%d  %H:%M:%S}"
 
 
 def parse_time(text: str) -> float | None:
-    """Return a time as requests write it, in seconds since the epoch; read as UTC.
+    """Return a time as requests write it, in seconds since the epoch.
 
-    None where it is no such time.
+    Without a zone it is on the gateway's own clock, which is UTC. None if it is not such a time.
     """
-    found = _TIME.fullmatch(text)
+    found = _TIME.fullmatch(text.strip())
     if not found:
         return None
-    day, clock = found.groups()
-    moment = dt.datetime.strptime(f"{day} {clock or '00:00:00'} +0000", "%Y%m%d %H:%M:%S %z")
-    return moment.timestamp()
+    day, _, clock, zone = found.groups()
+    try:
+        known = zoneinfo.ZoneInfo(zone) if zone and zone != "UTC" else dt.UTC
+        at = dt.datetime.strptime(f"{day} {clock or '00:00:00'}", "%Y%m%d %H:%M:%S")  # noqa: DTZ007
+        return at.replace(tzinfo=known).timestamp()
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+        return None
 
 
-def _is_open(instrument: Instrument, start: float, seconds: int, *, regular: bool) -> bool:
-    if seconds > _DAY:
-        return True
-    if utc(start).weekday() >= _SATURDAY:
-        return False
-    if seconds == _DAY or not regular or instrument.sec_type != "STK":
-        return True
-    return _REGULAR[0] <= start % _DAY < _REGULAR[1]
+def lacks_zone(text: str) -> bool:
+    """Say whether a time is written so that its zone has to be guessed."""
+    found = _TIME.fullmatch(text.strip())
+    return bool(found and found[3] and not found[4] and found[2] != "-")
+
+
+def first_day(instrument: Instrument) -> int:
+    """Return the first day (an ordinal) of which there are prices."""
+    source = instrument.underlying or instrument
+    return _FIRST_DAY + source.con_id % _STARTS_OVER
+
+
+def _cuts(instrument: Instrument, step: int, one: Session) -> Iterator[tuple[int, int]]:
+    """Where the bars of a session begin and end: on the full minute or hour of its own clock."""
+    start = midnight(instrument.hours.zone, one.day)
+    at = one.begins
+    while at < one.ends:
+        following = min(start + ((at - start) // step + 1) * step, one.ends)
+        yield at, following
+        at = following
+
+
+def _bar(instrument: Instrument, request: BarRequest, start: float, end: float, day: int) -> Bar:
+    was = prices_between(instrument, start, end)
+    bar = Bar(
+        start, was.open, was.high, was.low, was.close, was.volume, was.average, was.count, day
+    )
+    if request.is_of_trades or request.kind == "SCHEDULE":
+        return bar
+    if request.kind in _VOLATILITIES:
+        home = instrument.price
+        values = sorted(round(_USUAL_VOLATILITY * home / price, 6) for price in (bar.high, bar.low))
+        return replace(
+            bar,
+            open=round(_USUAL_VOLATILITY * home / bar.open, 6),
+            close=round(_USUAL_VOLATILITY * home / bar.close, 6),
+            high=values[1],
+            low=values[0],
+            volume=-1,
+            average=-1.0,
+            count=-1,
+        )
+    tick = instrument.min_tick
+    below = tick if request.kind in {"BID", "BID_ASK"} else -tick if request.kind == "ASK" else 0.0
+    above = -tick if request.kind == "BID" else tick if request.kind in {"ASK", "BID_ASK"} else 0.0
+
+    def moved(price: float, by: float) -> float:
+        return round(price + by, instrument.decimals)
+
+    return replace(
+        bar,
+        open=moved(bar.open, -below),
+        high=moved(bar.high, above),
+        low=moved(bar.low, -below),
+        close=moved(bar.close, above),
+        volume=-1,
+        average=-1.0,
+        count=-1,
+    )
+
+
+def _grouped(days: list[Bar], request: BarRequest) -> list[list[Bar]]:
+    def group(bar: Bar) -> int:
+        if request.bar_size in _WEEKS:
+            return (bar.day - 1) // 7
+        date = dt.date.fromordinal(bar.day)
+        return date.year * 12 + date.month if request.bar_size in _MONTHS else bar.day
+
+    groups: dict[int, list[Bar]] = {}
+    for bar in days:
+        groups.setdefault(group(bar), []).append(bar)
+    return list(groups.values())
+
+
+def _merged(bars: list[Bar]) -> Bar:
+    """One bar that covers several days; it is dated as the last of them."""
+    if len(bars) == 1:
+        return bars[0]
+    volume = sum(bar.volume for bar in bars) if bars[0].volume >= 0 else -1
+    average = sum(bar.average for bar in bars) / len(bars)
+    return Bar(
+        bars[0].time,
+        bars[0].open,
+        max(bar.high for bar in bars),
+        min(bar.low for bar in bars),
+        bars[-1].close,
+        volume,
+        round(average, 4),
+        sum(bar.count for bar in bars) if bars[0].count >= 0 else -1,
+        bars[-1].day,
+    )

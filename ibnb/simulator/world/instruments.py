@@ -1,12 +1,14 @@
-"""The instruments that a simulated gateway knows, and the contracts that ask for them."""
+"""What an instrument is, and the contracts that ask for one."""
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 from ibnb.simulator.words import words
+
+from .calendars import US, Hours
+from .paths import Path
 
 CONTRACT_FIELDS = 12
 """How many fields a contract takes in a request."""
@@ -14,16 +16,17 @@ SECURITY_TYPES = frozenset(
     words("STK OPT FUT CONTFUT FOP IND CASH BAG CFD BOND CMDTY FUND CRYPTO NEWS WAR IOPT")
 )
 """Every secType that a gateway accepts in a request, known here or not."""
-
-_EXPIRY_MONTHS = {3: "H", 6: "M", 9: "U", 12: "Z"}
-_FRIDAY = 4
-_ROLL_DAYS = 8
-_STOCK_EXCHANGES = "SMART,AMEX,NYSE,CBOE,ISLAND,ARCA,NASDAQ,IEX,BATS,MEMX,OVERNIGHT"
+MARKET_RULES = {26: 0.01, 239: 0.00005, 240: 0.005, 67: 0.25, 109: 0.1, 31: 0.015625}
+"""The steps of a price, by the number of the rule."""
+_RIGHTS = {"C": "C", "CALL": "C", "P": "P", "PUT": "P"}
 
 
 @dataclass(frozen=True)
 class Instrument:
-    """One tradable contract, with what contract details say of it and where its price starts."""
+    """One tradable contract, with what contract details say of it and how its price moves.
+
+    `path` is None for an option: its price follows that of `underlying`.
+    """
 
     con_id: int
     symbol: str
@@ -37,8 +40,13 @@ class Instrument:
     price: float
     min_tick: float
     exchanges: str
+    path: Path | None = field(default=None, repr=False)
+    underlying: Instrument | None = field(default=None, repr=False)
+    hours: Hours = US
     market_name: str = ""
     expiry: str = ""
+    strike: float = 0.0
+    right: str = ""
     multiplier: str = ""
     industry: str = ""
     category: str = ""
@@ -51,6 +59,11 @@ class Instrument:
     min_size: str = "1"
     size_increment: str = "1"
     suggested_size: str = "1"
+    derivatives: tuple[str, ...] = ()
+
+    def __hash__(self) -> int:
+        """Return the conId: instruments are looked up at every tick."""
+        return self.con_id
 
     @property
     def unit(self) -> float:
@@ -64,9 +77,32 @@ class Instrument:
         return len(text.partition(".")[2])
 
     @property
+    def market_rule(self) -> int:
+        """The number of the rule that says in which steps its price goes."""
+        return next(rule for rule, step in MARKET_RULES.items() if step == self.min_tick)
+
+    @property
     def listed_on(self) -> str:
-        """The exchange that positions and portfolio values name."""
+        """The exchange that executions and portfolio values name."""
         return self.primary_exchange or self.exchange
+
+    @property
+    def is_margined(self) -> bool:
+        """Whether opening a position moves no cash: only what a closing one brought is paid."""
+        return self.sec_type in {"FUT", "CFD"}
+
+    @property
+    def has_trades(self) -> bool:
+        """Whether trades are reported, beside bids and offers."""
+        return self.sec_type not in {"CASH", "CFD", "CMDTY"}
+
+    def in_ticks(self, price: float) -> int:
+        """Return a price in the smallest steps of the instrument's price."""
+        return round(price / self.min_tick)
+
+    def of_ticks(self, ticks: float) -> float:
+        """Return the price that is so many of its smallest steps."""
+        return round(ticks * self.min_tick, self.decimals)
 
 
 @dataclass(frozen=True)
@@ -91,7 +127,7 @@ class ContractSpec:
         """Read the twelve fields of a contract, in the order in which requests have them.
 
         Raises:
-            ValueError: there are fewer, or the conId is no number.
+            ValueError: there are fewer, or the conId is not a number.
         """
         if len(fields) < CONTRACT_FIELDS:
             raise ValueError("the contract is incomplete")
@@ -109,18 +145,33 @@ class ContractSpec:
             return "Please enter a symbol, a local symbol or a security ID"
         return None
 
+    @property
+    def kind(self) -> str:
+        """The kind of instrument that is meant: a continuous future is the one traded now."""
+        return self.sec_type.replace("CONTFUT", "FUT")
+
+    @property
+    def wanted_strike(self) -> float:
+        """The strike; 0 where none is given."""
+        try:
+            return float(self.strike or 0)
+        except ValueError:
+            return 0.0
+
     def matches(self, instrument: Instrument) -> bool:
         """Say whether an instrument is what this contract asks for."""
         if self.con_id and self.con_id != instrument.con_id:
             return False
         asked = (
             (self.symbol, instrument.symbol),
-            (self.sec_type.replace("CONTFUT", "FUT"), instrument.sec_type),
+            (self.kind, instrument.sec_type),
             (self.currency, instrument.currency),
             (self.local_symbol, instrument.local_symbol),
             (self.trading_class, instrument.trading_class),
             (self.primary_exchange, instrument.primary_exchange),
             (self.multiplier, instrument.multiplier),
+            (_RIGHTS.get(self.right.upper(), self.right.strip("0?")), instrument.right),
+            (self.wanted_strike, instrument.strike),
         )
         if not self.con_id and any(want and want != has for want, has in asked):
             return False
@@ -131,125 +182,3 @@ class ContractSpec:
 def find(instruments: Sequence[Instrument], spec: ContractSpec) -> list[Instrument]:
     """Return the instruments that a contract asks for: none, one or several."""
     return [instrument for instrument in instruments if spec.matches(instrument)]
-
-
-def like(instruments: Sequence[Instrument], pattern: str) -> list[Instrument]:
-    """Return what people may mean by the beginning of a symbol, or of a word of a name.
-
-    Futures are no answer: what they are derived from would be.
-    """
-    beginning = pattern.strip().upper()
-    return [
-        instrument
-        for instrument in instruments
-        if beginning
-        and instrument.sec_type != "FUT"
-        and any(
-            word.startswith(beginning)
-            for word in (instrument.symbol, *instrument.long_name.upper().split())
-        )
-    ]
-
-
-def instruments_on(day: dt.date) -> tuple[Instrument, ...]:
-    """Return the instruments known on a day; the future's expiry depends on it."""
-    return (
-        replace(_stock(265598, "AAPL", "APPLE INC", 230.0), isin="US0378331005"),
-        replace(_stock(272093, "MSFT", "MICROSOFT CORP", 430.0), isin="US5949181045"),
-        _stock(43645865, "IBKR", "INTERACTIVE BROKERS GRO-CL A", 180.0),
-        replace(
-            _stock(756733, "SPY", "SS SPDR S&P 500 ETF TRUST-US", 600.0),
-            primary_exchange="ARCA",
-            trading_class="SPY",
-            market_name="SPY",
-            industry="Funds",
-            category="Equity Fund",
-            stock_type="ETF",
-            isin="US78462F1030",
-        ),
-        _pair(12087792, "EUR", "European Monetary Union Euro", 1.1),
-        _pair(12087797, "GBP", "British pound", 1.3),
-        _future(_next_expiry(day)),
-    )
-
-
-def _stock(con_id: int, symbol: str, name: str, price: float) -> Instrument:
-    return Instrument(
-        con_id,
-        symbol,
-        "STK",
-        "SMART",
-        "NASDAQ",
-        "USD",
-        symbol,
-        "NMS",
-        name,
-        price,
-        0.01,
-        _STOCK_EXCHANGES,
-        market_name="NMS",
-        industry="Technology",
-        stock_type="COMMON",
-        min_size="0.0001",
-        size_increment="0.0001",
-        suggested_size="100",
-    )
-
-
-def _pair(con_id: int, base: str, name: str, price: float) -> Instrument:
-    local = f"{base}.USD"
-    return Instrument(
-        con_id,
-        base,
-        "CASH",
-        "IDEALPRO",
-        "",
-        "USD",
-        local,
-        local,
-        name,
-        price,
-        0.00005,
-        "IDEALPRO",
-        market_name=local,
-        min_size="0.01",
-        size_increment="0.01",
-        suggested_size="0.01",
-    )
-
-
-def _future(expiry: dt.date) -> Instrument:
-    local = f"ES{_EXPIRY_MONTHS[expiry.month]}{expiry.year % 10}"
-    return Instrument(
-        # A conId for each expiry, as on the real exchange; 4950000xx is nobody's.
-        495_000_000 + expiry.year * 100 + expiry.month,
-        "ES",
-        "FUT",
-        "CME",
-        "",
-        "USD",
-        local,
-        "ES",
-        "E-mini S&P 500",
-        6000.0,
-        0.25,
-        "CME,QBALGO",
-        market_name="ES",
-        expiry=f"{expiry:%Y%m%d}",
-        multiplier="50",
-        under_con_id=11004968,
-        under_symbol="ES",
-        under_sec_type="IND",
-    )
-
-
-def _next_expiry(day: dt.date) -> dt.date:
-    """The quarterly expiry (a third Friday) that is traded on a day: not the one just ending."""
-    year, month = day.year, day.month
-    while True:
-        if month in _EXPIRY_MONTHS:
-            first = dt.date(year, month, 1)
-            friday = first + dt.timedelta(days=(_FRIDAY - first.weekday()) % 7 + 14)
-            if friday >= day + dt.timedelta(days=_ROLL_DAYS):
-                return friday
-        year, month = (year, month + 1) if month < max(_EXPIRY_MONTHS) else (year + 1, 1)

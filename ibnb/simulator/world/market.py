@@ -1,25 +1,20 @@
-"""Prices of the simulated market: a function of the time alone, so that every run agrees."""
+"""Prices of the simulated market: a function of seed and time alone, so that all agrees."""
 
 from __future__ import annotations
 
 import datetime as dt
-import math
 from dataclasses import dataclass
+from functools import lru_cache
 
+from .calendars import day_of, last_session, midnight, session
 from .instruments import Instrument
+from .options import greeks, volatility_of, years_left
+from .paths import TRADES_A_SECOND
 
-_HOUR = 3600.0
-_DAY = 24 * _HOUR
-_WAVES = (
-    (0.08, 97 * _DAY),
-    (0.02, 11 * _DAY),
-    (0.006, 0.7 * _DAY),
-    (0.001, 1700.0),
-    (0.0002, 45.0),
-)
-"""Each wave's size, as a part of the price, and its length in seconds."""
-_SIZES = {"STK": (300, 5_000_000), "CASH": (1_000_000, 0), "FUT": (20, 900_000)}
-"""The quoted size and a day's volume of each kind of instrument."""
+DEPTH_ROWS = 10
+"""How many price levels the market shows on each side."""
+_SIZES = {"STK": 3, "CASH": 1_000_000, "FUT": 20, "IND": 0, "CRYPTO": 2, "BOND": 50}
+_SHARE_OF_TOP = 300
 
 
 @dataclass(frozen=True)
@@ -39,41 +34,166 @@ class Quote:
     volume: int
 
 
+@dataclass(frozen=True)
+class Level:
+    """One row of the market's depth."""
+
+    price: float
+    size: int
+
+
+@dataclass(frozen=True)
+class Trade:
+    """One trade. `time` is in seconds since the epoch."""
+
+    time: float
+    price: float
+    size: int
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What an instrument's price did between two times."""
+
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: int
+    average: float
+    count: int
+
+
 def price_at(instrument: Instrument, time: float) -> float:
-    """Return the price at `time` (seconds since the epoch), rounded to the minimum tick."""
-    swing = sum(
-        size * math.sin(2 * math.pi * time / length + instrument.con_id % 7)
-        for size, length in _WAVES
+    """Return the price of the last trade at `time` (seconds since the epoch)."""
+    if instrument.path is not None:
+        return instrument.of_ticks(instrument.path.price(time))
+    if instrument.underlying is None:
+        return instrument.price
+    return _option_price(instrument, price_at(instrument.underlying, time), time)
+
+
+def prices_between(instrument: Instrument, start: float, end: float) -> Prices:
+    """Return what the price does from `start` up to but without `end`."""
+    if instrument.path is not None:
+        span = instrument.path.span(start, end)
+        found = [instrument.of_ticks(at) for at in (span.open, span.high, span.low, span.close)]
+        volume = span.volume if instrument.has_trades and instrument.sec_type != "IND" else 0
+        average = round(span.average * instrument.min_tick, instrument.decimals + 2)
+        return Prices(found[0], found[1], found[2], found[3], volume, average, span.count)
+    if instrument.underlying is None:
+        price = instrument.price
+        return Prices(price, price, price, price, 0, price, 0)
+    under = prices_between(instrument.underlying, start, end)
+    best, worst = (under.high, under.low) if instrument.right == "C" else (under.low, under.high)
+    opened, high, low, closed = (
+        _option_price(instrument, spot, start) for spot in (under.open, best, worst, under.close)
     )
-    return to_tick(instrument, instrument.price * (1 + swing))
+    average = round((opened + high + low + closed) / 4, instrument.decimals + 2)
+    return Prices(opened, high, low, closed, under.count, average, under.count)
+
+
+def trades_between(instrument: Instrument, start: float, end: float) -> list[Trade]:
+    """Return every trade from `start` up to but without `end`, oldest first."""
+    base = instrument if instrument.path is not None else instrument.underlying
+    if base is None or base.path is None:
+        return []
+    found = []
+    for second in range(int(start), int(end) + 1):
+        for time, ticks, size in base.path.trades(second):
+            if start <= time < end:
+                price = base.of_ticks(ticks)
+                if base is not instrument:
+                    price, size = _option_price(instrument, price, time), 1  # noqa: PLW2901
+                found.append(Trade(time, price, size))
+    return found
 
 
 def to_tick(instrument: Instrument, price: float) -> float:
     """Round a price to the instrument's minimum tick."""
-    return round(round(price / instrument.min_tick) * instrument.min_tick, instrument.decimals)
+    return instrument.of_ticks(instrument.in_ticks(price))
 
 
 def quote_at(instrument: Instrument, time: float) -> Quote:
     """Return the quote at `time` (seconds since the epoch)."""
+    return _quote(instrument, int(time * TRADES_A_SECOND))
+
+
+@lru_cache(maxsize=4096)
+def _quote(instrument: Instrument, turn: int) -> Quote:
+    time = turn / TRADES_A_SECOND
     last = price_at(instrument, time)
-    midnight = time - time % _DAY
-    hours = range(int((time - midnight) // _HOUR) + 1)
-    day = [*(price_at(instrument, midnight + hour * _HOUR) for hour in hours), last]
-    size, day_volume = _SIZES[instrument.sec_type]
-    wobble = int(time) % 7
+    hours = instrument.hours
+    begins = midnight(hours.zone, day_of(hours.zone, time))
+    # One turn more: the trade at this very time belongs to the day.
+    today = prices_between(instrument, begins, time + 1 / TRADES_A_SECOND)
+    size = _SIZES.get(instrument.sec_type, 10)
+    wobble = turn // TRADES_A_SECOND % 7
+    top = size * _SHARE_OF_TOP // 3 if instrument.sec_type == "STK" else size
     return Quote(
-        bid=to_tick(instrument, last - instrument.min_tick),
+        bid=max(to_tick(instrument, last - instrument.min_tick), instrument.min_tick),
         ask=to_tick(instrument, last + instrument.min_tick),
         last=last,
-        bid_size=size + wobble,
-        ask_size=size + 7 - wobble,
+        bid_size=top + wobble,
+        ask_size=top + 7 - wobble,
         last_size=1 + wobble,
-        high=max(day),
-        low=min(day),
-        open=day[0],
-        close=price_at(instrument, midnight - 1),
-        volume=int(day_volume * (time - midnight) / _DAY),
+        high=today.high,
+        low=today.low,
+        open=today.open,
+        close=close_before(instrument, time),
+        volume=today.volume,
     )
+
+
+def close_before(instrument: Instrument, time: float) -> float:
+    """Return the close of the last regular session that has ended by a time, before today."""
+    hours = instrument.hours
+    today = midnight(hours.zone, day_of(hours.zone, time))
+    day = last_session(hours, today - 1, regular=True)
+    return _close(instrument, day)
+
+
+@lru_cache(maxsize=4096)
+def _close(instrument: Instrument, day: int) -> float:
+    begins, ends = session(instrument.hours, day, regular=True)
+    return prices_between(instrument, max(begins, ends - 60), ends).close
+
+
+def depth_at(instrument: Instrument, time: float, rows: int) -> tuple[list[Level], list[Level]]:
+    """Return the bids and the offers at a time, best first; the first ones are the quote."""
+    quote = quote_at(instrument, time)
+    bids = [Level(quote.bid, quote.bid_size)]
+    asks = [Level(quote.ask, quote.ask_size)]
+    for row in range(1, min(rows, DEPTH_ROWS)):
+        bid = to_tick(instrument, quote.bid - row * instrument.min_tick)
+        if bid > 0:
+            bids.append(Level(bid, quote.bid_size * (row + 1) + row % 3))
+        ask = to_tick(instrument, quote.ask + row * instrument.min_tick)
+        asks.append(Level(ask, quote.ask_size * (row + 1) + row % 4))
+    return bids, asks
+
+
+class Market:
+    """The market as orders see it: what is bid and offered now, and how far prices went."""
+
+    def quote(self, instrument: Instrument, time: float) -> Quote:
+        """Return the quote at a time."""
+        return quote_at(instrument, time)
+
+    def range(self, instrument: Instrument, since: float, until: float) -> tuple[float, float]:
+        """Return the lowest and the highest price between two times."""
+        if until <= since:
+            price = price_at(instrument, until)
+            return price, price
+        prices = prices_between(instrument, since, until)
+        return prices.low, prices.high
+
+
+def _option_price(option: Instrument, spot: float, time: float) -> float:
+    worth = greeks(
+        option.right, option.strike, spot, years_left(option, time), volatility_of(option)
+    )
+    return max(to_tick(option, worth.price), option.min_tick)
 
 
 def utc(time: float) -> dt.datetime:
