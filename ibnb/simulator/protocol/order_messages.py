@@ -58,7 +58,8 @@ _DEFAULTS = {
 }
 
 
-_ZERO_IS_DEFAULT = frozenset({"ocaType", "displaySize"})
+# What clients write where they mean that nothing was said.
+_SAID_FOR_NOTHING = {"ocaType": "0", "displaySize": "0", "openClose": "O"}
 
 
 @dataclass(frozen=True)
@@ -171,8 +172,8 @@ _Get = Callable[[str], str]
 def _getter(ticket: Ticket) -> _Get:
     def get(name: str) -> str:
         text = ticket.text(name)
-        if not text or (name in _ZERO_IS_DEFAULT and text == "0"):
-            text = _DEFAULTS.get(name, text)
+        if not text or text == _SAID_FOR_NOTHING.get(name):
+            text = _DEFAULTS.get(name, "")
         # Only ib_insync and ib_async write an infinite offset so, and none of the libraries
         # reads it back.
         return UNSET if text == "Infinite" else text
