@@ -24,7 +24,10 @@ def contract_details(client: Client, fields: tuple[str, ...]) -> None:
     if spec.objection and not all(rest[1:3]):
         client.notify(texts.invalid(spec.objection), req_id)
         return
-    matches = [] if spec.objection else client.state.world.find(spec)
+    if spec.objection:
+        matches = client.state.world.find_by_id(rest[1], rest[2])
+    else:
+        matches = client.state.world.find(spec)
     if not matches:
         client.notify(texts.NO_DEFINITION, req_id)
         return

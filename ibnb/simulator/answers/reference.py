@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 
 from ibnb.simulator.client import Client
 from ibnb.simulator.protocol import data_messages, texts
@@ -39,7 +40,11 @@ _SCANS = {
     "HOT_BY_VOLUME": "Hot Contracts by Volume",
 }
 _LOCATIONS = ("STK.US", "STK.US.MAJOR", "STK.NASDAQ", "STK.NYSE")
-_FILTERS = (("PRICE", "priceAbove", "priceBelow"), ("VOLUME", "volumeAbove", "volumeBelow"))
+_FILTERS = (
+    *(("PRICE", "priceAbove", "priceBelow"), ("VOLUME", "volumeAbove", "volumeBelow")),
+    ("CHANGEPERC", "changePercAbove", "changePercBelow"),
+)
+_FILTER_FIELD = 23
 _NEWS_DAYS = 60
 
 
@@ -204,20 +209,21 @@ def scanner(client: Client, fields: tuple[str, ...]) -> None:
     req_id = int(fields[1])
     rows, instrument, location, code, above, below, volume = fields[2:9]
     if instrument != "STK" or location not in _LOCATIONS or code not in _SCANS:
-        client.notify(
-            texts.invalid(f"Unknown scanner: {instrument} {location} {code}".rstrip()), req_id
-        )
+        asked = " ".join(filter(None, (instrument, location, code))) or "without a code"
+        client.notify(texts.not_simulated(f"the scanner {asked}"), req_id)
         return
+    limits = _filters(fields[_FILTER_FIELD])
     now = client.state.now
     found = []
     for one in client.state.world.well_known:
         quote = quote_at(one, now)
-        fits = (
-            (_limit(above) is None or quote.last >= (_limit(above) or 0))
-            and (_limit(below) is None or quote.last <= (_limit(below) or 0))
-            and (_limit(volume) is None or quote.volume >= (_limit(volume) or 0))
-        )
-        if fits:
+        change = (quote.last / quote.close - 1) * 100
+        measured = {"price": quote.last, "volume": quote.volume, "changePerc": change}
+        asked_for = [
+            *((_limit(above), "priceAbove"), (_limit(below), "priceBelow")),
+            *((_limit(volume), "volumeAbove"), *((value, tag) for tag, value in limits.items())),
+        ]
+        if all(_fits(measured, tag, value) for value, tag in asked_for if value is not None):
             found.append((_rank(code, quote), one))
     found.sort(key=lambda each: each[0])
     wanted = int(rows or -1)
@@ -238,6 +244,20 @@ def cancel_scanner(client: Client, fields: tuple[str, ...]) -> None:
     req_id = int(fields[2])
     if client.unsubscribe(OutgoingId.SCANNER, req_id):
         client.notify(texts.scanner_cancelled(req_id), req_id)
+
+
+def _filters(text: str) -> dict[str, float]:
+    """The limits that a scanner's filter options name: tags and values."""
+    pairs = (part.partition("=") for part in text.split(";") if part)
+    return {tag: float(value) for tag, _, value in pairs if value}
+
+
+def _fits(measured: Mapping[str, float], tag: str, limit: float) -> bool:
+    """Say whether a stock keeps a limit; of what is not simulated, every one does."""
+    value = measured.get(tag.removesuffix("Above").removesuffix("Below"))
+    if value is None:
+        return True
+    return value >= limit if tag.endswith("Above") else value <= limit
 
 
 def _rank(code: str, quote: Quote) -> float:

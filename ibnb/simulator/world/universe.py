@@ -80,6 +80,13 @@ class Universe:
         found = find(list(self._candidates(spec)), spec)
         return found[:1] if spec.sec_type == "CONTFUT" else found
 
+    def find_by_id(self, kind: str, number: str) -> list[Instrument]:
+        """Return the instruments with an ISIN or a CUSIP; of the other kinds none is known."""
+        known = [*self.well_known, self._bond()]
+        ids = {"ISIN": lambda isin: isin, "CUSIP": lambda isin: isin[2:11]}
+        read = ids.get(kind)
+        return [one for one in known if read and one.isin and read(one.isin) == number]
+
     def by_con_id(self, con_id: int) -> Instrument | None:
         """Return the instrument with a conId, or None."""
         if con_id not in self._known:
