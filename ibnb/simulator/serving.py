@@ -180,10 +180,11 @@ class Serving:
                 client.notify(text)
 
     def _tick(self) -> None:
+        # First of all, so that the market goes on whatever happens to one order.
+        asyncio.get_running_loop().call_later(_TICK_SECONDS, self._tick)
         tell(self._state, self._state.book.match(self._state.now))
         for client in self._state.clients:
             client.tick()
-        asyncio.get_running_loop().call_later(_TICK_SECONDS, self._tick)
 
     def _spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if self._ending:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from ibnb.simulator.world.calendars import DAY, day_of, trades_on, zone_name
+from ibnb.simulator.world.calendars import day_of, session, trades_on, zone_name, zone_of
 from ibnb.simulator.world.history import Bar, BarRequest, Session, bar_date, local_text
 from ibnb.simulator.world.instruments import ContractSpec, Instrument
 from ibnb.simulator.world.market import Quote
@@ -245,23 +245,24 @@ def _hours(instrument: Instrument, time: float, *, regular: bool) -> str:
         if not trades_on(hours, day):
             days.append(f"{date}:CLOSED")
             continue
-        begins, ends = (hours.opens, hours.closes) if regular else (hours.early, hours.late)
-        last = bar_day(day + 1) if ends == DAY else date
-        days.append(f"{date}:{_clock(begins)}-{last}:{_clock(ends % DAY)}")
+        begins, ends = (
+            dt.datetime.fromtimestamp(time, zone_of(hours.zone))
+            for time in session(hours, day, regular=regular)
+        )
+        days.append(f"{begins:%Y%m%d:%H%M}-{ends:%Y%m%d:%H%M}")
     return ";".join(days)
 
 
-def _clock(second: int) -> str:
-    return f"{second // 3600:02d}{second // 60 % 60:02d}"
-
-
 def _bond_details(req_id: int, instrument: Instrument, spec: ContractSpec, version: int) -> bytes:
-    """Return what is known of a bond: a message of its own."""
+    """Return what is known of a bond: a message of its own.
+
+    Its coupon is whole, as ib_insync and ib_async read no others.
+    """
     fields: list[object] = [IncomingId.BOND_CONTRACT_DETAILS]
     if version < SIZE_RULES_SINCE:
         fields.append(6)
-    fields += [req_id, instrument.symbol, instrument.sec_type, instrument.isin[2:11], "2.5"]
-    fields += ["20320515", "20220515", "AAA", "GOVT", "FIXED", 0, 0, 0, "US-T 2 1/2 05/15/32"]
+    fields += [req_id, instrument.symbol, instrument.sec_type, instrument.isin[2:11], 3]
+    fields += ["20320515", "20220515", "AAA", "GOVT", "FIXED", 0, 0, 0, "US-T 3 05/15/32"]
     fields += [spec.exchange or instrument.exchange, instrument.currency, instrument.market_name]
     fields += [instrument.trading_class, instrument.con_id, instrument.min_tick]
     if version < SIZE_RULES_SINCE:

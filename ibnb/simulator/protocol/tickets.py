@@ -95,6 +95,17 @@ class Ticket:
         text = self.text(name)
         return float(text) if text and float(text) < _UNSET else None
 
+    def check(self) -> None:
+        """Look at what is read as numbers, so that nobody stumbles over it later.
+
+        Raises:
+            ValueError: one of them is not a number, or not a finite one.
+        """
+        if not all(math.isfinite(self.number(name) or 0.0) for name in _NUMBERS):
+            raise ValueError("a number of the order is not finite")
+        if self.parent_id < 0:
+            raise ValueError("the order's parent is not an order ID")
+
     def flag(self, name: str) -> bool:
         """Return a field as a yes or no; unset is no."""
         return self.text(name) not in {"", "0"}
@@ -128,6 +139,7 @@ class Ticket:
         return int(self.text("parentId", "0"))
 
 
+_NUMBERS = words("totalQuantity lmtPrice auxPrice trailStopPrice trailingPercent cashQty")
 _UNSET = 1e300
 """Clients send the largest double where they mean that a number is not set."""
 
@@ -180,7 +192,9 @@ class _TicketReader:
             self._take(_CONDITION_RULES)
         self._take(_ADJUSTED)
         self._take_late(contract)
-        return Ticket(order_id, contract, self._values, algo, conditions)
+        ticket = Ticket(order_id, contract, self._values, algo, conditions)
+        ticket.check()
+        return ticket
 
     def _take_late(self, contract: ContractSpec) -> None:
         late = (

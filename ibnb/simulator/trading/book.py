@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
@@ -70,6 +71,7 @@ class Book:
         self._market = market or Market()
         self._orders: dict[tuple[int, int], OrderRecord] = {}
         self._executions: list[Execution] = []
+        self._fills: Counter[int] = Counter()
         self._positions: dict[str, dict[int, Position]] = {}
         self._cash: dict[tuple[str, str], Decimal] = {}
         self._next_ids: dict[int, int] = {}
@@ -241,7 +243,8 @@ class Book:
         if self._waits(order, now):
             why = "trigger" if kind in STOP_TYPES | TOUCH_TYPES else ""
             held = self._store(replace(order, status="PreSubmitted", why_held=why))
-            return [held, held]
+            # As captured: a stop is told twice, one that trails once.
+            return [held] if kind in TRAILING_TYPES else [held, held]
         order = replace(order, status="PreSubmitted", why_held="", triggered=order.stop is not None)
         if order.ticket.text("tif") in _AT_ONCE:
             return self._take_or_leave(self._store(order), now)
@@ -397,7 +400,8 @@ class Book:
             completed=now if complete else None,
         )
         position, realized = self._book(order, shares if order.buys else -shares, price, fee)
-        number = sum(1 for one in self._executions if one.order.perm_id == order.perm_id) + 1
+        self._fills[order.perm_id] += 1
+        number = self._fills[order.perm_id]
         execution = Execution(
             f"00025b44.{order.perm_id:08x}.{number:02d}.01",
             after,

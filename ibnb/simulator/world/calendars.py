@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import zoneinfo
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 DAY = 86_400
@@ -90,13 +91,19 @@ def trades_on(hours: Hours, day: int) -> bool:
     """Say whether an exchange trades on a day."""
     if hours.weekends:
         return True
-    return dt.date.fromordinal(day).weekday() < _SATURDAY and day not in _holidays(hours.calendar)
+    return (
+        dt.date.fromordinal(day).weekday() < _SATURDAY
+        and day not in _known(hours.calendar).holidays
+    )
 
 
 def session(hours: Hours, day: int, *, regular: bool) -> tuple[int, int]:
     """Return when trading begins and ends on a day, in seconds since the epoch."""
     begins, ends = (hours.opens, hours.closes) if regular else (hours.early, hours.late)
-    return moment(hours.zone, day, begins), moment(hours.zone, day, ends)
+    closed = moment(hours.zone, day, ends)
+    if regular and hours.calendar:
+        closed = min(closed, _known(hours.calendar).early_closes.get(day, closed))
+    return moment(hours.zone, day, begins), closed
 
 
 def last_session(hours: Hours, time: float, *, regular: bool) -> int:
@@ -107,20 +114,37 @@ def last_session(hours: Hours, time: float, *, regular: bool) -> int:
     return day
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What the calendar library knows of an exchange; days are ordinals.
+
+    `holidays` are the weekdays on which it is closed, `early_closes` the days on which it closes
+    early, and when, in seconds since the epoch.
+    """
+
+    holidays: frozenset[int] = frozenset()
+    early_closes: Mapping[int, int] = field(default_factory=dict)
+
+
 @lru_cache(maxsize=16)
-def _holidays(calendar: str) -> frozenset[int]:
-    """The weekdays on which an exchange is closed; none without the calendar library."""
+def _known(calendar: str) -> _Known:
+    """Return what is known of an exchange: nothing without the calendar library."""
     if not calendar:
-        return frozenset()
+        return _Known()
     try:
         import exchange_calendars
     except ImportError:
-        return frozenset()
-    known = exchange_calendars.get_calendar(calendar)
-    open_days = {stamp.date().toordinal() for stamp in known.sessions}
+        return _Known()
+    found = exchange_calendars.get_calendar(calendar)
+    open_days = {stamp.date().toordinal() for stamp in found.sessions}
     first, last = min(open_days), max(open_days)
-    return frozenset(
+    closed = frozenset(
         day
         for day in range(first, last + 1)
         if day not in open_days and dt.date.fromordinal(day).weekday() < _SATURDAY
     )
+    early = {
+        stamp.date().toordinal(): int(found.session_close(stamp).timestamp())
+        for stamp in found.early_closes
+    }
+    return _Known(closed, early)

@@ -136,6 +136,14 @@ async def test_the_defaults_of_an_order_come_back(desk, connect):
     assert {order.triggerPrice, order.adjustedStopPrice, order.lmtPriceOffset} == {unset}
 
 
+@pytest.mark.parametrize("values", [{"lmtPrice": "-inf"}, {"parentId": "-1"}])
+async def test_an_order_with_an_impossible_number_is_unreadable(desk, values, gateway):
+    """It is refused with 320 and kept out of the book, where it would trouble everybody."""
+    desk.place("BUY", "LMT", **{"lmtPrice": 10, **values})
+    assert "notice 320" in await desk.told()
+    assert gateway.orders == ()
+
+
 @pytest.mark.parametrize(
     ("values", "code"),
     [({"lmtPrice": 10.005}, 110), ({"lmtPrice": 10, "totalQuantity": 10_000_000}, 201)],
