@@ -103,6 +103,11 @@ class Ticket:
         """
         if not all(math.isfinite(self.number(name) or 0.0) for name in _NUMBERS):
             raise ValueError("a number of the order is not finite")
+        for kind, *rest in self.conditions:
+            if kind in _WITH_LIMIT_AND_CONTRACT and not (
+                math.isfinite(float(rest[_LIMIT_FIELD])) and int(rest[_CONTRACT_FIELD] or 0) >= 0
+            ):
+                raise ValueError(f"an order condition of type {kind} is incomplete")
         if self.parent_id < 0:
             raise ValueError("the order's parent is not an order ID")
 
@@ -139,6 +144,8 @@ class Ticket:
         return int(self.text("parentId", "0"))
 
 
+_WITH_LIMIT_AND_CONTRACT = frozenset({"1", "6", "7"})
+_LIMIT_FIELD, _CONTRACT_FIELD = 2, 3
 _NUMBERS = words("totalQuantity lmtPrice auxPrice trailStopPrice trailingPercent cashQty")
 _UNSET = 1e300
 """Clients send the largest double where they mean that a number is not set."""

@@ -16,6 +16,7 @@ from ibnb.simulator.world.history import parse_time
 from ibnb.simulator.world.instruments import Instrument
 from ibnb.simulator.world.market import Market
 
+from .conditions import Conditions
 from .orders import (
     CLOSE_TYPES,
     DONE,
@@ -72,6 +73,7 @@ class Book:
         self._orders: dict[tuple[int, int], OrderRecord] = {}
         self._executions: list[Execution] = []
         self._fills: Counter[int] = Counter()
+        self._conditions = Conditions(self._market, known.by_con_id, self._executions)
         self._positions: dict[str, dict[int, Position]] = {}
         self._cash: dict[tuple[str, str], Decimal] = {}
         self._next_ids: dict[int, int] = {}
@@ -242,6 +244,8 @@ class Book:
         kind = order.ticket.order_type
         if self._waits(order, now):
             why = "trigger" if kind in STOP_TYPES | TOUCH_TYPES else ""
+            if order.ticket.conditions and not why:
+                return [self._store(replace(order, status="PreSubmitted", why_held=""))]
             held = self._store(replace(order, status="PreSubmitted", why_held=why))
             # As captured: a stop is told twice, one that trails once.
             return [held] if kind in TRAILING_TYPES else [held, held]
@@ -291,6 +295,8 @@ class Book:
         ticket = order.ticket
         begins = parse_time(ticket.text("goodAfterTime")) if ticket.text("goodAfterTime") else None
         if begins is not None and begins > now:
+            return True
+        if not self._conditions.hold(ticket.conditions, order.placed, now):
             return True
         if ticket.order_type in CLOSE_TYPES:
             return now < self._close_after(order)
@@ -367,6 +373,8 @@ class Book:
         return self._store(replace(order, stop=stop)) if stop != order.stop else order
 
     def _is_due(self, order: OrderRecord, since: float, now: float) -> bool:
+        if not self._conditions.hold(order.ticket.conditions, order.placed, now):
+            return False
         if order.ticket.order_type in STOP_TYPES | TOUCH_TYPES:
             return self._is_reached(order, since, now)
         return not self._waits(order, now)

@@ -102,6 +102,8 @@ INDICES = {
 ROOTS = {
     "ES": ("CME", "CME,QBALGO", "E-mini S&P 500", 6000.0, 0.25, "50"),
     "NQ": ("CME", "CME,QBALGO", "E-mini NASDAQ 100", 21_000.0, 0.25, "20"),
+    "MES": ("CME", "CME,QBALGO", "Micro E-Mini S&P 500", 6000.0, 0.25, "5"),
+    "MNQ": ("CME", "CME,QBALGO", "Micro E-Mini NASDAQ 100", 21_000.0, 0.25, "2"),
     "GC": ("COMEX", "COMEX", "Gold", 2600.0, 0.1, "100"),
     "CL": ("NYMEX", "NYMEX", "Light Sweet Crude Oil", 70.0, 0.01, "1000"),
 }

@@ -51,6 +51,7 @@ class Desk:
         self.book = Book(WORLD, self.market)
         self.now = NOON
         self.changes = []
+        self.conditions = []
 
     def place(self, action, kind, quantity=10, symbol="KO", order_id=None, **values):
         """Place an order, or change one; return its ID."""
@@ -64,7 +65,8 @@ class Desk:
             "tif": "GTC",
             **given,
         }
-        ticket = Ticket(order_id, ContractSpec(symbol=symbol), values)
+        conditions = tuple(self.conditions)
+        ticket = Ticket(order_id, ContractSpec(symbol=symbol), values, (), conditions)
         (instrument,) = WORLD.find(ContractSpec(symbol=symbol, sec_type="STK", currency="USD"))
         self.changes += self.book.place(1, ACCOUNT, ticket, instrument, now=self.now)
         return order_id
@@ -152,6 +154,47 @@ def test_a_trailing_stop_follows_the_price_and_not_back(desk):
     assert desk.book.find(1, order).stop == 108
     desk.move(107.9)
     assert desk.status(order) == ("Filled", 10)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "prices"),
+    [
+        ([("1", "a", "1", "102", "8894", "SMART", "0")], (101.5, 102.1)),
+        ([("1", "a", "0", "98", "8894", "SMART", "0")], (98.5, 97.9)),
+        (
+            [
+                ("1", "o", "1", "102", "8894", "SMART", "0"),
+                ("1", "a", "0", "98", "8894", "SMART", "0"),
+            ],
+            (101.5, 97.9),
+        ),
+        (
+            [
+                ("1", "a", "1", "102", "8894", "SMART", "0"),
+                ("3", "a", "1", "20250602-12:00:00"),
+            ],
+            (101.5, 102.1),
+        ),
+    ],
+    ids=["above", "below", "or", "and a time"],
+)
+def test_an_order_waits_for_its_conditions(desk, conditions, prices):
+    """It is held until its conditions hold, joined by AND or OR, and then fills."""
+    desk.conditions = conditions
+    order = desk.place("BUY", "MKT")
+    for price in prices:
+        assert desk.status(order) == ("PreSubmitted", 0)
+        desk.move(price)
+    assert desk.status(order) == ("Filled", 10)
+
+
+def test_a_condition_that_never_holds_keeps_its_order(desk):
+    """A time far ahead, or a margin, which is not simulated, is waited for."""
+    for condition in (("3", "a", "1", "20991231-00:00:00"), ("4", "a", "1", "30")):
+        desk.conditions = [condition]
+        order = desk.place("BUY", "MKT")
+        desk.move(100)
+        assert desk.status(order) == ("PreSubmitted", 0)
 
 
 def test_an_order_fills_by_what_is_displayed(desk):
