@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import cast
 
 from ibnb.tws import wire
@@ -28,6 +28,7 @@ _VERSIONS = re.compile(r"v(\d{1,9})\.\.(\d{1,9})(?: .*)?")
 _MAX_GREETING = 4096
 _MAX_UNSENT = 4 * 1024 * 1024
 _START_FIELDS = 3
+_DONE = object()
 
 
 class Client(asyncio.Protocol):
@@ -168,6 +169,12 @@ class Client(asyncio.Protocol):
         """Begin a subscription, in place of one with the same kind and reqId."""
         self.streams[message_id, req_id] = stream
         self.send(stream.update(self.state.now, self.version))
+
+    def work_off(self, steps: Iterator[None]) -> None:
+        """Do a long piece of work step by step, and serve the other clients between two steps."""
+        if self._is_closing() or next(steps, _DONE) is _DONE:
+            return
+        asyncio.get_running_loop().call_soon(self.work_off, steps)
 
     def unsubscribe(self, message_id: int, req_id: int) -> bool:
         """End a subscription that this kind of request began; say whether there was one."""

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Iterator
 
 from ibnb.simulator.client import Client
 from ibnb.simulator.protocol import data_messages, market_messages, texts
-from ibnb.simulator.streams import BarStream
+from ibnb.simulator.streams import BarStream, QuietStream
 from ibnb.simulator.world.calendars import DAY, last_session, session
 from ibnb.simulator.world.history import (
     MAX_BARS,
+    Bar,
     BarRequest,
     bar_count,
     bars_for,
+    each_bar,
     first_day,
     lacks_zone,
     parse_time,
     sessions_for,
 )
-from ibnb.simulator.world.instruments import Instrument
+from ibnb.simulator.world.instruments import ContractSpec, Instrument
 from ibnb.simulator.world.market import Trade, trades_between
 from ibnb.tws.wire import IncomingId, OutgoingId
 
@@ -28,6 +31,7 @@ from .asked import drop_legs, instrument_of, read_contract
 _MOST_TICKS = 1000
 _TICK_KINDS = frozenset({"TRADES", "BID_ASK", "MIDPOINT"})
 _CHUNK = 60
+_BARS_A_STEP = 200
 _PERIOD_DAYS = {"day": 1, "days": 1, "week": 5, "weeks": 5, "month": 21, "months": 21}
 
 
@@ -60,11 +64,26 @@ def historical_data(client: Client, fields: tuple[str, ...]) -> None:
     if kind == "SCHEDULE":
         client.send(market_messages.schedule(req_id, instrument, sessions, client.version))
         return
-    bars = bars_for(instrument, request, now)
+    if request.keep_up_to_date:
+        client.subscribe(OutgoingId.HISTORICAL_DATA, req_id, QuietStream())
+    client.work_off(_send_bars(client, req_id, spec, instrument, request))
+
+
+def _send_bars(
+    client: Client, req_id: int, spec: ContractSpec, instrument: Instrument, request: BarRequest
+) -> Iterator[None]:
+    """Make and send the bars; each step is so short that nobody waits for it."""
+    now = client.state.now
+    bars: list[Bar] = []
+    for bar in each_bar(instrument, request, now):
+        bars.append(bar)
+        if len(bars) % _BARS_A_STEP == 0:
+            yield
     if not bars:
-        what = f"{instrument.symbol}@{spec.exchange} {kind.title()}"
+        what = f"{instrument.symbol}@{spec.exchange} {request.kind.title()}"
         client.notify(texts.empty_history(what), req_id)
         return
+    sessions = sessions_for(instrument, request, now)
     client.send(
         market_messages.historical_data(
             req_id,
@@ -76,7 +95,8 @@ def historical_data(client: Client, fields: tuple[str, ...]) -> None:
             now=now,
         )
     )
-    if request.keep_up_to_date:
+    # Unless it was cancelled before its first bars were there.
+    if request.keep_up_to_date and (OutgoingId.HISTORICAL_DATA, req_id) in client.streams:
         stream = BarStream(req_id, instrument, request)
         client.streams[OutgoingId.HISTORICAL_DATA, req_id] = stream
 

@@ -185,19 +185,27 @@ def bar_count(sessions: list[Session], request: BarRequest) -> int:
 
 def bars_for(instrument: Instrument, request: BarRequest, now: float) -> list[Bar]:
     """Return the bars that a request asks for, oldest first."""
+    return list(each_bar(instrument, request, now))
+
+
+def each_bar(instrument: Instrument, request: BarRequest, now: float) -> Iterator[Bar]:
+    """Make the bars that a request asks for, oldest first, one by one."""
     sessions = sessions_for(instrument, request, now)
     end = request.end_time(now)
-    if request.is_daily:
-        days = [
-            _bar(instrument, request, one.begins, min(one.ends, end), one.day) for one in sessions
-        ]
-        return [_merged(group) for group in _grouped(days, request)]
-    return [
-        _bar(instrument, request, begins, min(ends, end), one.day)
-        for one in sessions
-        for begins, ends in _cuts(instrument, request.bar_seconds, one)
-        if begins < end
-    ]
+    days: list[Bar] = []
+    for one in sessions:
+        if not request.is_daily:
+            for begins, ends in _cuts(instrument, request.bar_seconds, one):
+                if begins < end:
+                    yield _bar(instrument, request, begins, min(ends, end), one.day)
+            continue
+        day = _bar(instrument, request, one.begins, min(one.ends, end), one.day)
+        if days and _group(days[0], request) != _group(day, request):
+            yield _merged(days)
+            days = []
+        days.append(day)
+    if days:
+        yield _merged(days)
 
 
 def running_bar(instrument: Instrument, request: BarRequest, now: float) -> Bar:
@@ -317,17 +325,12 @@ def _bar(instrument: Instrument, request: BarRequest, start: float, end: float, 
     )
 
 
-def _grouped(days: list[Bar], request: BarRequest) -> list[list[Bar]]:
-    def group(bar: Bar) -> int:
-        if request.bar_size in _WEEKS:
-            return (bar.day - 1) // 7
-        date = dt.date.fromordinal(bar.day)
-        return date.year * 12 + date.month if request.bar_size in _MONTHS else bar.day
-
-    groups: dict[int, list[Bar]] = {}
-    for bar in days:
-        groups.setdefault(group(bar), []).append(bar)
-    return list(groups.values())
+def _group(bar: Bar, request: BarRequest) -> int:
+    """Which bar of the request a day belongs to."""
+    if request.bar_size in _WEEKS:
+        return (bar.day - 1) // 7
+    date = dt.date.fromordinal(bar.day)
+    return date.year * 12 + date.month if request.bar_size in _MONTHS else bar.day
 
 
 def _merged(bars: list[Bar]) -> Bar:

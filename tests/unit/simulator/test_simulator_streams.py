@@ -65,6 +65,18 @@ async def test_profits_follow_positions(connect, library, stock, until, misread)
     assert misread() == []
 
 
+async def test_a_long_history_holds_up_nobody(connect, stock):
+    """Another client's request is answered before a history of thousands of bars is made."""
+    long, short = await connect(1), await connect(2)
+    asked = asyncio.ensure_future(
+        long.reqHistoricalDataAsync(stock, "", "40 D", "1 min", "TRADES", useRTH=True)
+    )
+    await asyncio.sleep(0)
+    await asyncio.wait_for(short.reqCurrentTimeAsync(), WAIT)
+    assert not asked.done()
+    assert len(await asyncio.wait_for(asked, WAIT)) > 15_000
+
+
 async def test_a_cancelled_subscription_is_silent(connect, stock, until, gateway):
     """After its cancel nothing of a subscription comes any more."""
     ib = await connect()
