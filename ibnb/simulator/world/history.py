@@ -154,7 +154,8 @@ def sessions_for(instrument: Instrument, request: BarRequest, now: float) -> lis
     number, unit = request.duration.split()
     if unit == "S" and not regular and not request.end:
         # The market shows prices at any hour, and what is asked for is the time until now.
-        return [Session(day_of(hours.zone, end), int(end) - int(number), int(end))]
+        begins = _aligned(int(end) - int(number), request.bar_seconds)
+        return [Session(day_of(hours.zone, end), begins, int(end))]
     day = last_session(hours, end, regular=regular)
     found: list[Session] = []
     left = int(number)
@@ -167,7 +168,7 @@ def sessions_for(instrument: Instrument, request: BarRequest, now: float) -> lis
             begins, ends = session(hours, day, regular=regular)
             ends = min(ends, int(end))
             if unit == "S":
-                begins = max(begins, ends - left)
+                begins = max(begins, _aligned(ends - left, request.bar_seconds))
                 left -= ends - begins
             elif unit == "D":
                 left -= 1
@@ -274,6 +275,11 @@ def first_day(instrument: Instrument) -> int:
     """Return the first day (an ordinal) of which there are prices."""
     source = instrument.underlying or instrument
     return _FIRST_DAY + source.con_id % _STARTS_OVER
+
+
+def _aligned(time: int, step: int) -> int:
+    """The first full step of the clock that is not before a time."""
+    return -(-time // step) * step
 
 
 def _cuts(instrument: Instrument, step: int, one: Session) -> Iterator[tuple[int, int]]:
