@@ -9,7 +9,7 @@ from ibnb.simulator.world.instruments import ContractSpec
 from ibnb.simulator.world.options import greeks, implied, years_left
 from ibnb.tws.wire import IncomingId, OutgoingId
 
-from .asked import drop_legs, instrument_of, read_contract
+from .asked import drop_legs, instrument_of, read_contract, read_legs
 
 _CUSTOM_OPTION = 53
 _TICK_KINDS = {"Last": "TRADES", "AllLast": "TRADES", "BidAsk": "BID_ASK", "MidPoint": "MIDPOINT"}
@@ -50,12 +50,13 @@ def market_data(client: Client, fields: tuple[str, ...]) -> None:
     """Begin a market data subscription, or send one snapshot."""
     req_id = int(fields[2])
     spec, rest = read_contract(fields, 3)
+    legs = read_legs(spec, rest)
     rest = drop_legs(spec, rest)
     has_delta_neutral = rest.pop(0) == "1"
     if has_delta_neutral:
         del rest[:3]
     snapshot, regulatory = rest[1] == "1", rest[2] == "1"
-    instrument = instrument_of(client, spec, req_id)
+    instrument = instrument_of(client, spec, req_id, legs=legs)
     if instrument is None:
         return
     client.send(market_messages.market_data_start(req_id, instrument))

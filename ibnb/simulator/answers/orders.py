@@ -37,11 +37,10 @@ def place_order(client: Client, fields: tuple[str, ...]) -> None:
     if unacceptable:
         client.notify(unacceptable, ticket.order_id)
         return
-    matches = state.world.find(ticket.contract)
-    if len(matches) != 1:
+    instrument = _instrument(state, ticket)
+    if instrument is None:
         client.notify(texts.NO_DEFINITION, ticket.order_id)
         return
-    (instrument,) = matches
     account = ticket.text("account", state.accounts[0])
     now = state.now
     ticket = ticket.sized(quote_at(instrument, now).last)
@@ -57,10 +56,16 @@ def place_order(client: Client, fields: tuple[str, ...]) -> None:
     tell(state, state.book.place(client.id, account, ticket, instrument, now=now))
 
 
+def _instrument(state: State, ticket: Ticket) -> Instrument | None:
+    """The one instrument that an order is for, which may be a combination."""
+    if ticket.contract.sec_type == "BAG":
+        return state.world.combine(ticket.contract, ticket.legs)
+    matches = state.world.find(ticket.contract)
+    return matches[0] if len(matches) == 1 else None
+
+
 def _unacceptable(ticket: Ticket, accounts: tuple[str, ...]) -> texts.Text | None:
     """Return why an order is refused before its contract is looked for, or None."""
-    if ticket.contract.sec_type == "BAG":
-        return texts.not_simulated("combinations (secType BAG)")
     objection = ticket.contract.objection or objection_to(ticket, accounts)
     if objection:
         return texts.invalid(objection)
@@ -118,19 +123,20 @@ def executions(client: Client, fields: tuple[str, ...]) -> None:
     _, account, since, symbol, sec_type, exchange, side = fields[3:10]
     for fill in client.state.book.executions:
         order = fill.order
-        bought = order.ticket.action == "BUY"
+        bought = fill.buys
         passes = (
             order.client_id == client.id
             and account in ("", order.account)
-            and symbol in ("", order.instrument.symbol)
-            and sec_type in ("", order.instrument.sec_type)
-            and exchange in ("", "SMART", order.instrument.listed_on)
+            and symbol in ("", fill.instrument.symbol)
+            and sec_type in ("", fill.instrument.sec_type)
+            and exchange in ("", "SMART", fill.instrument.listed_on)
             and (not side or bought == side.upper().startswith("B"))
             and fill.time >= (parse_time(since) or 0.0)
         )
         if passes:
             client.send(messages.execution(fill, client.version, req_id))
-            client.send(messages.commission_report(fill))
+            if not fill.instrument.legs:
+                client.send(messages.commission_report(fill))
     client.send(messages.execution_end(req_id))
 
 

@@ -190,17 +190,17 @@ def order_status(order: OrderRecord) -> bytes:
 def execution(fill: Execution, version: int, req_id: int = NO_REQUEST) -> bytes:
     """Return a fill; without `req_id`, as it happens."""
     order = fill.order
-    exchange = order.instrument.listed_on
+    exchange = fill.instrument.listed_on
     fields: list[object] = [
         IncomingId.EXECUTION,
         req_id,
         order.order_id,
-        *_contract(order.instrument, exchange),
+        *_contract(fill.instrument, exchange),
         fill.exec_id,
         clock_text(fill.time, zoned=version >= ZONED_TIMES_SINCE),
         order.account,
         exchange,
-        "BOT" if order.ticket.action == "BUY" else "SLD",
+        "BOT" if fill.buys else "SLD",
         size(fill.shares),
         fill.price,
         order.perm_id,
@@ -232,7 +232,7 @@ def commission_report(fill: Execution) -> bytes:
         1,
         fill.exec_id,
         fill.commission,
-        fill.order.instrument.currency,
+        fill.instrument.currency,
         realized,
         UNSET,
         "",

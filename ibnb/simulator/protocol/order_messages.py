@@ -106,7 +106,7 @@ def open_order(order: OrderRecord, version: int, what_if: WhatIf | None = None) 
     if get("deltaNeutralOrderType"):
         fields += [get(name) for name in DELTA_NEUTRAL]
     fields += _all(get, "continuousUpdate referencePriceType trailStopPrice trailingPercent")
-    fields += ["", "", "", 0, 0, 0]
+    fields += ["", "", *_legs(order)]
     fields += _scale_and_hedge(get)
     fields += _all(get, "optOutSmartRouting clearingAccount clearingIntent notHeld")
     fields += [0, *_algorithm(ticket), get("solicited")]
@@ -149,7 +149,7 @@ def completed_order(order: OrderRecord, version: int) -> bytes:
     if get("deltaNeutralOrderType"):
         fields += [get(name) for name in _COMPLETED_DELTA_NEUTRAL]
     fields += _all(get, "continuousUpdate referencePriceType trailStopPrice trailingPercent")
-    fields += ["", 0, 0, 0]
+    fields += _legs(order)
     fields += _scale_and_hedge(get)
     fields += _all(get, "clearingAccount clearingIntent notHeld")
     fields += [0, *_algorithm(ticket), get("solicited"), order.status]
@@ -183,6 +183,16 @@ def _getter(ticket: Ticket) -> _Get:
 
 def _all(get: _Get, names: str) -> list[str]:
     return [get(name) for name in words(names)]
+
+
+def _legs(order: OrderRecord) -> list[object]:
+    """The legs of a combination: described, one by one, without prices and routing."""
+    legs = order.ticket.legs
+    described = ",".join(f"{leg.con_id}|{leg.signed}" for leg in legs)
+    fields: list[object] = [described, len(legs)]
+    for leg in legs:
+        fields += [leg.con_id, leg.ratio, leg.action, leg.exchange, 0, 0, "", -1]
+    return [*fields, 0, 0]
 
 
 def _contract(order: OrderRecord) -> list[object]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ibnb.simulator.words import words
-from ibnb.simulator.world.instruments import CONTRACT_FIELDS, ContractSpec
+from ibnb.simulator.world.instruments import CONTRACT_FIELDS, ContractSpec, LegSpec
 
 DURATION_SINCE = 158
 POST_TO_ATS_SINCE = 160
@@ -85,6 +85,7 @@ class Ticket:
     values: Mapping[str, str]
     algo: tuple[str, ...] = ()
     conditions: tuple[tuple[str, ...], ...] = field(default=())
+    legs: tuple[LegSpec, ...] = ()
 
     def text(self, name: str, default: str = "") -> str:
         """Return a field, or `default` where it is empty or was never sent."""
@@ -165,13 +166,14 @@ class _TicketReader:
         self._fields: Iterator[str] = iter(fields[1:])
         self._version = version
         self._values: dict[str, str] = {}
+        self._legs: tuple[LegSpec, ...] = ()
 
     def read(self) -> Ticket:
         order_id = self._count()
         contract = ContractSpec.read([self._next() for _ in range(CONTRACT_FIELDS)])
         self._take(["secIdType", "secId", *_MAIN])
         if contract.sec_type == "BAG":
-            self._skip_combination()
+            self._take_combination()
         self._take(_EXTENDED)
         if self._version < NO_FA_PROFILE_SINCE:
             self._take(["faProfile"])
@@ -199,7 +201,7 @@ class _TicketReader:
             self._take(_CONDITION_RULES)
         self._take(_ADJUSTED)
         self._take_late(contract)
-        ticket = Ticket(order_id, contract, self._values, algo, conditions)
+        ticket = Ticket(order_id, contract, self._values, algo, conditions, self._legs)
         ticket.check()
         return ticket
 
@@ -224,9 +226,12 @@ class _TicketReader:
         elif self._values["orderType"] in {"PEG MID", "PEGMID"}:
             self._take(offsets)
 
-    def _skip_combination(self) -> None:
-        for _ in range(_COMBO_LEG_FIELDS * self._count()):
-            self._next()
+    def _take_combination(self) -> None:
+        legs = []
+        for _ in range(self._count()):
+            con_id, ratio, action, exchange, *_ = [self._next() for _ in range(_COMBO_LEG_FIELDS)]
+            legs.append(LegSpec(int(con_id or 0), int(ratio or 0), action, exchange))
+        self._legs = tuple(legs)
         for _ in range(self._count()):
             self._next()
         for _ in range(2 * self._count()):

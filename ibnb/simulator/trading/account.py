@@ -65,10 +65,9 @@ def profit(book: Book, position: Position, now: float) -> Profit:
     for one in book.executions:
         if one.time < began or one.order.account != position.account:
             continue
-        if one.order.instrument.con_id == instrument.con_id:
-            signed = one.shares if one.order.buys else -one.shares
-            before -= signed
-            paid += signed * one.price * instrument.unit + one.commission
+        if one.instrument.con_id == instrument.con_id:
+            before -= one.signed
+            paid += one.signed * one.price * instrument.unit + one.commission
     was = before * close_before(instrument, now) * instrument.unit
     return Profit(
         position.size,
@@ -86,13 +85,15 @@ def margin_of(value: float, *, future: bool) -> float:
 
 def margin_change(book: Book, order: OrderRecord, now: float) -> float:
     """Return by how much an order would change its account's initial margin, in US dollars."""
-    instrument = order.instrument
-    shares = order.remaining if order.buys else -order.remaining
-    held = book.position(order.account, instrument).size
-    unit_value = price_at(instrument, now) * instrument.unit * book.rate(instrument.currency, now)
-    future = instrument.is_margined
-    after = margin_of((held + shares) * unit_value, future=future)
-    return after - margin_of(held * unit_value, future=future)
+    change = 0.0
+    for instrument, ratio in order.instrument.legs or ((order.instrument, 1),):
+        shares = (order.remaining if order.buys else -order.remaining) * ratio
+        held = book.position(order.account, instrument).size
+        worth = price_at(instrument, now) * instrument.unit * book.rate(instrument.currency, now)
+        future = instrument.is_margined
+        after = margin_of((held + shares) * worth, future=future)
+        change += after - margin_of(held * worth, future=future)
+    return change
 
 
 def margin(book: Book, account: str, now: float) -> Margin:

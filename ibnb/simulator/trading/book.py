@@ -320,7 +320,7 @@ class Book:
     def _is_beyond_cap(self, order: OrderRecord, now: float) -> bool:
         """Say whether a limit is so far beyond the market that nobody can mean it."""
         limit = order.limit
-        if limit is None or order.ticket.order_type not in LIMIT_TYPES:
+        if limit is None or order.ticket.order_type not in LIMIT_TYPES or order.instrument.legs:
             return False
         last = self._market.quote(order.instrument, now).last
         return limit > last * (1 + PRICE_CAP) if order.buys else limit < last * (1 - PRICE_CAP)
@@ -407,26 +407,52 @@ class Book:
             commission=whole,
             completed=now if complete else None,
         )
-        position, realized = self._book(order, shares if order.buys else -shares, price, fee)
         self._fills[order.perm_id] += 1
         number = self._fills[order.perm_id]
-        execution = Execution(
-            f"00025b44.{order.perm_id:08x}.{number:02d}.01",
-            after,
-            now,
-            shares,
-            price,
-            fee,
-            realized,
-        )
-        self._executions.append(execution)
-        changes: list[Change] = [execution, self._store(after), Fee(execution), position]
+        exec_id = f"00025b44.{order.perm_id:08x}.{number:02d}"
+        if order.instrument.legs:
+            fills, held = self._fill_legs(after, shares, price, now, exec_id)
+        else:
+            position, realized = self._book(
+                order.account, order.instrument, shares if order.buys else -shares, price, fee
+            )
+            fills = [Execution(f"{exec_id}.01", after, now, shares, price, fee, realized)]
+            held = [position]
+        self._executions += fills
+        fees = [Fee(one) for one in fills if not one.instrument.legs]
+        changes: list[Change] = [*fills, self._store(after), *fees, *held]
         changes += self._settle_group(after, shares, now)
         if complete:
             for child in self._children(after):
                 if not child.is_staged:
                     changes += self._begin(replace(child, placed=now), now)
         return changes
+
+    def _fill_legs(
+        self, order: OrderRecord, shares: float, price: float, now: float, exec_id: str
+    ) -> tuple[list[Execution], list[Position]]:
+        """Fill each leg of a combination, so that together they cost what it costs."""
+        fills = [Execution(f"{exec_id}.01", order, now, shares, price, 0.0, None)]
+        held = []
+        left = price
+        for number, (leg, ratio) in enumerate(reversed(order.instrument.legs), start=2):
+            is_last = number > len(order.instrument.legs)
+            paid = left / ratio if is_last else self._market.quote(leg, now).last
+            paid = round(paid, _DECIMALS)
+            left -= paid * ratio
+            size = shares * abs(ratio)
+            whole = commission(leg, order.filled * abs(ratio), paid * size)
+            before = commission(leg, max(order.filled - shares, 0) * abs(ratio), 0.0)
+            fee = round(whole - (before if order.filled > shares else 0.0), 4)
+            buys = order.buys == (ratio > 0)
+            position, realized = self._book(order.account, leg, size if buys else -size, paid, fee)
+            fills.append(
+                Execution(
+                    f"{exec_id}.{number:02d}", order, now, size, paid, fee, realized, (leg, ratio)
+                )
+            )
+            held.append(position)
+        return fills, held
 
     def _settle_group(self, order: OrderRecord, shares: float, now: float) -> list[Change]:
         """Cancel or reduce the orders of which only one is to be filled."""
@@ -474,11 +500,10 @@ class Book:
         return changes
 
     def _book(
-        self, order: OrderRecord, shares: float, price: float, fee: float
+        self, account: str, instrument: Instrument, shares: float, price: float, fee: float
     ) -> tuple[Position, float | None]:
         """Change the account's position; also return what the fill realized, if it closed any."""
-        instrument = order.instrument
-        before = self.position(order.account, instrument)
+        before = self.position(account, instrument)
         size = round(before.size + shares, _DECIMALS)
         closing = 0.0
         if before.size * shares < 0:
@@ -490,26 +515,24 @@ class Book:
             average = held / size
         else:
             average = before.average_price if size * before.size > 0 else price if size else 0.0
-        after = Position(
-            order.account, instrument, size, average, before.realized + (realized or 0.0)
-        )
-        self._held(order.account)[instrument.con_id] = after
+        after = Position(account, instrument, size, average, before.realized + (realized or 0.0))
+        self._held(account)[instrument.con_id] = after
         paid = Decimal(str(shares)) * Decimal(str(price)) * Decimal(str(unit))
         if instrument.is_margined:
             # Its price is not cash that changes hands; only what a closing fill brought is.
             brought = Decimal(str(price)) - Decimal(str(round(before.average_price, _DECIMALS)))
             paid = -Decimal(str(closing)) * brought * Decimal(str(unit))
-        self._pay(order.account, instrument.currency, paid + Decimal(str(fee)))
+        self._pay(account, instrument.currency, paid + Decimal(str(fee)))
         if instrument.sec_type == "CASH":
-            self._pay(order.account, instrument.symbol, -Decimal(str(shares)))
+            self._pay(account, instrument.symbol, -Decimal(str(shares)))
         return after, realized
 
 
 def balance(executions: Iterable[Execution]) -> dict[tuple[str, int], float]:
-    """Return what executions add up to: the size by account and conId."""
+    """Return what executions add up to, by account and conId; combinations count as their legs."""
     sizes: dict[tuple[str, int], float] = {}
     for one in executions:
-        key = one.order.account, one.order.instrument.con_id
-        signed = one.shares if one.order.buys else -one.shares
-        sizes[key] = round(sizes.get(key, 0.0) + signed, _DECIMALS)
+        if not one.instrument.legs:
+            key = one.order.account, one.instrument.con_id
+            sizes[key] = round(sizes.get(key, 0.0) + one.signed, _DECIMALS)
     return sizes

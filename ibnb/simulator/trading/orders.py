@@ -101,7 +101,11 @@ class OrderRecord:
 
 @dataclass(frozen=True)
 class Execution:
-    """One fill. `time` is in seconds since the epoch; `realized` None when it opened a position."""
+    """One fill. `time` is in seconds since the epoch; `realized` None when it opened a position.
+
+    `leg` is the leg that was filled, of an order for a combination: its instrument, and how often
+    it is bought; the combination itself is told as a fill without a leg.
+    """
 
     exec_id: str
     order: OrderRecord
@@ -110,6 +114,22 @@ class Execution:
     price: float
     commission: float
     realized: float | None
+    leg: tuple[Instrument, int] | None = None
+
+    @property
+    def instrument(self) -> Instrument:
+        """What was filled."""
+        return self.leg[0] if self.leg else self.order.instrument
+
+    @property
+    def buys(self) -> bool:
+        """Whether it bought."""
+        return self.order.buys == (self.leg is None or self.leg[1] > 0)
+
+    @property
+    def signed(self) -> float:
+        """How much a position changed by it."""
+        return self.shares if self.buys else -self.shares
 
 
 @dataclass(frozen=True)
@@ -164,6 +184,8 @@ Change = OrderRecord | Opened | Status | Execution | Fee | Word | Position
 
 def commission(instrument: Instrument, shares: float, value: float = 0.0) -> float:
     """Return what an order costs that has filled so many shares, in the instrument's currency."""
+    if instrument.legs:
+        return round(sum(commission(leg, shares * abs(ratio)) for leg, ratio in instrument.legs), 4)
     match instrument.sec_type:
         case "FUT":
             return round(2.25 * shares, 2)

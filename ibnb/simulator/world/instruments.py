@@ -25,7 +25,9 @@ _RIGHTS = {"C": "C", "CALL": "C", "P": "P", "PUT": "P"}
 class Instrument:
     """One tradable contract, with what contract details say of it and how its price moves.
 
-    `path` is None for an option: its price follows that of `underlying`.
+    `path` is None for an option: its price follows that of `underlying`. It is None for a
+    combination, too: its price is what its `legs` are worth, each with how often it is bought, or
+    sold if that is negative.
     """
 
     con_id: int
@@ -42,6 +44,7 @@ class Instrument:
     exchanges: str
     path: Path | None = field(default=None, repr=False)
     underlying: Instrument | None = field(default=None, repr=False)
+    legs: tuple[tuple[Instrument, int], ...] = field(default=(), repr=False)
     hours: Hours = US
     market_name: str = ""
     expiry: str = ""
@@ -177,6 +180,21 @@ class ContractSpec:
             return False
         on_exchange = not self.exchange or self.exchange in instrument.exchanges.split(",")
         return on_exchange and instrument.expiry.startswith(self.expiry[:8])
+
+
+@dataclass(frozen=True)
+class LegSpec:
+    """One leg of a combination as a client sent it."""
+
+    con_id: int
+    ratio: int
+    action: str
+    exchange: str
+
+    @property
+    def signed(self) -> int:
+        """How often it is bought, negative if it is sold."""
+        return self.ratio if self.action == "BUY" else -self.ratio
 
 
 def find(instruments: Sequence[Instrument], spec: ContractSpec) -> list[Instrument]:

@@ -11,6 +11,7 @@ from .instruments import Instrument
 from .options import greeks, volatility_of, years_left
 from .paths import TRADES_A_SECOND
 
+_LOOKS = 4
 DEPTH_ROWS = 10
 """How many price levels the market shows on each side."""
 _SIZES = {"STK": 3, "CASH": 1_000_000, "FUT": 20, "IND": 0, "CRYPTO": 2, "BOND": 50}
@@ -68,6 +69,9 @@ def price_at(instrument: Instrument, time: float) -> float:
     """Return the price of the last trade at `time` (seconds since the epoch)."""
     if instrument.path is not None:
         return instrument.of_ticks(instrument.path.price(time))
+    if instrument.legs:
+        worth = sum(ratio * price_at(leg, time) for leg, ratio in instrument.legs)
+        return round(worth, instrument.decimals)
     if instrument.underlying is None:
         return instrument.price
     return _option_price(instrument, price_at(instrument.underlying, time), time)
@@ -81,6 +85,8 @@ def prices_between(instrument: Instrument, start: float, end: float) -> Prices:
         volume = span.volume if instrument.has_trades and instrument.sec_type != "IND" else 0
         average = round(span.average * instrument.min_tick, instrument.decimals + 2)
         return Prices(found[0], found[1], found[2], found[3], volume, average, span.count)
+    if instrument.legs:
+        return _looks(instrument, start, end)
     if instrument.underlying is None:
         price = instrument.price
         return Prices(price, price, price, price, 0, price, 0)
@@ -119,9 +125,32 @@ def quote_at(instrument: Instrument, time: float) -> Quote:
     return _quote(instrument, int(time * TRADES_A_SECOND))
 
 
+def _looks(combination: Instrument, start: float, end: float) -> Prices:
+    """What a combination's price does, as several looks at it show: it has no path of its own."""
+    step = (end - start) / _LOOKS
+    found = [price_at(combination, start + step * index) for index in range(_LOOKS + 1)]
+    average = round(sum(found) / len(found), combination.decimals + 2)
+    return Prices(found[0], max(found), min(found), found[-1], 0, average, 0)
+
+
+def _combined(combination: Instrument, time: float) -> Quote:
+    """The quote of a combination: what its legs cost to buy, and bring when they are sold."""
+    quotes = [(quote_at(leg, time), ratio) for leg, ratio in combination.legs]
+    bid = sum(ratio * (one.bid if ratio > 0 else one.ask) for one, ratio in quotes)
+    ask = sum(ratio * (one.ask if ratio > 0 else one.bid) for one, ratio in quotes)
+    size = min(min(one.bid_size, one.ask_size) // abs(ratio) for one, ratio in quotes)
+    last = price_at(combination, time)
+    close = sum(ratio * one.close for one, ratio in quotes)
+    ends = [round(price, combination.decimals) for price in (bid, ask, close)]
+    size = max(size, 1)
+    return Quote(ends[0], ends[1], last, size, size, 1, last, last, last, ends[2], 0)
+
+
 @lru_cache(maxsize=4096)
 def _quote(instrument: Instrument, turn: int) -> Quote:
     time = turn / TRADES_A_SECOND
+    if instrument.legs:
+        return _combined(instrument, time)
     last = price_at(instrument, time)
     hours = instrument.hours
     begins = midnight(hours.zone, day_of(hours.zone, time))

@@ -10,14 +10,14 @@ import datetime as dt
 import math
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from .calendars import (
     CRYPTO,
     CURRENCIES,
 )
-from .instruments import ContractSpec, Instrument, find
+from .instruments import ContractSpec, Instrument, LegSpec, find
 from .listings import (
     CFDS,
     COINS,
@@ -47,6 +47,8 @@ DEFAULT_SEED = 1
 _STOCK_EXCHANGES = "SMART,AMEX,NYSE,CBOE,ISLAND,ARCA,NASDAQ,IEX,BATS,MEMX,OVERNIGHT"
 _SYMBOL = re.compile(r"[A-Z]{1,5}|[A-Z]{1,3}[ .][A-Z]")
 _NUMBER = re.compile(r"\d{1,5}")
+_COMBINATION = 28812380
+"""The conId that every combination has."""
 _LETTERS = " ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789."
 _FIRST_STOCK = 1_000_000_000
 _WEEKLIES = 8
@@ -79,6 +81,35 @@ class Universe:
             return find([known], spec) if known else []
         found = find(list(self._candidates(spec)), spec)
         return found[:1] if spec.sec_type == "CONTFUT" else found
+
+    def combine(self, spec: ContractSpec, legs: Sequence[LegSpec]) -> Instrument | None:
+        """Return the combination of these legs; None if one of them is not known."""
+        found = [(self.by_con_id(leg.con_id), leg.signed) for leg in legs]
+        known = tuple((one, ratio) for one, ratio in found if one is not None and ratio)
+        if not known or len(known) < len(legs):
+            return None
+        first = known[0][0]
+        local = ",".join(f"{one.con_id}|{ratio}" for one, ratio in known)
+        return replace(
+            first,
+            con_id=_COMBINATION,
+            symbol=spec.symbol or first.symbol,
+            sec_type="BAG",
+            exchange=spec.exchange,
+            primary_exchange="",
+            local_symbol=str(_COMBINATION),
+            trading_class="COMB",
+            long_name=local,
+            price=0.0,
+            exchanges=spec.exchange,
+            path=None,
+            underlying=None,
+            legs=known,
+            expiry="",
+            strike=0.0,
+            right="",
+            multiplier="",
+        )
 
     def find_by_id(self, kind: str, number: str) -> list[Instrument]:
         """Return the instruments with an ISIN or a CUSIP; of the other kinds none is known."""

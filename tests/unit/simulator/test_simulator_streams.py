@@ -129,6 +129,34 @@ async def test_a_scanner_keeps_to_its_filters(connect, library):
     assert all(90 < ticker.last < 310 for ticker in tickers)
 
 
+async def test_a_combination_is_quoted_and_traded(connect, library, misread, until):
+    """There is a quote of it, its order comes back with its legs, and each leg is a fill."""
+    ib = await connect()
+    legs = [
+        library.ComboLeg(conId=265598, ratio=1, action="BUY", exchange="SMART"),
+        library.ComboLeg(conId=272093, ratio=1, action="SELL", exchange="SMART"),
+    ]
+    bag = library.Contract(
+        secType="BAG", symbol="AAPL", exchange="SMART", currency="USD", comboLegs=legs
+    )
+    ticker = ib.reqMktData(bag)
+    await until(lambda: ticker.bid == ticker.bid and ticker.ask == ticker.ask)
+    assert ticker.bid < ticker.ask < 0
+    resting = ib.placeOrder(bag, library.LimitOrder("BUY", 1, -900.0))
+    await until(lambda: resting.orderStatus.status == "Submitted")
+    (trade,) = await (await connect(client_id=8)).reqAllOpenOrdersAsync()
+    assert [(leg.conId, leg.action) for leg in trade.contract.comboLegs] == [
+        *((265598, "BUY"), (272093, "SELL")),
+    ]
+    filled = ib.placeOrder(bag, library.MarketOrder("BUY", 5))
+    await until(lambda: len(filled.fills) == 3 and len(ib.positions()) == 2)
+    await until(lambda: {held.position for held in ib.positions()} == {105, 45})
+    assert {fill.contract.secType for fill in filled.fills} == {"BAG", "STK"}
+    state = await ib.whatIfOrderAsync(bag, library.MarketOrder("BUY", 1))
+    assert float(state.commission) == 2.0
+    assert misread() == []
+
+
 async def test_a_bond_is_found_by_its_isin(connect, library):
     """A contract may name an ISIN instead of a symbol, as notebooks do."""
     ib = await connect()

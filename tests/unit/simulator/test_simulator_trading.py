@@ -10,7 +10,7 @@ from ibnb.simulator.trading.account import cash_worth
 from ibnb.simulator.trading.book import STARTING_POSITIONS, Book, balance
 from ibnb.simulator.trading.checks import refusal_of
 from ibnb.simulator.trading.orders import Execution, OrderRecord, Word
-from ibnb.simulator.world.instruments import ContractSpec
+from ibnb.simulator.world.instruments import ContractSpec, LegSpec
 from ibnb.simulator.world.market import Market, Quote
 from ibnb.simulator.world.universe import Universe
 
@@ -382,6 +382,46 @@ def test_the_books_balance(desk):
         fills = [one for one in desk.book.executions if one.order.perm_id == order.perm_id]
         assert sum(one.shares for one in fills) == pytest.approx(order.filled)
     assert all(isinstance(one, Execution) for one in desk.book.executions)
+
+
+def combination(desk, order_id=1, action="BUY", kind="MKT", **values):
+    """Order one AAPL against two MSFT, each ten times; return the order."""
+    spec = ContractSpec(symbol="AAPL", sec_type="BAG", exchange="SMART", currency="USD")
+    legs = (LegSpec(265598, 1, "BUY", "SMART"), LegSpec(272093, 2, "SELL", "SMART"))
+    given = {"action": action, "orderType": kind, "totalQuantity": "10", "transmit": "1", **values}
+    ticket = Ticket(order_id, spec, given, (), (), legs)
+    instrument = WORLD.combine(spec, legs)
+    desk.changes += desk.book.place(1, ACCOUNT, ticket, instrument, now=desk.now)
+    return desk.book.find(1, order_id)
+
+
+@pytest.mark.parametrize(("action", "sign"), [("BUY", 1), ("SELL", -1)])
+def test_a_combination_fills_leg_by_leg(desk, action, sign):
+    """The legs' positions change, and together they cost what the combination costs."""
+    desk.book = Book(WORLD)
+    order = combination(desk, action=action)
+    assert (order.status, order.filled) == ("Filled", 10)
+    whole, *legs = desk.book.executions
+    assert whole.instrument.sec_type == "BAG"
+    assert {one.instrument.symbol: one.signed for one in legs} == {
+        "AAPL": 10 * sign,
+        "MSFT": -20 * sign,
+    }
+    assert len({one.exec_id for one in desk.book.executions}) == 3
+    sizes = {held.instrument.symbol: held.size for held in desk.book.every_position(ACCOUNT)}
+    assert sizes == {"AAPL": 100 + 10 * sign, "MSFT": 50 - 20 * sign}
+    paid = sum(one.signed * one.price + one.commission for one in legs)
+    assert paid == pytest.approx(sign * 10 * whole.price + order.commission)
+    assert desk.book.cash(ACCOUNT) == pytest.approx(1_000_000 - paid, abs=0.005)
+
+
+def test_a_combination_rests_at_its_limit(desk):
+    """Its limit may be negative, and it waits for the market as any other order."""
+    desk.book = Book(WORLD)
+    order = combination(desk, kind="LMT", lmtPrice="-9000")
+    assert order.status == "Submitted"
+    desk.book.match(desk.now + 1)
+    assert desk.book.find(1, 1).filled == 0
 
 
 def test_a_currency_is_bought_with_another(desk):
