@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from .protocol import data_messages, market_messages, messages
-from .trading.account import profit
+from .trading.account import account_values, profit
 from .trading.book import Book
 from .world.history import BarRequest, running_bar
 from .world.instruments import Instrument
@@ -176,6 +176,7 @@ class AccountStream:
         if now < self.due:
             return b""
         self.due = now + ACCOUNT_SECONDS
-        held = self.book.positions(self.account)
-        told = b"".join(messages.portfolio_value(one, now) for one in held)
-        return told + messages.account_time(now)
+        values = account_values(self.book, self.account, now)
+        told = [messages.account_value(value, self.account) for value in values]
+        told += [messages.portfolio_value(one, now) for one in self.book.positions(self.account)]
+        return b"".join([*told, messages.account_time(now)])

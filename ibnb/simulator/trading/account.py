@@ -62,12 +62,9 @@ def profit(book: Book, position: Position, now: float) -> Profit:
     zone = instrument.hours.zone
     began = midnight(zone, day_of(zone, now))
     before, paid = position.size, 0.0
-    for one in book.executions:
-        if one.time < began or one.order.account != position.account:
-            continue
-        if one.instrument.con_id == instrument.con_id:
-            before -= one.signed
-            paid += one.signed * one.price * instrument.unit + one.commission
+    for one in book.fills_since(position.account, instrument, began):
+        before -= one.signed
+        paid += one.signed * one.price * instrument.unit + one.commission
     was = before * close_before(instrument, now) * instrument.unit
     return Profit(
         position.size,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
@@ -73,6 +73,7 @@ class Book:
         self._orders: dict[tuple[int, int], OrderRecord] = {}
         self._executions: list[Execution] = []
         self._fills: Counter[int] = Counter()
+        self._flows: dict[tuple[str, int], deque[Execution]] = defaultdict(deque)
         self._conditions = Conditions(self._market, known.by_con_id, self._executions)
         self._positions: dict[str, dict[int, Position]] = {}
         self._cash: dict[tuple[str, str], Decimal] = {}
@@ -116,6 +117,13 @@ class Book:
         """Return what an account holds of an instrument, which may be nothing."""
         flat = Position(account, instrument, 0.0, 0.0)
         return self._held(account).get(instrument.con_id, flat)
+
+    def fills_since(self, account: str, instrument: Instrument, since: float) -> list[Execution]:
+        """Return an account's fills of an instrument since a time, which never goes back."""
+        found = self._flows[account, instrument.con_id]
+        while found and found[0].time < since:
+            found.popleft()
+        return list(found)
 
     def realized(self, account: str) -> float:
         """Return what an account's closed positions have brought."""
@@ -419,6 +427,8 @@ class Book:
             fills = [Execution(f"{exec_id}.01", after, now, shares, price, fee, realized)]
             held = [position]
         self._executions += fills
+        for one in fills:
+            self._flows[order.account, one.instrument.con_id].append(one)
         fees = [Fee(one) for one in fills if not one.instrument.legs]
         changes: list[Change] = [*fills, self._store(after), *fees, *held]
         changes += self._settle_group(after, shares, now)

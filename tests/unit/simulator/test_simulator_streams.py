@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from ibnb.simulator import SimulatedGateway
+
 VERSIONS = [157, 163, 164, 174, 176, 178]
 WAIT = 20
 
@@ -163,3 +165,20 @@ async def test_a_bond_is_found_by_its_isin(connect, library):
     bond = library.Bond(secIdType="ISIN", secId="US912828C574")
     (details,) = await ib.reqContractDetailsAsync(bond)
     assert details.contract.secType == "BOND"
+
+
+async def test_the_seed_decides_the_prices(library, stock):
+    """Two gateways with one seed have the same bars, and one with another seed has others."""
+    found = []
+    for seed in (5, 5, 6):
+        with SimulatedGateway(seed=seed) as gateway:
+            ib = library.IB()
+            await ib.connectAsync("127.0.0.1", gateway.port, 1, timeout=WAIT)
+            bars = await ib.reqHistoricalDataAsync(
+                stock, "20250606 23:59:59 UTC", "5 D", "1 hour", "TRADES", useRTH=True
+            )
+            found.append([(bar.date, bar.close, bar.volume) for bar in bars])
+            ib.disconnect()
+    same, again, other = found
+    assert same == again
+    assert same != other
