@@ -50,8 +50,9 @@ def historical_data(client: Client, fields: tuple[str, ...]) -> None:
     instrument = instrument_of(client, spec, req_id)
     if instrument is None:
         return
-    if request.is_of_trades and not instrument.has_trades:
-        what = f"{instrument.symbol}/{instrument.sec_type}@{instrument.exchange} Last"
+    if not request.is_of(instrument):
+        shown = "Last" if request.is_of_trades else request.kind.title()
+        what = f"{instrument.symbol}/{instrument.sec_type}@{instrument.exchange} {shown}"
         client.notify(texts.no_data(f"{what} {request.bar_seconds}"), req_id)
         return
     now = client.state.now

@@ -47,12 +47,19 @@ _TIME = re.compile(r"(\d{8})(?:(-|[ -]+)(\d\d:\d\d:\d\d)(?: +(\S.*))?)?")
 _KINDS = frozenset(
     words(
         "TRADES MIDPOINT BID ASK BID_ASK ADJUSTED_LAST HISTORICAL_VOLATILITY "
-        "OPTION_IMPLIED_VOLATILITY SCHEDULE AGGTRADES"
+        "OPTION_IMPLIED_VOLATILITY FEE_RATE REBATE_RATE YIELD_BID YIELD_ASK YIELD_BID_ASK "
+        "YIELD_LAST SCHEDULE AGGTRADES"
     )
 )
 _OF_TRADES = frozenset(("TRADES", "ADJUSTED_LAST", "AGGTRADES"))
-_VOLATILITIES = frozenset(("HISTORICAL_VOLATILITY", "OPTION_IMPLIED_VOLATILITY"))
-_USUAL_VOLATILITY = 0.2
+_YIELDS = frozenset(("YIELD_BID", "YIELD_ASK", "YIELD_BID_ASK", "YIELD_LAST"))
+_AT_HOME = {
+    **dict.fromkeys(("HISTORICAL_VOLATILITY", "OPTION_IMPLIED_VOLATILITY"), 0.2),
+    **dict.fromkeys(_YIELDS, 3.0),
+    "FEE_RATE": 0.25,
+    "REBATE_RATE": 4.0,
+}
+"""What is not a price, and how much it is where the price is at home; it rises when that falls."""
 _FIRST_DAY = dt.date(1990, 1, 2).toordinal()
 _STARTS_OVER = 5000
 MAX_BARS = 20_000
@@ -140,6 +147,12 @@ class BarRequest:
     def is_of_trades(self) -> bool:
         """Whether it asks for what was traded, and not for what was offered."""
         return self.kind in _OF_TRADES
+
+    def is_of(self, instrument: Instrument) -> bool:
+        """Say whether an instrument has what is asked for."""
+        if self.is_of_trades:
+            return instrument.has_trades
+        return instrument.sec_type == "BOND" if self.kind in _YIELDS else True
 
     def end_time(self, now: float) -> float:
         """Return when the last bar ends, in seconds since the epoch."""
@@ -299,18 +312,12 @@ def _bar(instrument: Instrument, request: BarRequest, start: float, end: float, 
     )
     if request.is_of_trades or request.kind == "SCHEDULE":
         return bar
-    if request.kind in _VOLATILITIES:
-        home = instrument.price
-        values = sorted(round(_USUAL_VOLATILITY * home / price, 6) for price in (bar.high, bar.low))
+    if request.kind in _AT_HOME:
+        whole = _AT_HOME[request.kind] * instrument.price
+        values = [round(whole / price, 6) for price in (bar.open, bar.low, bar.high, bar.close)]
+        opened, high, low, closed = values
         return replace(
-            bar,
-            open=round(_USUAL_VOLATILITY * home / bar.open, 6),
-            close=round(_USUAL_VOLATILITY * home / bar.close, 6),
-            high=values[1],
-            low=values[0],
-            volume=-1,
-            average=-1.0,
-            count=-1,
+            bar, open=opened, high=high, low=low, close=closed, volume=-1, average=-1.0, count=-1
         )
     tick = instrument.min_tick
     below = tick if request.kind in {"BID", "BID_ASK"} else -tick if request.kind == "ASK" else 0.0

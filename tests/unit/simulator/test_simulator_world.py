@@ -156,6 +156,25 @@ def test_what_is_offered_is_around_what_is_traded(kind):
         assert (offered.volume, offered.count) == (-1, -1)
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("stock", "HISTORICAL_VOLATILITY"),
+        ("stock", "OPTION_IMPLIED_VOLATILITY"),
+        ("stock", "FEE_RATE"),
+        ("bond", "YIELD_BID_ASK"),
+    ],
+)
+def test_what_is_not_a_price_moves_against_it(name, kind):
+    """Volatilities, rates and yields rise when the price falls, and hold together as a bar."""
+    instrument = INSTRUMENTS[name]
+    for traded, told in zip(
+        bars(instrument, "1 hour"), bars(instrument, "1 hour", kind=kind), strict=True
+    ):
+        assert told.low <= min(told.open, told.close) <= max(told.open, told.close) <= told.high
+        assert (told.open > told.close) == (traded.open < traded.close)
+
+
 def test_the_same_seed_is_the_same_world(instrument):
     """Another gateway with this seed has the same conIds and prices; another seed has others."""
     spec = ContractSpec(con_id=instrument.con_id)
