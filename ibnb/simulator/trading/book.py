@@ -26,6 +26,7 @@ from .orders import (
     STOP_TYPES,
     TOUCH_TYPES,
     TRAILING_TYPES,
+    WAITS_FOR_PARENT,
     Change,
     Execution,
     Fee,
@@ -178,7 +179,7 @@ class Book:
         changes: list[Change] = []
         for order in self.open_orders():
             current = self._orders[order.client_id, order.order_id]
-            if current.is_done or current.is_staged or current.why_held == "child":
+            if current.is_done or current.is_staged or current.waits_for_parent:
                 continue
             changes += self._work(current, max(since, order.placed), now)
         return changes
@@ -238,11 +239,13 @@ class Book:
         order = replace(order, ticket=replace(order.ticket, values=values), placed=now)
         parent = self._parent(order)
         if parent is not None and not parent.is_done:
-            return [self._store(replace(order, status="PreSubmitted", why_held="child"))]
+            triggered = order.ticket.order_type in STOP_TYPES | TOUCH_TYPES
+            why = f"{WAITS_FOR_PARENT},trigger" if triggered else WAITS_FOR_PARENT
+            return [self._store(replace(order, status="PreSubmitted", why_held=why))]
         return self._begin(order, now, at_once=at_once)
 
     def _modify(self, order: OrderRecord, now: float) -> list[Change]:
-        if order.why_held == "child":
+        if order.waits_for_parent:
             return [order]
         return self._begin(replace(order, triggered=False), now, at_once=True)
 

@@ -9,6 +9,8 @@ from ibnb.simulator.world.instruments import Instrument
 
 STAGED = "ApiPending"
 """The status of an order that is not transmitted: nobody is told of it."""
+WAITS_FOR_PARENT = "child"
+"""Why an order is held whose parent is not filled; that of a stop has its trigger beside it."""
 DONE = frozenset({"Filled", "Cancelled", "Inactive"})
 MARKET_TYPES = frozenset({"MKT", "MTL", "MKT PRT", "BOX TOP", "SNAP MKT", "PEG MKT"})
 """Order types that take what the market offers."""
@@ -85,6 +87,11 @@ class OrderRecord:
     def is_staged(self) -> bool:
         """Whether it waits to be transmitted."""
         return self.status == STAGED
+
+    @property
+    def waits_for_parent(self) -> bool:
+        """Whether it is held until the order that it is attached to is filled."""
+        return self.why_held.startswith(WAITS_FOR_PARENT)
 
     @property
     def buys(self) -> bool:

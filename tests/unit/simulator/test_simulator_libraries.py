@@ -228,7 +228,7 @@ async def test_a_bracket_waits_for_its_last_order(connect, library):
     bracket = ib.bracketOrder("BUY", 1, 10.0, 20.0, 5.0)
     trades = [ib.placeOrder(stock, order) for order in bracket]
     await until(lambda: trades[0].orderStatus.status == "Submitted")
-    await until(lambda: trades[2].orderStatus.whyHeld == "child")
+    await until(lambda: trades[2].orderStatus.whyHeld == "child,trigger")
     ib.cancelOrder(trades[0].order)
     await until(lambda: all(trade.orderStatus.status == "Cancelled" for trade in trades))
 

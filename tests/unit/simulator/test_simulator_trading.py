@@ -287,7 +287,7 @@ def test_one_child_of_a_bracket_fills_and_the_other_goes(desk, price, winner, lo
     """Children wait for their parent, then work; the fill of one cancels the other."""
     orders = bracket(desk)
     assert [desk.status(one)[0] for one in orders] == ["Submitted", "PreSubmitted", "PreSubmitted"]
-    assert desk.book.find(1, orders[1]).why_held == "child"
+    assert [desk.book.find(1, one).why_held for one in orders] == ["", "child", "child,trigger"]
     desk.move(98.9)
     assert [desk.status(one)[0] for one in orders] == ["Filled", "Submitted", "PreSubmitted"]
     assert desk.book.find(1, orders[2]).why_held == "trigger"
