@@ -171,10 +171,15 @@ def frame(payload: bytes) -> bytes:
     return struct.pack(">I", len(payload)) + payload
 
 
-def message(*fields: object) -> bytes:
+def message(*values: object) -> bytes:
     """Build one frame from fields; booleans become 1 and 0, None becomes empty, text is UTF-8."""
+    return frame(fields(*values))
+
+
+def fields(*values: object) -> bytes:
+    """Return fields as `message` writes them, without a frame around them."""
     parts = []
-    for value in fields:
+    for value in values:
         if value is None:
             text = ""
         elif isinstance(value, bool):
@@ -182,7 +187,7 @@ def message(*fields: object) -> bytes:
         else:
             text = str(value)
         parts.append(text.encode() + b"\0")
-    return frame(b"".join(parts))
+    return b"".join(parts)
 
 
 def split_fields(payload: bytes) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from functools import lru_cache
 
 from ibnb.simulator.world.calendars import day_of, session, trades_on, zone_name, zone_of
 from ibnb.simulator.world.history import Bar, BarRequest, Session, bar_date, local_text
@@ -124,6 +125,18 @@ def market_data_start(req_id: int, instrument: Instrument) -> bytes:
 
 def ticks(req_id: int, instrument: Instrument, now: Quote, before: Quote | None) -> bytes:
     """Return the ticks that lead from one quote to the next; without `before`, all of them."""
+    number = b"%d\0" % req_id
+    return b"".join(
+        wire.frame(head + number + rest) for head, rest in _changes(instrument, now, before)
+    )
+
+
+@lru_cache(maxsize=8192)
+def _changes(instrument: Instrument, now: Quote, before: Quote | None) -> list[tuple[bytes, bytes]]:
+    """What the ticks between two quotes hold before and after their reqId.
+
+    Every client that has subscribed is told the same, each under a reqId of its own.
+    """
     trades = instrument.has_trades
     prices = [(_BID, now.bid, now.bid_size), (_ASK, now.ask, now.ask_size)]
     if trades:
@@ -131,16 +144,18 @@ def ticks(req_id: int, instrument: Instrument, now: Quote, before: Quote | None)
     prices += [(_HIGH, now.high, 0), (_LOW, now.low, 0), (_CLOSE, now.close, 0)]
     prices.append((_OPEN, now.open, 0))
     known = set() if before is None else set(_known_prices(before))
-    sent = b""
+    found: list[tuple[int, int, tuple[object, ...]]] = []
     for kind, price, amount in prices:
         if (kind, price, amount) in known:
             continue
-        sent += wire.message(IncomingId.TICK_PRICE, 6, req_id, kind, price, amount, 1)
+        found.append((IncomingId.TICK_PRICE, kind, (price, amount, 1)))
         if kind in _SIZE_OF:
-            sent += wire.message(IncomingId.TICK_SIZE, 6, req_id, _SIZE_OF[kind], amount)
+            found.append((IncomingId.TICK_SIZE, _SIZE_OF[kind], (amount,)))
     if trades and (before is None or before.volume != now.volume):
-        sent += wire.message(IncomingId.TICK_SIZE, 6, req_id, _VOLUME, now.volume)
-    return sent
+        found.append((IncomingId.TICK_SIZE, _VOLUME, (now.volume,)))
+    return [
+        (wire.fields(message_id, 6), wire.fields(kind, *rest)) for message_id, kind, rest in found
+    ]
 
 
 def snapshot_end(req_id: int) -> bytes:

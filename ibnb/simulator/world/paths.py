@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -88,16 +88,9 @@ class Path:
         trades = self.trades(second)
         return trades[min(int((time - second) * TRADES_A_SECOND), TRADES_A_SECOND - 1)][1]
 
-    def trades(self, second: int) -> list[tuple[float, int, int]]:
+    def trades(self, second: int) -> Sequence[tuple[float, int, int]]:
         """Return the trades of one second: time, price in ticks, and size."""
-        node = _second(self, second)
-        first_up = _mixed(self.seed, 7, second) & 1
-        middle = (node.high, node.low) if first_up else (node.low, node.high)
-        size, rest = divmod(node.volume, TRADES_A_SECOND)
-        return [
-            (second + index / TRADES_A_SECOND, price, size + (rest if index == 0 else 0))
-            for index, price in enumerate((node.open, *middle, node.close))
-        ]
+        return _trades(self, second)
 
     def _nodes(self, start: int, end: int) -> Iterator[Span]:
         """The largest nodes that together are exactly what lies between two seconds."""
@@ -108,24 +101,48 @@ class Path:
                 yield _part(self, begins, ends)
                 at = ends
                 continue
-            for size, node in ((BLOCK, _block), (MINUTE, _minute)):
-                if (at - begins) % size == 0 and at + size <= min(end, ends):
-                    yield node(self, at)
-                    at += size
-                    break
-            else:
-                yield _second(self, at)
-                at += 1
+            stop = min(end, ends)
+            while at < stop:
+                within = at - begins
+                if within % BLOCK == 0 and at + BLOCK <= stop:
+                    yield _blocks(self, begins, ends)[within // BLOCK]
+                    at += BLOCK
+                elif within % MINUTE == 0 and at + MINUTE <= stop:
+                    in_block = within % BLOCK
+                    yield _minutes(self, at - in_block)[in_block // MINUTE]
+                    at += MINUTE
+                else:
+                    in_minute = within % MINUTE
+                    yield _seconds(self, at - in_minute)[in_minute]
+                    at += 1
 
 
 def _part_around(hours: Hours, time: int) -> tuple[int, int]:
     """When the part of a day begins and ends that holds a time."""
+    # Parts begin and end on the half hour, in every zone and when its clocks change.
+    return _part_of(hours, time // BLOCK * BLOCK)
+
+
+@lru_cache(maxsize=4096)
+def _part_of(hours: Hours, time: int) -> tuple[int, int]:
     day = day_of(hours.zone, time)
     for first, second in pairwise(hours.boundaries):
         ends = moment(hours.zone, day, second)
         if time < ends:
             return moment(hours.zone, day, first), ends
     raise AssertionError("a day holds each of its times")
+
+
+@lru_cache(maxsize=16_384)
+def _trades(path: Path, second: int) -> Sequence[tuple[float, int, int]]:
+    node = _second(path, second)
+    first_up = _mixed(path.seed, 7, second) & 1
+    middle = (node.high, node.low) if first_up else (node.low, node.high)
+    size, rest = divmod(node.volume, TRADES_A_SECOND)
+    return [
+        (second + index / TRADES_A_SECOND, price, size + (rest if index == 0 else 0))
+        for index, price in enumerate((node.open, *middle, node.close))
+    ]
 
 
 @lru_cache(maxsize=4096)
