@@ -151,11 +151,14 @@ def option_parameters(client: Client, fields: tuple[str, ...]) -> None:
         return
     (underlying,) = known
     if world.has_options(underlying):
-        dates, strikes = world.expirations(underlying), world.strikes(underlying)
+        strikes = world.strikes(underlying)
         for exchange in _OPTION_EXCHANGES:
-            client.send(
-                data_messages.option_parameters(req_id, exchange, underlying, dates, strikes)
-            )
+            for group, dates in world.option_classes(underlying).items():
+                client.send(
+                    data_messages.option_parameters(
+                        req_id, exchange, underlying, group=group, dates=dates, strikes=strikes
+                    )
+                )
     client.send(data_messages.end(IncomingId.OPTION_PARAMETERS_END, req_id))
 
 

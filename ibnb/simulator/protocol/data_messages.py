@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from ibnb.simulator.trading.account import Profit
 from ibnb.simulator.world.instruments import Instrument
@@ -159,22 +159,23 @@ def option_parameters(
     req_id: int,
     exchange: str,
     underlying: Instrument,
-    dates: Iterable[str],
-    strikes: Iterable[float],
+    *,
+    group: str,
+    dates: Sequence[str],
+    strikes: Sequence[float],
 ) -> bytes:
-    """Return the options on an instrument that one exchange trades."""
-    all_dates, all_strikes = list(dates), list(strikes)
+    """Return the options of a trading class on an instrument that one exchange trades."""
     return wire.message(
         IncomingId.OPTION_PARAMETERS,
         req_id,
         exchange,
         underlying.con_id,
-        underlying.symbol,
+        group,
         100,
-        len(all_dates),
-        *all_dates,
-        len(all_strikes),
-        *all_strikes,
+        len(dates),
+        *dates,
+        len(strikes),
+        *strikes,
     )
 
 

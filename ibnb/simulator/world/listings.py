@@ -205,10 +205,23 @@ def make_future(root: str, expiry: dt.date) -> Instrument:
     )
 
 
+def option_class(underlying: Instrument, expiry: str) -> str:
+    """Return the trading class of an option: those on SPX that end weekly have one of their own."""
+    ends_monthly = third_friday(int(expiry[:4]), int(expiry[4:6])) == parse_day(expiry)
+    weekly = underlying.symbol == "SPX" and not ends_monthly
+    return f"{underlying.symbol}W" if weekly else underlying.symbol
+
+
+def parse_day(text: str) -> dt.date:
+    """Return a day that is written as yyyymmdd."""
+    return dt.date(int(text[:4]), int(text[4:6]), int(text[6:8]))
+
+
 def make_option(underlying: Instrument, expiry: str, strike: float, right: str) -> Instrument:
     """Return an option on an instrument."""
     symbol = underlying.symbol
-    local = f"{symbol:<6}{expiry[2:]}{right}{round(strike * 1000):08d}"
+    group = option_class(underlying, expiry)
+    local = f"{group:<6}{expiry[2:]}{right}{round(strike * 1000):08d}"
     key = f"{underlying.con_id}|{expiry}|{strike}|{right}"
     return Instrument(
         _FIRST_OPTION + zlib.crc32(key.encode()) % _OPTIONS,
@@ -218,14 +231,14 @@ def make_option(underlying: Instrument, expiry: str, strike: float, right: str) 
         "",
         underlying.currency,
         local,
-        symbol,
+        group,
         underlying.long_name,
         0.0,
         0.01,
         "SMART,AMEX,CBOE,PHLX,ISE,BOX,NASDAQOM",
         underlying=underlying,
         hours=underlying.hours,
-        market_name=symbol,
+        market_name=group,
         expiry=expiry,
         strike=strike,
         right=right,

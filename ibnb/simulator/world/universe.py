@@ -33,6 +33,7 @@ from .listings import (
     make_future,
     make_option,
     make_pair,
+    option_class,
     pair_id,
     quarterly_expiries,
     third_friday,
@@ -175,6 +176,13 @@ class Universe:
             dates.add(third_friday(year, month))
             year, month = (year, month + 1) if month < max(EXPIRY_MONTHS) else (year + 1, 1)
         return sorted(f"{date:%Y%m%d}" for date in dates if date >= self._day and underlying)
+
+    def option_classes(self, underlying: Instrument) -> dict[str, list[str]]:
+        """Return the trading classes of the options on an instrument, each with when it ends."""
+        classes: dict[str, list[str]] = {}
+        for expiry in self.expirations(underlying):
+            classes.setdefault(option_class(underlying, expiry), []).append(expiry)
+        return classes
 
     def strikes(self, underlying: Instrument) -> list[float]:
         """Return the strikes of the options on an instrument, half to one and a half its price."""
@@ -335,7 +343,7 @@ class Universe:
                 )
 
     def _options(self, spec: ContractSpec) -> Iterator[Instrument]:
-        symbol = spec.symbol or spec.local_symbol[:6].strip()
+        symbol = spec.symbol or spec.local_symbol[:6].strip().replace("SPXW", "SPX")
         kinds = ("IND",) if symbol in INDICES else ("STK",)
         for kind in kinds:
             wanted = ContractSpec(symbol=symbol, sec_type=kind, currency=spec.currency or "USD")

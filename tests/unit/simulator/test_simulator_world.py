@@ -216,6 +216,11 @@ def test_a_chain_is_what_its_parameters_say():
     dates, strikes = WORLD.expirations(index), WORLD.strikes(index)
     assert all(dt.datetime.strptime(one, "%Y%m%d").weekday() == 4 for one in dates)  # noqa: DTZ007
     assert strikes[0] <= price_at(index, NOON) <= strikes[-1]
+    classes = WORLD.option_classes(index)
+    assert set(classes) == {"SPX", "SPXW"}
+    assert sorted(classes["SPX"] + classes["SPXW"]) == dates
+    assert "20250620" in classes["SPX"]
+    assert "20250613" in classes["SPXW"]
     whole = WORLD.find(ContractSpec(symbol="SPX", sec_type="OPT", expiry=dates[3]))
     assert {(one.strike, one.right) for one in whole} == set(itertools.product(strikes, "CP"))
     assert len({one.con_id for one in whole}) == len(whole)
@@ -238,6 +243,8 @@ def test_a_chain_is_what_its_parameters_say():
         (ContractSpec(symbol="ES", sec_type="FUT", expiry="202001"), 0),
         (ContractSpec(symbol="AAPL", sec_type="OPT", expiry="20250620", strike="225"), 2),
         (ContractSpec(symbol="AAPL", sec_type="OPT", expiry="20250620", strike="225.1"), 0),
+        (ContractSpec(local_symbol="SPXW  250613C06000000", sec_type="OPT"), 1),
+        (ContractSpec(local_symbol="AAPL  250620P00225000", sec_type="OPT"), 1),
         (ContractSpec(con_id=1), 0),
     ],
 )
