@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import zoneinfo
 from collections.abc import Mapping
@@ -51,18 +52,35 @@ CURRENCIES = Hours("US/Eastern")
 CRYPTO = Hours("Etc/UTC", weekends=True)
 
 
-@lru_cache(maxsize=64)
+# The names that gateways use are old ones, which some systems keep in a package of their own.
+_MODERN = {
+    "US/Eastern": "America/New_York",
+    "US/Central": "America/Chicago",
+    "MET": "Europe/Berlin",
+    "GB": "Europe/London",
+    "Japan": "Asia/Tokyo",
+    "Hongkong": "Asia/Hong_Kong",
+}
+
+
+@lru_cache(maxsize=256)
+def known_zone(name: str) -> zoneinfo.ZoneInfo | None:
+    """Return a zone by its name, or by the one that took its place; None if there is none."""
+    for one in filter(None, (name, _MODERN.get(name))):
+        with contextlib.suppress(zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            return zoneinfo.ZoneInfo(one)
+    return None
+
+
 def zone_of(name: str) -> dt.tzinfo:
     """Return a zone by its name; UTC where this machine has no time-zone database."""
-    try:
-        return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-        return dt.UTC
+    return known_zone(name) or dt.UTC
 
 
 def zone_name(name: str) -> str:
-    """Return the name under which times of a zone are told: what `zone_of` really uses."""
-    return "UTC" if zone_of(name) is dt.UTC else name
+    """Return the name under which times of a zone are told: one that this machine knows."""
+    zone = known_zone(name)
+    return zone.key if zone else "UTC"
 
 
 @lru_cache(maxsize=65_536)

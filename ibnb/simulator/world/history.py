@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import zoneinfo
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -13,6 +12,7 @@ from ibnb.simulator.words import words
 from .calendars import (
     DAY,
     day_of,
+    known_zone,
     last_session,
     midnight,
     session,
@@ -270,11 +270,13 @@ def parse_time(text: str) -> float | None:
     if not found:
         return None
     day, _, clock, zone = found.groups()
+    known = known_zone(zone) if zone and zone != "UTC" else dt.UTC
+    if known is None:
+        return None
     try:
-        known = zoneinfo.ZoneInfo(zone) if zone and zone != "UTC" else dt.UTC
         at = dt.datetime.strptime(f"{day} {clock or '00:00:00'}", "%Y%m%d %H:%M:%S")  # noqa: DTZ007
         return at.replace(tzinfo=known).timestamp()
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+    except (OverflowError, ValueError):
         return None
 
 

@@ -293,6 +293,22 @@ def test_a_time_is_read_with_its_zone(text, utc):
     assert told == utc
 
 
+def test_a_zone_may_have_its_modern_name_only(monkeypatch):
+    """Where a system does not know the old name that gateways use, the modern one is told."""
+    whole = zoneinfo.ZoneInfo
+
+    def modern(name):
+        if name == "US/Eastern":
+            raise zoneinfo.ZoneInfoNotFoundError(name)
+        return whole(name)
+
+    calendars.known_zone.cache_clear()
+    monkeypatch.setattr(zoneinfo, "ZoneInfo", modern)
+    assert calendars.zone_name("US/Eastern") == "America/New_York"
+    assert parse_time("20250605 12:00:00 US/Eastern") == parse_time("20250605-16:00:00")
+    calendars.known_zone.cache_clear()
+
+
 def test_a_duration_counts_days_of_trading():
     """Days are days of trading, weeks and months those of the calendar; a day half gone counts."""
     stock = INSTRUMENTS["stock"]
