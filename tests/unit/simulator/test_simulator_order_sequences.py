@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from ibnb.simulator import SimulatedGateway
+
 WAIT = 20
 
 
@@ -121,6 +123,33 @@ async def test_an_order_that_is_transmitted_later(desk):
     order.transmit = True
     desk.ib.placeOrder(desk.stock, order)
     assert await desk.told() == ["order Submitted", "Submitted 0/10"]
+
+
+async def test_an_order_names_its_account_where_there_are_several(library):
+    """With two accounts an order without one is 435, and one that names its account works."""
+    with SimulatedGateway(accounts=["DU1111111", "DU2222222"]) as gateway:
+        ib = library.IB()
+        await ib.connectAsync("127.0.0.1", gateway.port, 1, timeout=WAIT)
+        codes = []
+        ib.errorEvent += lambda _req_id, code, *_: codes.append(code)
+        stock = library.Stock("AAPL", "SMART", "USD", conId=265598)
+        ib.placeOrder(stock, library.LimitOrder("BUY", 1, 10.0))
+        named = ib.placeOrder(stock, library.LimitOrder("BUY", 1, 10.0, account="DU2222222"))
+        await asyncio.wait_for(ib.reqCurrentTimeAsync(), WAIT)
+        assert codes == [435]
+        assert named.orderStatus.status == "Submitted"
+        assert [order.account for order in gateway.orders] == ["DU2222222"]
+        ib.disconnect()
+
+
+async def test_an_id_is_not_used_again(desk):
+    """A new order under the ID of one that was cancelled is refused with 103."""
+    order = desk.place("BUY", "LMT", lmtPrice=10)
+    desk.ib.cancelOrder(order)
+    await desk.told()
+    again = desk.api.LimitOrder("BUY", 1, 10.0)
+    desk.ib.client.placeOrder(order.orderId, desk.stock, again)
+    assert await desk.told() == ["notice 103"]
 
 
 async def test_the_defaults_of_an_order_come_back(desk, connect):

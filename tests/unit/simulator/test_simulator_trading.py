@@ -384,6 +384,14 @@ def test_the_books_balance(desk):
     assert all(isinstance(one, Execution) for one in desk.book.executions)
 
 
+def test_an_amount_of_cash_buys_what_it_is_worth():
+    """An order with a cash quantity and no other gets the quantity that the cash pays for."""
+    values = {"action": "BUY", "orderType": "MKT", "cashQty": "1000", "totalQuantity": "0"}
+    assert Ticket(1, ContractSpec(), values).sized(130.0).quantity == 7.6923
+    given = Ticket(1, ContractSpec(), {**values, "totalQuantity": "5"})
+    assert given.sized(130.0).quantity == 5
+
+
 def combination(desk, order_id=1, action="BUY", kind="MKT", **values):
     """Order one AAPL against two MSFT, each ten times; return the order."""
     spec = ContractSpec(symbol="AAPL", sec_type="BAG", exchange="SMART", currency="USD")
