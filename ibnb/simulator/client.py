@@ -159,7 +159,7 @@ class Client(asyncio.Protocol):
         """Send what has changed in the market since the last time."""
         if self._transport is None or self._transport.get_write_buffer_size() > _MAX_UNSENT:
             return
-        if self._is_half_open():
+        if self._is_half_open() or not self.state.is_linked:
             return
         now = self.state.now
         for stream in tuple(self.streams.values()):
@@ -168,7 +168,8 @@ class Client(asyncio.Protocol):
     def subscribe(self, message_id: int, req_id: int, stream: Stream) -> None:
         """Begin a subscription, in place of one with the same kind and reqId."""
         self.streams[message_id, req_id] = stream
-        self.send(stream.update(self.state.now, self.version))
+        if self.state.is_linked:
+            self.send(stream.update(self.state.now, self.version))
 
     def work_off(self, steps: Iterator[None]) -> None:
         """Do a long piece of work step by step, and serve the other clients between two steps."""

@@ -94,7 +94,7 @@ class State:
         self.clients = ClientIds(release_after)
         self.places = Places()
         self.world = Universe(seed)
-        self.book = Book(self.world)
+        self.book = Book(self.world, reachable=lambda: self.is_linked)
         self.received: deque[tuple[int | None, tuple[str, ...]]] = deque(maxlen=KEPT_MESSAGES)
         self._accounts = tuple(accounts) if accounts is not None else (PAPER_ACCOUNT,)
         self._changes = 0
@@ -106,6 +106,11 @@ class State:
         if "no-accounts" in self.faults:
             return ()
         return (LIVE_ACCOUNT,) if "live-account" in self.faults else self._accounts
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether the gateway has its link to IBKR: without it nothing ticks and nothing fills."""
+        return "connectivity-lost" not in self.faults
 
     @property
     def now(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from decimal import Decimal
 from typing import Protocol
@@ -66,10 +66,17 @@ class Book:
     Args:
         known: tells which instruments the positions of the beginning are in.
         market: what orders meet.
+        reachable: says whether orders reach the market now.
     """
 
-    def __init__(self, known: Known, market: Market | None = None) -> None:
+    def __init__(
+        self,
+        known: Known,
+        market: Market | None = None,
+        reachable: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._known = known
+        self._reachable = reachable
         self._market = market or Market()
         self._orders: dict[tuple[int, int], OrderRecord] = {}
         self._executions: list[Execution] = []
@@ -177,6 +184,8 @@ class Book:
         """Let the open orders meet the market, as it was since the last time."""
         since, self._matched = self._matched or now, now
         changes: list[Change] = []
+        if not self._reachable():
+            return changes
         for order in self.open_orders():
             current = self._orders[order.client_id, order.order_id]
             if current.is_done or current.is_staged or current.waits_for_parent:
@@ -341,7 +350,7 @@ class Book:
         kind = order.ticket.order_type
         if kind not in MARKET_TYPES | LIMIT_TYPES | CLOSE_TYPES and not order.triggered:
             return 0.0
-        if self._is_beyond_cap(order, now):
+        if self._is_beyond_cap(order, now) or not self._reachable():
             return 0.0
         quote = self._market.quote(order.instrument, now)
         limit = order.limit

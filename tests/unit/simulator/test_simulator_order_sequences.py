@@ -142,6 +142,21 @@ async def test_an_order_names_its_account_where_there_are_several(library):
         ib.disconnect()
 
 
+async def test_nothing_fills_while_the_link_is_lost(desk, gateway, until):
+    """Without its link to IBKR the gateway sends no ticks and fills no order; with it, both."""
+    await asyncio.to_thread(gateway.set_faults, ["connectivity-lost"])
+    desk.place("BUY", "MKT")
+    ticker = desk.ib.reqMktData(desk.api.Stock("MSFT", "SMART", "USD", conId=272093))
+    assert await desk.told() == [
+        *("notice 1100", "order PreSubmitted", "PreSubmitted 0/1"),
+        *("order Submitted", "Submitted 0/1"),
+    ]
+    assert ticker.bid != ticker.bid
+    await asyncio.to_thread(gateway.set_faults, [])
+    await until(lambda: "Filled 1/0" in desk.heard and ticker.bid > 0)
+    assert desk.heard[0] == "notice 1102"
+
+
 async def test_an_id_is_not_used_again(desk):
     """A new order under the ID of one that was cancelled is refused with 103."""
     order = desk.place("BUY", "LMT", lmtPrice=10)
