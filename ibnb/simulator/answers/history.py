@@ -47,6 +47,9 @@ def historical_data(client: Client, fields: tuple[str, ...]) -> None:
     if request.objection:
         client.notify(texts.invalid(request.objection), req_id)
         return
+    if spec.sec_type == "CONTFUT" and end:
+        client.notify(texts.NO_END_FOR_CONTINUOUS, req_id)
+        return
     instrument = instrument_of(client, spec, req_id)
     if instrument is None:
         return

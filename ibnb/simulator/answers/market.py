@@ -55,7 +55,11 @@ def market_data(client: Client, fields: tuple[str, ...]) -> None:
     has_delta_neutral = rest.pop(0) == "1"
     if has_delta_neutral:
         del rest[:3]
-    snapshot, regulatory = rest[1] == "1", rest[2] == "1"
+    generic, snapshot, regulatory = rest[0], rest[1] == "1", rest[2] == "1"
+    if snapshot and generic:
+        cause = "Snapshot market data subscription is not applicable to generic ticks"
+        client.notify(texts.invalid(cause), req_id)
+        return
     instrument = instrument_of(client, spec, req_id, legs=legs)
     if instrument is None:
         return

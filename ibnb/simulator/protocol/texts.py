@@ -16,6 +16,7 @@ NO_ACCOUNT = 435
 TIME_WITHOUT_ZONE = 2174
 NO_TICKS = 10189
 NO_NEWS = 10276
+CONTINUOUS_END = 10339
 NO_FUNDAMENTALS = 10358
 NOT_SIMULATED = 90001
 UNREADABLE = 320
@@ -91,6 +92,10 @@ DOES_NOT_MATCH: Text = (OTHER_ORDER, "Order being modified does not match origin
 ACCOUNT_MISSING: Text = (NO_ACCOUNT, "You must specify an account.")
 NEWS_NOT_ALLOWED: Text = (NO_NEWS, "News feed is not allowed.")
 FUNDAMENTALS_NOT_ALLOWED: Text = (NO_FUNDAMENTALS, "Fundamentals data is not allowed.")
+NO_END_FOR_CONTINUOUS: Text = (
+    CONTINUOUS_END,
+    "Setting end date/time for continuous future security type is not allowed",
+)
 DEPTH_NOT_FOUND = "Can't find the subscribed market depth with tickerId:"
 ZONE_MISSING: Text = (
     TIME_WITHOUT_ZONE,

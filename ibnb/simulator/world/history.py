@@ -42,7 +42,9 @@ _BAR_SECONDS = {
     **dict.fromkeys(_MONTHS, 30 * DAY),
 }
 _UNIT_DAYS = {"W": 7, "M": 30, "Y": 365}
-_DURATION = re.compile(r"(\d{1,6}) ([SDWMY])")
+_DURATION = re.compile(r"(\d{1,6})(?: ([SDWMY]))?")
+_LONGER = "Historical data requests for durations longer than"
+_MOST_SECONDS, _MOST_DAYS = 86_400, 365
 _TIME = re.compile(r"(\d{8})(?:(-|[ -]+)(\d\d:\d\d:\d\d)(?: +(\S.*))?)?")
 _KINDS = frozenset(
     words(
@@ -115,6 +117,14 @@ class BarRequest:
                 "Invalid duration format. Use an integer, a space, and one of S D W M Y",
             ),
             (
+                self.reach[1] == "S" and self.reach[0] > _MOST_SECONDS,
+                f"{_LONGER} 86400 seconds must be made in days.",
+            ),
+            (
+                self.reach[1] == "D" and self.reach[0] > _MOST_DAYS,
+                f"{_LONGER} 365 days must be made in years.",
+            ),
+            (
                 self.kind not in _KINDS,
                 f"Historical data query has an unknown whatToShow: {self.kind}",
             ),
@@ -132,6 +142,12 @@ class BarRequest:
             ),
         )
         return next((cause for applies, cause in objections if applies), None)
+
+    @property
+    def reach(self) -> tuple[int, str]:
+        """How far back it reaches: a number, and a unit, which is seconds if none is named."""
+        found = _DURATION.fullmatch(self.duration)
+        return (int(found[1]), found[2] or "S") if found else (0, "")
 
     @property
     def bar_seconds(self) -> int:
@@ -164,14 +180,13 @@ def sessions_for(instrument: Instrument, request: BarRequest, now: float) -> lis
     """Return the trading that a request reaches back to, oldest first, up to its end."""
     end = request.end_time(now)
     hours, regular = instrument.hours, request.regular_hours
-    number, unit = request.duration.split()
+    left, unit = request.reach
     if unit == "S" and not regular and not request.end:
         # The market shows prices at any hour, and what is asked for is the time until now.
-        begins = _aligned(int(end) - int(number), request.bar_seconds)
+        begins = _aligned(int(end) - left, request.bar_seconds)
         return [Session(day_of(hours.zone, end), begins, int(end))]
     day = last_session(hours, end, regular=regular)
     found: list[Session] = []
-    left = int(number)
     earliest = day_of(hours.zone, end) - left * _UNIT_DAYS.get(unit, 0)
     first = first_day(instrument)
     while left > 0 and day >= first:

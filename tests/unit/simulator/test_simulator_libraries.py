@@ -361,7 +361,10 @@ async def test_data_and_orders_need_an_exchange(connect, library, gateway):
 
 @pytest.mark.parametrize(
     ("duration", "bar_size", "code"),
-    [("1 D", "7 mins", 321), ("1 fortnight", "1 min", 321), ("2 Y", "1 secs", 162)],
+    [
+        *(("1 D", "7 mins", 321), ("1 fortnight", "1 min", 321), ("2 Y", "1 secs", 162)),
+        *(("400 D", "1 day", 321), ("90000 S", "1 min", 321)),
+    ],
 )
 async def test_an_invalid_history_request_is_refused(connect, library, duration, bar_size, code):
     """A bar size or duration that does not exist is 321, too many bars are 162."""
@@ -370,6 +373,26 @@ async def test_an_invalid_history_request_is_refused(connect, library, duration,
     arguments = (78, stock, "", duration, bar_size, "TRADES", True, 1, False, [])
     (notice,) = await notices_of(ib, lambda: ib.client.reqHistoricalData(*arguments))
     assert notice[:2] == (78, code)
+
+
+async def test_a_continuous_future_has_no_end_date(connect, library):
+    """Its history goes up to now: an end is refused with 10339, and without one there are bars."""
+    ib = await connect()
+    future = library.ContFuture("ES", "CME")
+    arguments = (78, future, "20250606 12:00:00 UTC", "1 D", "1 hour", "TRADES", True, 1, False, [])
+    (notice,) = await notices_of(ib, lambda: ib.client.reqHistoricalData(*arguments))
+    assert notice[:2] == (78, 10339)
+    assert await ib.reqHistoricalDataAsync(future, "", "1 D", "1 hour", "TRADES", True)
+
+
+async def test_a_snapshot_has_no_generic_ticks(connect, library):
+    """Both together are refused, as on a real gateway."""
+    ib = await connect()
+    stock = library.Stock("AAPL", "SMART", "USD")
+    (notice,) = await notices_of(
+        ib, lambda: ib.client.reqMktData(79, stock, "233", True, False, [])
+    )
+    assert notice[:2] == (79, 321)
 
 
 @pytest.mark.parametrize(
