@@ -25,6 +25,7 @@ PROGRAMS = (
     "failing",
     "diagnosing",
     "requesting",
+    "serving",
     "market_data",
     "flood",
     "reruns",

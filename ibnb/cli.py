@@ -107,6 +107,7 @@ def sim(words: Sequence[str]) -> int:
             options.port,
             options.fault,
             release_after=options.release_after,
+            seed=options.seed,
             parent_pid=options.parent_pid,
         )
     except (PortTakenError, UnknownFaultError) as error:

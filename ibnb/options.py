@@ -217,9 +217,18 @@ def bare_parser(verb: str) -> Parser:
     return Parser(verb, "")
 
 
+_SEED_DIGITS = 18
+
+
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text[:9]) <= HIGHEST_PORT):
         raise argparse.ArgumentTypeError(f"port {text!r}: give one from 0 (any) to {HIGHEST_PORT}")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= _SEED_DIGITS):
+        raise argparse.ArgumentTypeError(f"seed {text!r}: give a whole number, such as 7")
     return int(text)
 
 
@@ -234,6 +243,9 @@ def simulate_parser(verb: str) -> Parser:
     )
     parser.add_argument(
         "--release-after", type=_seconds, default=0.0, metavar="S", help="hold IDs this long"
+    )
+    parser.add_argument(
+        "--seed", type=_seed, default=1, metavar="N", help="the same seed has the same prices"
     )
     parser.add_argument("--parent-pid", type=int, metavar="PID", help="end with this process")
     # One line for each fault, and not one paragraph of all.

@@ -5,20 +5,17 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import cast
 
 from ibnb.tws import wire
 from ibnb.tws.notices import NO_REQUEST
 from ibnb.tws.wire import OutgoingId
 
-from . import market_messages, messages, texts
-from .history import BarRequest, bar_at
-from .instruments import Instrument
 from .late import LateBytes
-from .market import Quote, quote_at
+from .protocol import messages, texts
 from .state import State
+from .streams import Stream
 
 LOWEST_VERSION = 151
 HIGHEST_VERSION = 178
@@ -31,22 +28,7 @@ _VERSIONS = re.compile(r"v(\d{1,9})\.\.(\d{1,9})(?: .*)?")
 _MAX_GREETING = 4096
 _MAX_UNSENT = 4 * 1024 * 1024
 _START_FIELDS = 3
-
-
-@dataclass
-class MarketSubscription:
-    """A market data subscription, and the quote that its client knows."""
-
-    instrument: Instrument
-    known: Quote | None = None
-
-
-@dataclass
-class BarSubscription:
-    """Historical bars that are kept up to date."""
-
-    instrument: Instrument
-    request: BarRequest
+_DONE = object()
 
 
 class Client(asyncio.Protocol):
@@ -67,8 +49,7 @@ class Client(asyncio.Protocol):
         self.client_id: int | None = None
         self.wants_positions = False
         self.wants_account: str | None = None
-        self.market: dict[int, MarketSubscription] = {}
-        self.bars: dict[int, BarSubscription] = {}
+        self.streams: dict[tuple[int, int], Stream] = {}
         self._answer = answer
         self._ready = ready
         self._gone = gone
@@ -134,8 +115,7 @@ class Client(asyncio.Protocol):
         if self._drop is not None:
             self._drop.cancel()
         self._release()
-        self.market.clear()
-        self.bars.clear()
+        self.streams.clear()
         self._gone(self)
         self.state.changed()
 
@@ -143,7 +123,8 @@ class Client(asyncio.Protocol):
         """Send complete frames; nothing happens on a connection that is closing or half-open."""
         if self._transport is None or self._transport.is_closing() or self._is_half_open():
             return
-        self._transport.write(data)
+        if data:
+            self._transport.write(data)
 
     def notify(self, text: texts.Text, req_id: int = NO_REQUEST) -> None:
         """Send a notice."""
@@ -178,19 +159,27 @@ class Client(asyncio.Protocol):
         """Send what has changed in the market since the last time."""
         if self._transport is None or self._transport.get_write_buffer_size() > _MAX_UNSENT:
             return
-        if self._is_half_open():
+        if self._is_half_open() or not self.state.is_linked:
             return
-        now = time.time()
-        for req_id, subscription in self.market.items():
-            quote = quote_at(subscription.instrument, now)
-            self.send(
-                market_messages.ticks(req_id, subscription.instrument, quote, subscription.known)
-            )
-            subscription.known = quote
-        for req_id, kept in self.bars.items():
-            step = kept.request.bar_seconds
-            bar = bar_at(kept.instrument, now // step * step, step, now)
-            self.send(market_messages.historical_update(req_id, bar, kept.request, self.version))
+        now = self.state.now
+        for stream in tuple(self.streams.values()):
+            self.send(stream.update(now, self.version))
+
+    def subscribe(self, message_id: int, req_id: int, stream: Stream) -> None:
+        """Begin a subscription, in place of one with the same kind and reqId."""
+        self.streams[message_id, req_id] = stream
+        if self.state.is_linked:
+            self.send(stream.update(self.state.now, self.version))
+
+    def work_off(self, steps: Iterator[None]) -> None:
+        """Do a long piece of work step by step, and serve the other clients between two steps."""
+        if self._is_closing() or next(steps, _DONE) is _DONE:
+            return
+        asyncio.get_running_loop().call_soon(self.work_off, steps)
+
+    def unsubscribe(self, message_id: int, req_id: int) -> bool:
+        """End a subscription that this kind of request began; say whether there was one."""
+        return self.streams.pop((message_id, req_id), None) is not None
 
     def _release(self) -> None:
         self._late.drop()

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from types import FrameType
 
 from .gateway import SimulatedGateway
+from .world.universe import DEFAULT_SEED
 
 LISTENING = "listening on "
 """What the program prints before its address, on a line of its own, when it is ready."""
@@ -20,6 +21,7 @@ def run(
     faults: Iterable[str],
     *,
     release_after: float = 0.0,
+    seed: int = DEFAULT_SEED,
     parent_pid: int | None = None,
 ) -> int:
     """Serve until Ctrl-C, SIGTERM, or the end of the parent; return the exit status.
@@ -30,6 +32,7 @@ def run(
         port: where to listen; 0 for any free port.
         faults: how it is broken, each ``NAME`` or ``NAME:SECONDS``.
         release_after: seconds for which a client ID stays held once its connection is closed.
+        seed: what its prices are made from.
         parent_pid: a process with which this one ends, within about a second, however that ends.
 
     Raises:
@@ -44,7 +47,7 @@ def run(
         ended.set()
 
     try:
-        gateway = SimulatedGateway(port, faults=faults, release_after=release_after)
+        gateway = SimulatedGateway(port, faults=faults, release_after=release_after, seed=seed)
         for kind in before:
             signal.signal(kind, end)
         with gateway:

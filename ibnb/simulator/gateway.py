@@ -15,11 +15,12 @@ from ibnb.tws.notices import NO_REQUEST
 from ibnb.tws.own import LOOPBACK
 from ibnb.tws.target import HIGHEST_PORT
 
-from .book import OrderRecord
 from .door import listen
 from .faults import parse_faults
 from .serving import Serving
 from .state import State
+from .trading.orders import OrderRecord
+from .world.universe import DEFAULT_SEED
 
 _T = TypeVar("_T")
 
@@ -37,6 +38,7 @@ class SimulatedGateway:
         faults: how it is broken, each ``NAME`` or ``NAME:SECONDS``; see `FAULTS`.
         accounts: the accounts of every session; one paper account by default.
         release_after: seconds for which a client ID stays held once its connection is closed.
+        seed: what its prices are made from; the same seed is the same world.
 
     Raises:
         UnknownFaultError: there is no such fault, or its seconds make no sense.
@@ -50,6 +52,7 @@ class SimulatedGateway:
         faults: Iterable[str] = (),
         accounts: Sequence[str] | None = None,
         release_after: float = 0.0,
+        seed: int = DEFAULT_SEED,
     ) -> None:
         if not 0 <= port <= HIGHEST_PORT:
             raise ValueError(f"port {port} is out of range: give one from 0 to {HIGHEST_PORT}")
@@ -58,7 +61,7 @@ class SimulatedGateway:
         self._port = port
         self._fault_texts = tuple(faults)
         self._state = State(
-            parse_faults(self._fault_texts, time.monotonic()), accounts, release_after
+            parse_faults(self._fault_texts, time.monotonic()), accounts, release_after, seed
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None

@@ -7,11 +7,12 @@ import socket
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
-from . import texts
 from .answers import answer
+from .answers.orders import tell
 from .client import Client
 from .door import Door
 from .faults import Faults
+from .protocol import texts
 from .state import State
 
 _TICK_SECONDS = 0.5
@@ -179,9 +180,11 @@ class Serving:
                 client.notify(text)
 
     def _tick(self) -> None:
+        # First of all, so that the market goes on whatever happens to one order.
+        asyncio.get_running_loop().call_later(_TICK_SECONDS, self._tick)
+        tell(self._state, self._state.book.match(self._state.now))
         for client in self._state.clients:
             client.tick()
-        asyncio.get_running_loop().call_later(_TICK_SECONDS, self._tick)
 
     def _spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if self._ending:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import threading
 import time
 from collections import deque
@@ -11,10 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .book import Book
 from .faults import Faults
-from .instruments import Instrument, instruments_on
 from .places import Places
+from .trading.book import Book
+from .world.universe import DEFAULT_SEED, Universe
 
 if TYPE_CHECKING:
     from .client import Client
@@ -84,14 +83,18 @@ class State:
     """The gateway's faults, clients, order book and market, and the log of what it received."""
 
     def __init__(
-        self, faults: Faults, accounts: Sequence[str] | None, release_after: float
+        self,
+        faults: Faults,
+        accounts: Sequence[str] | None,
+        release_after: float,
+        seed: int = DEFAULT_SEED,
     ) -> None:
         self.faults = faults
         self.counters = Counters()
         self.clients = ClientIds(release_after)
         self.places = Places()
-        self.instruments: tuple[Instrument, ...] = instruments_on(dt.datetime.now(dt.UTC).date())
-        self.book = Book(self.instruments)
+        self.world = Universe(seed)
+        self.book = Book(self.world, reachable=lambda: self.is_linked)
         self.received: deque[tuple[int | None, tuple[str, ...]]] = deque(maxlen=KEPT_MESSAGES)
         self._accounts = tuple(accounts) if accounts is not None else (PAPER_ACCOUNT,)
         self._changes = 0
@@ -105,9 +108,19 @@ class State:
         return (LIVE_ACCOUNT,) if "live-account" in self.faults else self._accounts
 
     @property
+    def is_linked(self) -> bool:
+        """Whether the gateway has its link to IBKR: without it nothing ticks and nothing fills."""
+        return "connectivity-lost" not in self.faults
+
+    @property
+    def now(self) -> float:
+        """The time of the world, in seconds since the epoch."""
+        return time.time()
+
+    @property
     def clock(self) -> float:
         """The gateway's clock, in seconds since the epoch; wrong if its fault says so."""
-        return time.time() + self.faults.clock_skew
+        return self.now + self.faults.clock_skew
 
     def changed(self) -> None:
         """Wake whoever waits for something to happen here."""

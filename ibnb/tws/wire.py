@@ -41,9 +41,17 @@ class IncomingId:
     NEXT_VALID_ID = 9
     CONTRACT_DETAILS = 10
     EXECUTION = 11
+    MARKET_DEPTH = 12
+    MARKET_DEPTH_L2 = 13
     MANAGED_ACCOUNTS = 15
+    RECEIVE_ADVISOR = 16
     HISTORICAL_DATA = 17
+    BOND_CONTRACT_DETAILS = 18
+    SCANNER_PARAMETERS = 19
+    SCANNER_DATA = 20
+    TICK_OPTION_COMPUTATION = 21
     CURRENT_TIME = 49
+    REAL_TIME_BAR = 50
     CONTRACT_DETAILS_END = 52
     OPEN_ORDER_END = 53
     ACCOUNT_DOWNLOAD_END = 54
@@ -55,13 +63,38 @@ class IncomingId:
     POSITION_END = 62
     ACCOUNT_SUMMARY = 63
     ACCOUNT_SUMMARY_END = 64
+    DISPLAY_GROUPS = 67
+    DISPLAY_GROUP_UPDATED = 68
+    POSITION_MULTI = 71
+    POSITION_MULTI_END = 72
     ACCOUNT_UPDATE_MULTI = 73
     ACCOUNT_UPDATE_MULTI_END = 74
+    OPTION_PARAMETERS = 75
+    OPTION_PARAMETERS_END = 76
+    SOFT_DOLLAR_TIERS = 77
+    FAMILY_CODES = 78
     SYMBOL_SAMPLES = 79
+    DEPTH_EXCHANGES = 80
     TICK_REQUEST_PARAMETERS = 81
+    SMART_COMPONENTS = 82
+    NEWS_ARTICLE = 83
+    NEWS_PROVIDERS = 85
+    HISTORICAL_NEWS = 86
+    HISTORICAL_NEWS_END = 87
+    HEAD_TIMESTAMP = 88
+    HISTOGRAM = 89
     HISTORICAL_DATA_UPDATE = 90
+    MARKET_RULE = 93
+    PNL = 94
+    PNL_SINGLE = 95
+    HISTORICAL_TICKS = 96
+    HISTORICAL_TICKS_BID_ASK = 97
+    HISTORICAL_TICKS_LAST = 98
+    TICK_BY_TICK = 99
     COMPLETED_ORDER = 101
     COMPLETED_ORDERS_END = 102
+    HISTORICAL_SCHEDULE = 106
+    USER_INFO = 107
 
 
 class OutgoingId:
@@ -76,24 +109,62 @@ class OutgoingId:
     EXECUTIONS = 7
     IDS = 8
     CONTRACT_DETAILS = 9
+    MARKET_DEPTH = 10
+    CANCEL_MARKET_DEPTH = 11
+    NEWS_BULLETINS = 12
     AUTO_OPEN_ORDERS = 15
     ALL_OPEN_ORDERS = 16
     MANAGED_ACCOUNTS = 17
+    ADVISOR = 18
+    REPLACE_ADVISOR = 19
     HISTORICAL_DATA = 20
     EXERCISE_OPTIONS = 21
+    SCANNER = 22
+    CANCEL_SCANNER = 23
+    SCANNER_PARAMETERS = 24
     CANCEL_HISTORICAL_DATA = 25
     CURRENT_TIME = 49
+    REAL_TIME_BARS = 50
+    CANCEL_REAL_TIME_BARS = 51
+    FUNDAMENTALS = 52
+    IMPLIED_VOLATILITY = 54
+    OPTION_PRICE = 55
     GLOBAL_CANCEL = 58
     MARKET_DATA_TYPE = 59
     POSITIONS = 61
     ACCOUNT_SUMMARY = 62
     CANCEL_ACCOUNT_SUMMARY = 63
     CANCEL_POSITIONS = 64
+    DISPLAY_GROUPS = 67
+    SUBSCRIBE_TO_GROUP = 68
+    UPDATE_GROUP = 69
     START_API = 71
+    POSITIONS_MULTI = 74
     ACCOUNT_UPDATES_MULTI = 76
     CANCEL_ACCOUNT_UPDATES_MULTI = 77
+    OPTION_PARAMETERS = 78
+    SOFT_DOLLAR_TIERS = 79
+    FAMILY_CODES = 80
     MATCHING_SYMBOLS = 81
+    DEPTH_EXCHANGES = 82
+    SMART_COMPONENTS = 83
+    NEWS_ARTICLE = 84
+    NEWS_PROVIDERS = 85
+    HISTORICAL_NEWS = 86
+    HEAD_TIMESTAMP = 87
+    HISTOGRAM = 88
+    MARKET_RULE = 91
+    PNL = 92
+    CANCEL_PNL = 93
+    PNL_SINGLE = 94
+    CANCEL_PNL_SINGLE = 95
+    HISTORICAL_TICKS = 96
+    TICK_BY_TICK = 97
+    CANCEL_TICK_BY_TICK = 98
     COMPLETED_ORDERS = 99
+    EVENT_CALENDAR = 100
+    CALENDAR_EVENTS = 102
+    USER_INFO = 104
 
 
 class ImpossibleFrameError(ValueError):
@@ -112,10 +183,15 @@ def frame(payload: bytes) -> bytes:
     return struct.pack(">I", len(payload)) + payload
 
 
-def message(*fields: object) -> bytes:
+def message(*values: object) -> bytes:
     """Build one frame from fields; booleans become 1 and 0, None becomes empty, text is UTF-8."""
+    return frame(fields(*values))
+
+
+def fields(*values: object) -> bytes:
+    """Return fields as `message` writes them, without a frame around them."""
     parts = []
-    for value in fields:
+    for value in values:
         if value is None:
             text = ""
         elif isinstance(value, bool):
@@ -123,7 +199,7 @@ def message(*fields: object) -> bytes:
         else:
             text = str(value)
         parts.append(text.encode() + b"\0")
-    return frame(b"".join(parts))
+    return b"".join(parts)
 
 
 def split_fields(payload: bytes) -> tuple[str, ...]:

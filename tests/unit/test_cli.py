@@ -254,6 +254,7 @@ BAD_INPUT = {
     "port of sim": (["sim", "--port", "70000"], "'70000'", "65535"),
     "port of sim in words": (["sim", "--port", "any"], "'any'", "65535"),
     "release after": (["sim", "--release-after", "x"], "'x'", "seconds"),
+    "seed of sim": (["sim", "--seed", "x"], "'x'", "whole number"),
     "argument of sim": (["sim", "4002"], "4002", "--port"),
     "port of demo": (["demo", "--port", "x"], "'x'", "65535"),
     "unknown option of demo": (["demo", "--fast"], "--fast", "--headless"),

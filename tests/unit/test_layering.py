@@ -42,11 +42,21 @@ MAY_KNOW = {
     "platformdirs": {"settings"},
     "psutil": {"tws", "session", "simulator"},
     "pytest": {"pytest_plugin"},
+    "exchange_calendars": {"simulator"},
 }
 """Of each package from elsewhere, the rooms and modules that import it."""
 API_LIBRARIES = {"ib_insync", "ib_async", "ibapi", "eventkit"}
 LATE = {
-    *("psutil", "jinja2", "ipywidgets", "rich", "nest_asyncio2", "nbformat", "nbclient"),
+    *(
+        "exchange_calendars",
+        "psutil",
+        "jinja2",
+        "ipywidgets",
+        "rich",
+        "nest_asyncio2",
+        "nbformat",
+        "nbclient",
+    ),
     *API_LIBRARIES,
 }
 """What is slow to import, and needed by some verbs only."""

@@ -48,7 +48,7 @@ async def test_a_refused_request_is_shown(ib, api, explained):
 
 async def test_what_only_the_gateway_knows_is_marked(ib, api, explained):
     """What no rule objects to is marked where the gateway's refusal names it."""
-    await bars(ib, api.Stock("AAPL", "SMART", "USD"), durationStr="3600")
+    await bars(ib, api.Stock("AAPL", "SMART", "USD"), durationStr="400 D")
     assert problems(explained(321)) == {"durationStr": "the gateway's answer names it"}
 
 

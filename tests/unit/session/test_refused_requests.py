@@ -33,7 +33,7 @@ async def test_a_refused_request_ends_without_an_answer(ib, stock, library):
     bars = await asyncio.wait_for(refused(ib, stock), SOON)
     assert isinstance(bars, importlib.import_module(library).BarDataList)
     assert len(bars) == 0
-    chains = ib.reqSecDefOptParamsAsync("AAPL", "", "STK", 265598)
+    chains = ib.reqSecDefOptParamsAsync("AAPL", "", "STK", 0)
     assert await asyncio.wait_for(chains, SOON) in ([], None)
 
 

@@ -198,11 +198,11 @@ def test_an_unreadable_request_is_answered_and_breaks_nothing(gateway, dial):
 
 
 def test_a_request_that_is_not_simulated_is_refused_under_its_own_id(gateway, dial):
-    """Nobody waits for an answer that cannot come: notice 321 names the request's reqId."""
+    """Nobody waits for an answer that cannot come: notice 90001 names the request's reqId."""
     client = dial(gateway)
     client.open()
-    client.send(78, 42, "AAPL", "", "STK", 265598)
-    assert [client.read() for _ in range(6)][-1][2:4] == ["42", "321"]
+    client.send(21, 2, 42, 265598)
+    assert [client.read() for _ in range(6)][-1][2:4] == ["42", "90001"]
 
 
 def test_connections_that_never_start_a_session_are_counted(gateway, dial):

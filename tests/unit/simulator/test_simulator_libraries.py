@@ -5,7 +5,7 @@ import datetime as dt
 
 import pytest
 
-from ibnb.simulator.tickets import read_ticket
+from ibnb.simulator.protocol.tickets import read_ticket
 
 VERSIONS = range(157, 179)
 MAX_WAIT = 20
@@ -67,7 +67,7 @@ async def test_every_version_is_read_without_an_error(connect, library, misread,
     assert (details.longName, details.stockType, details.minTick) == ("APPLE INC", "COMMON", 0.01)
     assert details.secIdList[0].value == "US0378331005"
     assert details.minSize == (0.0001 if version >= 164 else 0.0)
-    (future,) = await ib.reqContractDetailsAsync(library.Future("ES", exchange="CME"))
+    (future,) = await ib.reqContractDetailsAsync(library.ContFuture("ES", exchange="CME"))
     assert future.contract.multiplier == "50"
     assert future.contract.lastTradeDateOrContractMonth == future.realExpirationDate
     assert future.lastTradeTime.startswith("08:30")
@@ -228,7 +228,7 @@ async def test_a_bracket_waits_for_its_last_order(connect, library):
     bracket = ib.bracketOrder("BUY", 1, 10.0, 20.0, 5.0)
     trades = [ib.placeOrder(stock, order) for order in bracket]
     await until(lambda: trades[0].orderStatus.status == "Submitted")
-    await until(lambda: trades[2].orderStatus.whyHeld == "child")
+    await until(lambda: trades[2].orderStatus.whyHeld == "child,trigger")
     ib.cancelOrder(trades[0].order)
     await until(lambda: all(trade.orderStatus.status == "Cancelled" for trade in trades))
 
@@ -270,7 +270,7 @@ async def test_bars_agree_with_each_other(connect, library):
     first = await ib.reqHistoricalDataAsync(*ask, useRTH=True)
     again = await ib.reqHistoricalDataAsync(*ask, useRTH=True)
     assert list(first) == list(again)
-    assert [bar.date.weekday() for bar in first] == [3, 4, 0, 1, 2, 3, 4]
+    assert [bar.date.weekday() for bar in first] == [0, 1, 2, 3, 4] * 2
     assert first[-1].date == dt.date(2025, 6, 13)
     assert all(bar.low <= bar.open <= bar.high for bar in first)
 
@@ -320,9 +320,10 @@ async def test_an_invalid_contract_is_321(connect, library, contract):
     ("pattern", "found"),
     [
         ("aap", [(265598, "AAPL", "STK", "NASDAQ")]),
-        ("corp", [(272093, "MSFT", "STK", "NASDAQ")]),
+        ("apple", [(265598, "AAPL", "STK", "NASDAQ")]),
         ("European", [(12087792, "EUR", "CASH", "IDEALPRO")]),
-        ("S", [(756733, "SPY", "STK", "ARCA")]),
+        ("SPY", [(756733, "SPY", "STK", "ARCA")]),
+        ("ABCDE", [(1021993690, "ABCDE", "STK", "NYSE")]),
         ("NOSUCH", []),
         (" ", []),
     ],
@@ -333,7 +334,9 @@ async def test_symbols_are_found_by_a_part(connect, pattern, found):
     samples = await ib.reqMatchingSymbolsAsync(pattern)
     contracts = [one.contract for one in samples]
     assert found == [(one.conId, one.symbol, one.secType, one.primaryExchange) for one in contracts]
-    assert all(one.derivativeSecTypes == [] for one in samples)
+    assert all(
+        ("OPT" in one.derivativeSecTypes) == (one.contract.secType == "STK") for one in samples
+    )
 
 
 async def test_data_and_orders_need_an_exchange(connect, library, gateway):
@@ -358,7 +361,10 @@ async def test_data_and_orders_need_an_exchange(connect, library, gateway):
 
 @pytest.mark.parametrize(
     ("duration", "bar_size", "code"),
-    [("1 D", "7 mins", 321), ("1 fortnight", "1 min", 321), ("2 Y", "1 secs", 162)],
+    [
+        *(("1 D", "7 mins", 321), ("1 fortnight", "1 min", 321), ("2 Y", "1 secs", 162)),
+        *(("400 D", "1 day", 321), ("90000 S", "1 min", 321)),
+    ],
 )
 async def test_an_invalid_history_request_is_refused(connect, library, duration, bar_size, code):
     """A bar size or duration that does not exist is 321, too many bars are 162."""
@@ -367,6 +373,26 @@ async def test_an_invalid_history_request_is_refused(connect, library, duration,
     arguments = (78, stock, "", duration, bar_size, "TRADES", True, 1, False, [])
     (notice,) = await notices_of(ib, lambda: ib.client.reqHistoricalData(*arguments))
     assert notice[:2] == (78, code)
+
+
+async def test_a_continuous_future_has_no_end_date(connect, library):
+    """Its history goes up to now: an end is refused with 10339, and without one there are bars."""
+    ib = await connect()
+    future = library.ContFuture("ES", "CME")
+    arguments = (78, future, "20250606 12:00:00 UTC", "1 D", "1 hour", "TRADES", True, 1, False, [])
+    (notice,) = await notices_of(ib, lambda: ib.client.reqHistoricalData(*arguments))
+    assert notice[:2] == (78, 10339)
+    assert await ib.reqHistoricalDataAsync(future, "", "1 D", "1 hour", "TRADES", True)
+
+
+async def test_a_snapshot_has_no_generic_ticks(connect, library):
+    """Both together are refused, as on a real gateway."""
+    ib = await connect()
+    stock = library.Stock("AAPL", "SMART", "USD")
+    (notice,) = await notices_of(
+        ib, lambda: ib.client.reqMktData(79, stock, "233", True, False, [])
+    )
+    assert notice[:2] == (79, 321)
 
 
 @pytest.mark.parametrize(
@@ -391,7 +417,7 @@ async def test_an_invalid_order_is_321_and_not_placed(connect, library, gateway,
 
 
 async def test_an_order_id_is_used_once(connect, library):
-    """A new order under the ID of a filled one is refused with 103."""
+    """A filled order cannot be changed: another one under its ID is refused with 104."""
     ib = await connect()
     stock = library.Stock("AAPL", "SMART", "USD")
     trade = ib.placeOrder(stock, library.MarketOrder("BUY", 1))
@@ -399,7 +425,7 @@ async def test_an_order_id_is_used_once(connect, library):
     order_id = trade.order.orderId
     again = library.MarketOrder("BUY", 1)
     (notice,) = await notices_of(ib, lambda: ib.client.placeOrder(order_id, stock, again))
-    assert notice[:2] == (order_id, 103)
+    assert notice[:2] == (order_id, 104)
 
 
 async def test_a_done_order_is_not_cancelled(connect, library):

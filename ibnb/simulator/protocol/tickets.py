@@ -6,11 +6,12 @@ the official ibapi send.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from .instruments import CONTRACT_FIELDS, ContractSpec
-from .words import words
+from ibnb.simulator.words import words
+from ibnb.simulator.world.instruments import CONTRACT_FIELDS, ContractSpec, LegSpec
 
 DURATION_SINCE = 158
 POST_TO_ATS_SINCE = 160
@@ -84,6 +85,7 @@ class Ticket:
     values: Mapping[str, str]
     algo: tuple[str, ...] = ()
     conditions: tuple[tuple[str, ...], ...] = field(default=())
+    legs: tuple[LegSpec, ...] = ()
 
     def text(self, name: str, default: str = "") -> str:
         """Return a field, or `default` where it is empty or was never sent."""
@@ -93,6 +95,22 @@ class Ticket:
         """Return a field as a number, or None where it is unset."""
         text = self.text(name)
         return float(text) if text and float(text) < _UNSET else None
+
+    def check(self) -> None:
+        """Look at what is read as numbers, so that nobody stumbles over it later.
+
+        Raises:
+            ValueError: one of them is not a number, or not a finite one.
+        """
+        if not all(math.isfinite(self.number(name) or 0.0) for name in _NUMBERS):
+            raise ValueError("a number of the order is not finite")
+        for kind, *rest in self.conditions:
+            if kind in _WITH_LIMIT_AND_CONTRACT and not (
+                math.isfinite(float(rest[_LIMIT_FIELD])) and int(rest[_CONTRACT_FIELD] or 0) >= 0
+            ):
+                raise ValueError(f"an order condition of type {kind} is incomplete")
+        if self.parent_id < 0:
+            raise ValueError("the order's parent is not an order ID")
 
     def flag(self, name: str) -> bool:
         """Return a field as a yes or no; unset is no."""
@@ -113,12 +131,23 @@ class Ticket:
         """How much is ordered; 0 where nothing was said."""
         return self.number("totalQuantity") or 0.0
 
+    def sized(self, price: float) -> Ticket:
+        """Return the order with a quantity, where it names an amount of cash instead."""
+        cash = self.number("cashQty")
+        if self.quantity or not cash or price <= 0:
+            return self
+        quantity = math.floor(cash / price * 10_000) / 10_000
+        return replace(self, values={**self.values, "totalQuantity": f"{quantity:g}"})
+
     @property
     def parent_id(self) -> int:
         """The order ID of the order that this one is attached to, or 0."""
         return int(self.text("parentId", "0"))
 
 
+_WITH_LIMIT_AND_CONTRACT = frozenset({"1", "6", "7"})
+_LIMIT_FIELD, _CONTRACT_FIELD = 2, 3
+_NUMBERS = words("totalQuantity lmtPrice auxPrice trailStopPrice trailingPercent cashQty")
 _UNSET = 1e300
 """Clients send the largest double where they mean that a number is not set."""
 
@@ -137,13 +166,14 @@ class _TicketReader:
         self._fields: Iterator[str] = iter(fields[1:])
         self._version = version
         self._values: dict[str, str] = {}
+        self._legs: tuple[LegSpec, ...] = ()
 
     def read(self) -> Ticket:
         order_id = self._count()
         contract = ContractSpec.read([self._next() for _ in range(CONTRACT_FIELDS)])
         self._take(["secIdType", "secId", *_MAIN])
         if contract.sec_type == "BAG":
-            self._skip_combination()
+            self._take_combination()
         self._take(_EXTENDED)
         if self._version < NO_FA_PROFILE_SINCE:
             self._take(["faProfile"])
@@ -171,7 +201,9 @@ class _TicketReader:
             self._take(_CONDITION_RULES)
         self._take(_ADJUSTED)
         self._take_late(contract)
-        return Ticket(order_id, contract, self._values, algo, conditions)
+        ticket = Ticket(order_id, contract, self._values, algo, conditions, self._legs)
+        ticket.check()
+        return ticket
 
     def _take_late(self, contract: ContractSpec) -> None:
         late = (
@@ -194,9 +226,12 @@ class _TicketReader:
         elif self._values["orderType"] in {"PEG MID", "PEGMID"}:
             self._take(offsets)
 
-    def _skip_combination(self) -> None:
-        for _ in range(_COMBO_LEG_FIELDS * self._count()):
-            self._next()
+    def _take_combination(self) -> None:
+        legs = []
+        for _ in range(self._count()):
+            con_id, ratio, action, exchange, *_ = [self._next() for _ in range(_COMBO_LEG_FIELDS)]
+            legs.append(LegSpec(int(con_id or 0), int(ratio or 0), action, exchange))
+        self._legs = tuple(legs)
         for _ in range(self._count()):
             self._next()
         for _ in range(2 * self._count()):

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ibnb.simulator.trading.account import AccountValue, market_value, unrealized
+from ibnb.simulator.trading.orders import Execution, OrderRecord, Position
+from ibnb.simulator.world.history import clock_text
+from ibnb.simulator.world.instruments import Instrument
+from ibnb.simulator.world.market import price_at, utc
 from ibnb.tws import wire
 from ibnb.tws.handshake import JSON_SINCE
 from ibnb.tws.notices import NO_REQUEST
 from ibnb.tws.wire import IncomingId
 
-from .account import AccountValue, market_value, unrealized
-from .book import Execution, OrderRecord, Position
-from .history import clock_text
-from .instruments import Instrument
-from .market import price_at, utc
 from .texts import Text
 
 ASCII_SINCE = 153
@@ -64,7 +64,7 @@ def position(held: Position) -> bytes:
         IncomingId.POSITION,
         3,
         held.account,
-        *_contract(held.instrument, held.instrument.listed_on),
+        *_contract(held.instrument, _position_exchange(held.instrument)),
         size(held.size),
         held.average_cost,
     )
@@ -73,6 +73,25 @@ def position(held: Position) -> bytes:
 def position_end() -> bytes:
     """Return the mark that every position was sent."""
     return wire.message(IncomingId.POSITION_END, 1)
+
+
+def position_multi(req_id: int, held: Position, model: str) -> bytes:
+    """Return what an account holds of one instrument, asked for by request."""
+    return wire.message(
+        IncomingId.POSITION_MULTI,
+        1,
+        req_id,
+        held.account,
+        *_contract(held.instrument, _position_exchange(held.instrument)),
+        size(held.size),
+        held.average_cost,
+        model,
+    )
+
+
+def position_multi_end(req_id: int) -> bytes:
+    """Return the mark that such a request's positions were all sent."""
+    return wire.message(IncomingId.POSITION_MULTI_END, 1, req_id)
 
 
 def account_value(value: AccountValue, account: str) -> bytes:
@@ -92,8 +111,8 @@ def portfolio_value(held: Position, time: float) -> bytes:
         instrument.symbol,
         instrument.sec_type,
         instrument.expiry,
-        "0.0",
-        "0",
+        instrument.strike,
+        instrument.right or "0",
         instrument.multiplier,
         instrument.listed_on,
         instrument.currency,
@@ -157,11 +176,11 @@ def order_status(order: OrderRecord) -> bytes:
         order.order_id,
         order.status,
         size(order.filled),
-        size(0.0 if order.status == "Cancelled" else order.remaining),
+        size(order.remaining),
         order.average_price,
         order.perm_id,
         order.ticket.parent_id,
-        order.average_price,
+        order.last_price,
         order.client_id,
         order.why_held,
         "0.0",
@@ -171,17 +190,17 @@ def order_status(order: OrderRecord) -> bytes:
 def execution(fill: Execution, version: int, req_id: int = NO_REQUEST) -> bytes:
     """Return a fill; without `req_id`, as it happens."""
     order = fill.order
-    exchange = order.instrument.listed_on
+    exchange = fill.instrument.listed_on
     fields: list[object] = [
         IncomingId.EXECUTION,
         req_id,
         order.order_id,
-        *_contract(order.instrument, exchange),
+        *_contract(fill.instrument, exchange),
         fill.exec_id,
         clock_text(fill.time, zoned=version >= ZONED_TIMES_SINCE),
         order.account,
         exchange,
-        "BOT" if order.ticket.action == "BUY" else "SLD",
+        "BOT" if fill.buys else "SLD",
         size(fill.shares),
         fill.price,
         order.perm_id,
@@ -209,7 +228,14 @@ def commission_report(fill: Execution) -> bytes:
     """Return what a fill cost and what it realized."""
     realized = UNSET if fill.realized is None else round(fill.realized, 4)
     return wire.message(
-        IncomingId.COMMISSION_REPORT, 1, fill.exec_id, fill.commission, "USD", realized, UNSET, ""
+        IncomingId.COMMISSION_REPORT,
+        1,
+        fill.exec_id,
+        fill.commission,
+        fill.instrument.currency,
+        realized,
+        UNSET,
+        "",
     )
 
 
@@ -228,6 +254,11 @@ def size(amount: float) -> str:
     return str(int(amount)) if amount == int(amount) else repr(amount)
 
 
+def _position_exchange(instrument: Instrument) -> str:
+    """What positions name as their exchange: as captured, derivatives have none."""
+    return "" if instrument.expiry else instrument.listed_on
+
+
 def _contract(instrument: Instrument, exchange: str) -> tuple[object, ...]:
     """The eleven fields of a contract, as positions and executions have them."""
     return (
@@ -235,8 +266,8 @@ def _contract(instrument: Instrument, exchange: str) -> tuple[object, ...]:
         instrument.symbol,
         instrument.sec_type,
         instrument.expiry,
-        "0.0",
-        "",
+        instrument.strike,
+        instrument.right,
         instrument.multiplier,
         exchange,
         instrument.currency,

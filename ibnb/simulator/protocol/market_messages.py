@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
+from functools import lru_cache
 
+from ibnb.simulator.world.calendars import day_of, session, trades_on, zone_name, zone_of
+from ibnb.simulator.world.history import Bar, BarRequest, Session, bar_date, local_text
+from ibnb.simulator.world.instruments import ContractSpec, Instrument
+from ibnb.simulator.world.market import Quote
 from ibnb.tws import wire
 from ibnb.tws.wire import IncomingId
 
-from .history import Bar, BarRequest, bar_date, clock_text
-from .instruments import ContractSpec, Instrument
-from .market import Quote, utc
 from .messages import ZONED_TIMES_SINCE, plain
 
 STOCK_TYPE_SINCE = 152
@@ -22,15 +25,20 @@ _LIVE_DATA = 1
 _BID, _ASK, _LAST, _HIGH, _LOW, _VOLUME, _CLOSE, _OPEN = 1, 2, 4, 6, 7, 8, 9, 14
 _SIZE_OF = {_BID: 0, _ASK: 3, _LAST: 5}
 _SNAPSHOT_PERMISSIONS = 3
+_DAYS_OF_HOURS = 6
 
 
 def contract_details(
     req_id: int, instrument: Instrument, spec: ContractSpec, version: int, time: float
 ) -> bytes:
     """Return what is known of an instrument, on the exchange that was asked for."""
+    if instrument.sec_type == "BOND":
+        return _bond_details(req_id, instrument, spec, version)
+    zone = zone_name(instrument.hours.zone)
     last_trade = instrument.expiry
     if last_trade:
-        last_trade += "-08:30:00-UTC" if version >= ZONED_TIMES_SINCE else " 08:30 UTC"
+        zoned = version >= ZONED_TIMES_SINCE
+        last_trade += f"-08:30:00-{zone}" if zoned else f" 08:30 {zone}"
     fields: list[object] = [IncomingId.CONTRACT_DETAILS]
     if version < SIZE_RULES_SINCE:
         fields.append(8)
@@ -39,8 +47,8 @@ def contract_details(
         instrument.symbol,
         instrument.sec_type,
         last_trade,
-        "0",
-        "",
+        f"{instrument.strike:g}",
+        instrument.right,
         spec.exchange or instrument.exchange,
         instrument.currency,
         instrument.local_symbol,
@@ -52,7 +60,7 @@ def contract_details(
     if version < SIZE_RULES_SINCE:
         fields.append(100 if instrument.sec_type == "STK" else 1)
     exchanges = instrument.exchanges
-    hours = _hours(time)
+    trading, liquid = (_hours(instrument, time, regular=regular) for regular in (False, True))
     fields += [
         instrument.multiplier,
         "ACTIVETIM,ADJUST,ALERT,ALGO,COND,DAY,GTC,GTD,IOC,LIT,LMT,MIT,MKT,STP,STPLMT,TRAIL",
@@ -65,9 +73,9 @@ def contract_details(
         instrument.industry,
         instrument.category,
         instrument.subcategory,
-        "UTC",
-        hours,
-        hours,
+        zone,
+        trading,
+        liquid,
         "",
         0,
     ]
@@ -76,7 +84,7 @@ def contract_details(
         1,
         instrument.under_symbol,
         instrument.under_sec_type,
-        ",".join("26" for _ in exchanges.split(",")),
+        ",".join(str(instrument.market_rule) for _ in exchanges.split(",")),
         instrument.expiry,
     ]
     if version >= STOCK_TYPE_SINCE:
@@ -94,10 +102,11 @@ def contract_details_end(req_id: int) -> bytes:
 
 
 def symbol_samples(req_id: int, found: Sequence[Instrument], version: int) -> bytes:
-    """Return the contracts that a search found, in one message; none has derivatives here."""
+    """Return the contracts that a search found, in one message."""
     fields: list[object] = [IncomingId.SYMBOL_SAMPLES, req_id, len(found)]
     for one in found:
-        fields += [one.con_id, one.symbol, one.sec_type, one.listed_on, one.currency, 0]
+        fields += [one.con_id, one.symbol, one.sec_type, one.listed_on, one.currency]
+        fields += [len(one.derivatives), *one.derivatives]
         if version >= ISSUERS_SINCE:
             fields += [plain(one.long_name, version), ""]
     return wire.message(*fields)
@@ -116,23 +125,37 @@ def market_data_start(req_id: int, instrument: Instrument) -> bytes:
 
 def ticks(req_id: int, instrument: Instrument, now: Quote, before: Quote | None) -> bytes:
     """Return the ticks that lead from one quote to the next; without `before`, all of them."""
-    trades = instrument.sec_type != "CASH"
+    number = b"%d\0" % req_id
+    return b"".join(
+        wire.frame(head + number + rest) for head, rest in _changes(instrument, now, before)
+    )
+
+
+@lru_cache(maxsize=8192)
+def _changes(instrument: Instrument, now: Quote, before: Quote | None) -> list[tuple[bytes, bytes]]:
+    """What the ticks between two quotes hold before and after their reqId.
+
+    Every client that has subscribed is told the same, each under a reqId of its own.
+    """
+    trades = instrument.has_trades
     prices = [(_BID, now.bid, now.bid_size), (_ASK, now.ask, now.ask_size)]
     if trades:
         prices.append((_LAST, now.last, now.last_size))
     prices += [(_HIGH, now.high, 0), (_LOW, now.low, 0), (_CLOSE, now.close, 0)]
     prices.append((_OPEN, now.open, 0))
     known = set() if before is None else set(_known_prices(before))
-    sent = b""
+    found: list[tuple[int, int, tuple[object, ...]]] = []
     for kind, price, amount in prices:
         if (kind, price, amount) in known:
             continue
-        sent += wire.message(IncomingId.TICK_PRICE, 6, req_id, kind, price, amount, 1)
+        found.append((IncomingId.TICK_PRICE, kind, (price, amount, 1)))
         if kind in _SIZE_OF:
-            sent += wire.message(IncomingId.TICK_SIZE, 6, req_id, _SIZE_OF[kind], amount)
+            found.append((IncomingId.TICK_SIZE, _SIZE_OF[kind], (amount,)))
     if trades and (before is None or before.volume != now.volume):
-        sent += wire.message(IncomingId.TICK_SIZE, 6, req_id, _VOLUME, now.volume)
-    return sent
+        found.append((IncomingId.TICK_SIZE, _VOLUME, (now.volume,)))
+    return [
+        (wire.fields(message_id, 6), wire.fields(kind, *rest)) for message_id, kind, rest in found
+    ]
 
 
 def snapshot_end(req_id: int) -> bytes:
@@ -141,7 +164,14 @@ def snapshot_end(req_id: int) -> bytes:
 
 
 def historical_data(
-    req_id: int, bars: Sequence[Bar], request: BarRequest, version: int, now: float
+    req_id: int,
+    bars: Sequence[Bar],
+    sessions: Sequence[Session],
+    *,
+    request: BarRequest,
+    instrument: Instrument,
+    version: int,
+    now: float,
 ) -> bytes:
     """Return the bars of a request, in one message."""
     zoned = version >= ZONED_TIMES_SINCE
@@ -149,13 +179,13 @@ def historical_data(
     fields: list[object] = [
         IncomingId.HISTORICAL_DATA,
         req_id,
-        clock_text(end - request.duration_seconds, zoned=zoned),
-        clock_text(end, zoned=zoned),
+        local_text(sessions[0].begins if sessions else end, instrument, zoned=zoned),
+        local_text(end, instrument, zoned=zoned),
         len(bars),
     ]
     for bar in bars:
         fields += [
-            bar_date(bar, request, zoned=zoned),
+            bar_date(bar, request, instrument, zoned=zoned),
             bar.open,
             bar.high,
             bar.low,
@@ -167,13 +197,33 @@ def historical_data(
     return wire.message(*fields)
 
 
-def historical_update(req_id: int, bar: Bar, request: BarRequest, version: int) -> bytes:
+def schedule(
+    req_id: int, instrument: Instrument, sessions: Sequence[Session], version: int
+) -> bytes:
+    """Return when trading begins and ends on each day."""
+    zoned = version >= ZONED_TIMES_SINCE
+    zone = zone_name(instrument.hours.zone)
+
+    def told(time: float) -> str:
+        return (
+            local_text(time, instrument, zoned=zoned).removesuffix(f" {zone}").replace(" ", "-", 1)
+        )
+
+    rows = [(told(one.begins), told(one.ends), bar_day(one.day)) for one in sessions]
+    fields: list[object] = [IncomingId.HISTORICAL_SCHEDULE, req_id]
+    fields += [rows[0][0] if rows else "", rows[-1][1] if rows else "", zone, len(rows)]
+    return wire.message(*fields, *(field for row in rows for field in row))
+
+
+def historical_update(
+    req_id: int, bar: Bar, request: BarRequest, instrument: Instrument, version: int
+) -> bytes:
     """Return the newest bar of a request that is kept up to date."""
     return wire.message(
         IncomingId.HISTORICAL_DATA_UPDATE,
         req_id,
         bar.count,
-        bar_date(bar, request, zoned=version >= ZONED_TIMES_SINCE),
+        bar_date(bar, request, instrument, zoned=version >= ZONED_TIMES_SINCE),
         bar.open,
         bar.close,
         bar.high,
@@ -195,7 +245,46 @@ def _known_prices(quote: Quote) -> list[tuple[int, float, int]]:
     ]
 
 
-def _hours(time: float) -> str:
-    """Trading hours of the day and the next, which are round the clock."""
-    days = (f"{utc(time):%Y%m%d}", f"{utc(time + 86_400):%Y%m%d}")
-    return ";".join(f"{day}:0000-{day}:2359" for day in days)
+def bar_day(day: int) -> str:
+    """Return a day (an ordinal) as messages write it."""
+    return f"{dt.date.fromordinal(day):%Y%m%d}"
+
+
+def _hours(instrument: Instrument, time: float, *, regular: bool) -> str:
+    """Trading hours of a week, as gateways write them."""
+    hours = instrument.hours
+    today = day_of(hours.zone, time)
+    days = []
+    for day in range(today, today + _DAYS_OF_HOURS):
+        date = bar_day(day)
+        if not trades_on(hours, day):
+            days.append(f"{date}:CLOSED")
+            continue
+        begins, ends = (
+            dt.datetime.fromtimestamp(time, zone_of(hours.zone))
+            for time in session(hours, day, regular=regular)
+        )
+        days.append(f"{begins:%Y%m%d:%H%M}-{ends:%Y%m%d:%H%M}")
+    return ";".join(days)
+
+
+def _bond_details(req_id: int, instrument: Instrument, spec: ContractSpec, version: int) -> bytes:
+    """Return what is known of a bond: a message of its own.
+
+    Its coupon is whole, as ib_insync and ib_async read no others.
+    """
+    fields: list[object] = [IncomingId.BOND_CONTRACT_DETAILS]
+    if version < SIZE_RULES_SINCE:
+        fields.append(6)
+    fields += [req_id, instrument.symbol, instrument.sec_type, instrument.isin[2:11], 3]
+    fields += ["20320515", "20220515", "AAA", "GOVT", "FIXED", 0, 0, 0, "US-T 3 05/15/32"]
+    fields += [spec.exchange or instrument.exchange, instrument.currency, instrument.market_name]
+    fields += [instrument.trading_class, instrument.con_id, instrument.min_tick]
+    if version < SIZE_RULES_SINCE:
+        fields.append(1)
+    fields += ["DAY,GTC,LMT,MKT", instrument.exchanges, "", "", 0, ""]
+    fields += [plain(instrument.long_name, version), "", 0, 1, "ISIN", instrument.isin, 3]
+    fields.append(instrument.market_rule)
+    if version >= SIZE_RULES_SINCE:
+        fields += [instrument.min_size, instrument.size_increment, instrument.suggested_size]
+    return wire.message(*fields)

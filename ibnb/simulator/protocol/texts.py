@@ -5,15 +5,32 @@ from __future__ import annotations
 from ibnb.tws.notices import Code
 
 DUPLICATE_ORDER_ID = 103
+FILLED_ALREADY = 104
+OTHER_ORDER = 105
+PRICE_INCREMENT = 110
 HISTORY_ERROR = 162
+ORDER_REJECTED = 201
 NO_TICKER = 300
+NO_DEPTH = 310
+NO_ACCOUNT = 435
+TIME_WITHOUT_ZONE = 2174
+NO_TICKS = 10189
+NO_NEWS = 10276
+CONTINUOUS_END = 10339
+NO_FUNDAMENTALS = 10358
+NOT_SIMULATED = 90001
 UNREADABLE = 320
 UNKNOWN_MESSAGE = 505
 CANCEL_TOO_LATE = 10148
-"""Codes that only the simulator sends, beside those in `ibnb.tws.notices.Code`."""
+"""Codes that only the simulator sends, beside those in `ibnb.tws.notices.Code`.
+
+`NOT_SIMULATED` is no real gateway's: it says that the gap is ibnb's. No library takes it for a
+warning, so that it ends the wait in each of them, which 321 does not in ib_async.
+"""
 
 Text = tuple[int, str]
 """A notice's code and text."""
+_HISTORY_TEXT = "Historical Market Data Service error message:"
 
 FARMS_OK: tuple[Text, ...] = (
     (Code.MARKET_FARM_OK, "Market data farm connection is OK:usfarm"),
@@ -53,14 +70,43 @@ NO_DEFINITION: Text = (
     "No security definition has been found for the request",
 )
 CANCELLED: Text = (Code.ORDER_CANCELLED, "Order Canceled - reason:")
+PRICE_TOO_FAR: Text = (
+    Code.ORDER_CANCELLED,
+    "Order Canceled - reason:The limit price is too far from the market.",
+)
 DUPLICATE: Text = (DUPLICATE_ORDER_ID, "Duplicate order id")
 TOO_MANY_BARS: Text = (
     HISTORY_ERROR,
-    "Historical Market Data Service error message:Time length exceed max.",
+    f"{_HISTORY_TEXT}Time length exceed max.",
 )
 READ_ONLY: Text = (
     Code.VALIDATION,
     "Error validating request.-'bN' : cause - The API interface is currently in Read-Only mode.",
+)
+WRONG_INCREMENT: Text = (
+    PRICE_INCREMENT,
+    "The price does not conform to the minimum price variation for this contract.",
+)
+CANNOT_MODIFY_FILLED: Text = (FILLED_ALREADY, "Can't modify a filled order.")
+DOES_NOT_MATCH: Text = (OTHER_ORDER, "Order being modified does not match original order.")
+ACCOUNT_MISSING: Text = (NO_ACCOUNT, "You must specify an account.")
+NEWS_NOT_ALLOWED: Text = (NO_NEWS, "News feed is not allowed.")
+FUNDAMENTALS_NOT_ALLOWED: Text = (NO_FUNDAMENTALS, "Fundamentals data is not allowed.")
+NO_END_FOR_CONTINUOUS: Text = (
+    CONTINUOUS_END,
+    "Setting end date/time for continuous future security type is not allowed",
+)
+DEPTH_NOT_FOUND = "Can't find the subscribed market depth with tickerId:"
+ZONE_MISSING: Text = (
+    TIME_WITHOUT_ZONE,
+    (
+        "Warning: a date and time without a time zone were sent; they are taken as UTC. "
+        "Write yyyymmdd-hh:mm:ss for UTC, or name the zone."
+    ),
+)
+NO_ADVISOR: Text = (
+    Code.VALIDATION,
+    "Error validating request.-'bN' : cause - FA data operations ignored for non FA customers.",
 )
 NO_EXCHANGE = "Please enter exchange"
 NO_ORDER_EXCHANGE = "Missing order exchange"
@@ -76,6 +122,39 @@ def invalid(cause: str) -> Text:
 def unreadable(cause: str) -> Text:
     """Return the notice for a request whose fields cannot be read."""
     return UNREADABLE, f"Error reading request. {cause}"
+
+
+def not_simulated(what: str) -> Text:
+    """Return the notice for what a real gateway does and this one does not."""
+    return (
+        NOT_SIMULATED,
+        f"ibnb's simulated gateway does not simulate {what}. A real TWS or IB Gateway does.",
+    )
+
+
+def no_data(instrument: str) -> Text:
+    """Return the notice for history of a kind that there is not."""
+    return HISTORY_ERROR, f"{_HISTORY_TEXT}No historical market data for {instrument}"
+
+
+def no_ticks(symbol: str) -> Text:
+    """Return the notice for single trades of what has none."""
+    return NO_TICKS, f"Failed to request tick-by-tick data. Invalid Real-time Query:{symbol}"
+
+
+def empty_history(what: str) -> Text:
+    """Return the notice for history of a time in which there was none."""
+    return HISTORY_ERROR, f"{_HISTORY_TEXT}HMDS query returned no data: {what}"
+
+
+def scanner_cancelled(req_id: int) -> Text:
+    """Return the notice for the end of a scanner's subscription."""
+    return HISTORY_ERROR, f"{_HISTORY_TEXT}API scanner subscription cancelled: {req_id}"
+
+
+def rejected(reason: str) -> Text:
+    """Return the notice for an order that was refused."""
+    return ORDER_REJECTED, f"Order rejected - reason:{reason}"
 
 
 def no_ticker(req_id: int) -> Text:

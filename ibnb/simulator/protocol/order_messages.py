@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ibnb.simulator.trading.orders import OrderRecord
+from ibnb.simulator.words import words
+from ibnb.simulator.world.history import clock_text
 from ibnb.tws import wire
 from ibnb.tws.wire import IncomingId
 
-from .book import OrderRecord
-from .history import clock_text
 from .messages import UNSET, ZONED_TIMES_SINCE, order_status, size
 from .tickets import (
     AUTO_CANCEL_PARENT_SINCE,
@@ -23,7 +24,6 @@ from .tickets import (
     SCALE,
     Ticket,
 )
-from .words import words
 
 _PEG_OFFSETS = words(
     "minTradeQty minCompeteSize competeAgainstBestOffset midOffsetAtWhole midOffsetAtHalf"
@@ -41,10 +41,25 @@ _DEFAULTS = {
     "discretionaryAmt": "0",
     "shortSaleSlot": "0",
     "exemptCode": "-1",
-    "displaySize": "0",
+    "displaySize": "2147483647",
+    "ocaType": "3",
+    "clearingIntent": "IB",
+    "adjustedOrderType": "None",
     "lmtPrice": "0.0",
     "auxPrice": "0.0",
+    "adjustableTrailingUnit": "0",
+    **dict.fromkeys(
+        words(
+            "triggerPrice lmtPriceOffset adjustedStopPrice adjustedStopLimitPrice "
+            "adjustedTrailingAmount trailStopPrice"
+        ),
+        UNSET,
+    ),
 }
+
+
+# What clients write where they mean that nothing was said.
+_SAID_FOR_NOTHING = {"ocaType": "0", "displaySize": "0", "openClose": "O"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +90,7 @@ def open_order(order: OrderRecord, version: int, what_if: WhatIf | None = None) 
     get = _getter(ticket)
     state = what_if or WhatIf()
     if what_if is None and order.commission is not None:
-        state = WhatIf(commission=str(order.commission), currency="USD")
+        state = WhatIf(commission=str(order.commission), currency=order.instrument.currency)
     fields: list[object] = [IncomingId.OPEN_ORDER, order.order_id, *_contract(order)]
     fields += [*_head(order), order.client_id, order.perm_id, get("outsideRth"), get("hidden")]
     fields += [get("discretionaryAmt"), get("goodAfterTime"), ""]
@@ -91,7 +106,7 @@ def open_order(order: OrderRecord, version: int, what_if: WhatIf | None = None) 
     if get("deltaNeutralOrderType"):
         fields += [get(name) for name in DELTA_NEUTRAL]
     fields += _all(get, "continuousUpdate referencePriceType trailStopPrice trailingPercent")
-    fields += ["", "", "", 0, 0, 0]
+    fields += ["", "", *_legs(order)]
     fields += _scale_and_hedge(get)
     fields += _all(get, "optOutSmartRouting clearingAccount clearingIntent notHeld")
     fields += [0, *_algorithm(ticket), get("solicited")]
@@ -134,7 +149,7 @@ def completed_order(order: OrderRecord, version: int) -> bytes:
     if get("deltaNeutralOrderType"):
         fields += [get(name) for name in _COMPLETED_DELTA_NEUTRAL]
     fields += _all(get, "continuousUpdate referencePriceType trailStopPrice trailingPercent")
-    fields += ["", 0, 0, 0]
+    fields += _legs(order)
     fields += _scale_and_hedge(get)
     fields += _all(get, "clearingAccount clearingIntent notHeld")
     fields += [0, *_algorithm(ticket), get("solicited"), order.status]
@@ -156,7 +171,9 @@ _Get = Callable[[str], str]
 
 def _getter(ticket: Ticket) -> _Get:
     def get(name: str) -> str:
-        text = ticket.text(name, _DEFAULTS.get(name, ""))
+        text = ticket.text(name)
+        if not text or text == _SAID_FOR_NOTHING.get(name):
+            text = _DEFAULTS.get(name, "")
         # Only ib_insync and ib_async write an infinite offset so, and none of the libraries
         # reads it back.
         return UNSET if text == "Infinite" else text
@@ -168,6 +185,16 @@ def _all(get: _Get, names: str) -> list[str]:
     return [get(name) for name in words(names)]
 
 
+def _legs(order: OrderRecord) -> list[object]:
+    """The legs of a combination: described, one by one, without prices and routing."""
+    legs = order.ticket.legs
+    described = ",".join(f"{leg.con_id}|{leg.signed}" for leg in legs)
+    fields: list[object] = [described, len(legs)]
+    for leg in legs:
+        fields += [leg.con_id, leg.ratio, leg.action, leg.exchange, 0, 0, "", -1]
+    return [*fields, 0, 0]
+
+
 def _contract(order: OrderRecord) -> list[object]:
     instrument = order.instrument
     return [
@@ -175,8 +202,8 @@ def _contract(order: OrderRecord) -> list[object]:
         instrument.symbol,
         instrument.sec_type,
         instrument.expiry,
-        "0",
-        "?",
+        f"{instrument.strike:g}",
+        instrument.right or "?",
         instrument.multiplier,
         order.ticket.contract.exchange or instrument.exchange,
         instrument.currency,

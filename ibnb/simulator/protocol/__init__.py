@@ -1,0 +1,1 @@
+"""What goes over the wire: frames, fields, and the texts of notices, by server version."""

@@ -1,0 +1,194 @@
+"""The messages of the requests for reference data, and of the finer kinds of market data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ibnb.simulator.trading.account import Profit
+from ibnb.simulator.world.instruments import Instrument
+from ibnb.simulator.world.market import Level, Prices, Quote, Trade, price_at
+from ibnb.simulator.world.options import Greeks, greeks, volatility_of, years_left
+from ibnb.tws import wire
+from ibnb.tws.wire import IncomingId
+
+from .messages import UNSET
+
+PRICE_BASED_SINCE = 156
+_BID_OPTION, _ASK_OPTION, _LAST_OPTION, _MODEL_OPTION = 10, 11, 12, 13
+_INSERT, _UPDATE, _DELETE = 0, 1, 2
+_TICK_KINDS = {"Last": 1, "AllLast": 2, "BidAsk": 3, "MidPoint": 4}
+_BASED_ON_PRICE = 1
+
+
+def option_computation(req_id: int, kind: int, worth: Greeks, version: int) -> bytes:
+    """Return what an option is worth by the model, and its greeks."""
+    fields: list[object] = [IncomingId.TICK_OPTION_COMPUTATION]
+    fields += [req_id, kind, _BASED_ON_PRICE] if version >= PRICE_BASED_SINCE else [6, req_id, kind]
+    fields += [worth.volatility, worth.delta, worth.price, 0.0]
+    fields += [worth.gamma, worth.vega, worth.theta, worth.spot]
+    return wire.message(*fields)
+
+
+def model_ticks(req_id: int, option: Instrument, quote: Quote, now: float, version: int) -> bytes:
+    """Return an option's greeks at its bid, its offer, its last price, and by the model."""
+    if option.underlying is None:
+        return b""
+    spot = price_at(option.underlying, now)
+    years = years_left(option, now)
+    worth = greeks(option.right, option.strike, spot, years, volatility_of(option))
+    kinds = (_BID_OPTION, quote.bid), (_ASK_OPTION, quote.ask), (_LAST_OPTION, quote.last)
+    sent = b"".join(
+        option_computation(req_id, kind, _at_price(worth, price), version) for kind, price in kinds
+    )
+    return sent + option_computation(req_id, _MODEL_OPTION, worth, version)
+
+
+def _at_price(worth: Greeks, price: float) -> Greeks:
+    # A tick more or less moves the volatility by what the price moves, over the vega.
+    volatility = worth.volatility
+    if worth.vega:
+        volatility = max(volatility + (price - worth.price) / worth.vega / 100, 0.0001)
+    return Greeks(price, worth.delta, worth.gamma, worth.vega, worth.theta, volatility, worth.spot)
+
+
+def real_time_bar(req_id: int, begins: int, bar: Prices, *, of_trades: bool) -> bytes:
+    """Return one complete bar of five seconds."""
+    amounts = [bar.volume, bar.average, bar.count] if of_trades else [-1, -1.0, -1]
+    return wire.message(
+        IncomingId.REAL_TIME_BAR,
+        3,
+        req_id,
+        begins,
+        bar.open,
+        bar.high,
+        bar.low,
+        bar.close,
+        *amounts,
+    )
+
+
+def tick_by_tick(req_id: int, instrument: Instrument, trade: Trade, kind: str) -> bytes:
+    """Return one tick."""
+    number = _TICK_KINDS[kind]
+    head = (IncomingId.TICK_BY_TICK, req_id, number, int(trade.time))
+    if kind in {"Last", "AllLast"}:
+        return wire.message(*head, trade.price, trade.size, 0, instrument.listed_on, "")
+    if kind == "MidPoint":
+        return wire.message(*head, trade.price)
+    bid, ask = around(instrument, trade.price)
+    return wire.message(*head, bid, ask, trade.size, trade.size, 0)
+
+
+def around(instrument: Instrument, price: float) -> tuple[float, float]:
+    """Return the bid and the offer at the time of a trade."""
+    tick = instrument.min_tick
+    return round(price - tick, instrument.decimals), round(price + tick, instrument.decimals)
+
+
+def historical_ticks(
+    req_id: int, trades: Sequence[Trade], instrument: Instrument, kind: str
+) -> bytes:
+    """Return ticks of the past, all in one message."""
+    ids = {
+        "TRADES": IncomingId.HISTORICAL_TICKS_LAST,
+        "BID_ASK": IncomingId.HISTORICAL_TICKS_BID_ASK,
+    }
+    fields: list[object] = [ids.get(kind, IncomingId.HISTORICAL_TICKS), req_id, len(trades)]
+    for trade in trades:
+        fields += [int(trade.time), 0]
+        if kind == "TRADES":
+            fields += [trade.price, trade.size, instrument.listed_on, ""]
+        elif kind == "BID_ASK":
+            fields += [*around(instrument, trade.price), trade.size, trade.size]
+        else:
+            fields += [trade.price, 0]
+    return wire.message(*fields, 1)
+
+
+def depth_row(
+    req_id: int, at: tuple[int, int], level: Level, *, is_new: bool, smart: bool
+) -> bytes:
+    """Return one row of the depth; `at` is its side (1 for bids) and its position."""
+    side, row = at
+    operation = _INSERT if is_new else _UPDATE
+    if not smart:
+        return wire.message(
+            IncomingId.MARKET_DEPTH, 1, req_id, row, operation, side, level.price, level.size
+        )
+    maker = ("NSDQ", "ARCA", "BATS", "NYSE", "IEX")[row % 5]
+    return wire.message(
+        IncomingId.MARKET_DEPTH_L2,
+        1,
+        req_id,
+        row,
+        maker,
+        operation,
+        side,
+        level.price,
+        level.size,
+        1,
+    )
+
+
+def depth_row_gone(req_id: int, at: tuple[int, int], *, smart: bool) -> bytes:
+    """Return that a row of the depth is no more."""
+    side, row = at
+    if smart:
+        return wire.message(
+            IncomingId.MARKET_DEPTH_L2, 1, req_id, row, "", _DELETE, side, 0.0, 0, 1
+        )
+    return wire.message(IncomingId.MARKET_DEPTH, 1, req_id, row, _DELETE, side, 0.0, 0)
+
+
+def profit(req_id: int, profits: Sequence[Profit], *, single: int) -> bytes:
+    """Return the profit and loss of an account, or of the position in the conId `single`."""
+    daily = sum(one.daily for one in profits)
+    unrealized = sum(one.unrealized for one in profits)
+    realized = sum(one.realized for one in profits)
+    figures = [f"{amount:.2f}" for amount in (daily, unrealized, realized)]
+    if not single:
+        return wire.message(IncomingId.PNL, req_id, *figures)
+    size = sum(one.size for one in profits)
+    value = sum(one.value for one in profits)
+    if not profits:
+        return wire.message(IncomingId.PNL_SINGLE, req_id, 0, UNSET, UNSET, UNSET, UNSET)
+    return wire.message(IncomingId.PNL_SINGLE, req_id, f"{size:g}", *figures, f"{value:.2f}")
+
+
+def option_parameters(
+    req_id: int,
+    exchange: str,
+    underlying: Instrument,
+    *,
+    group: str,
+    dates: Sequence[str],
+    strikes: Sequence[float],
+) -> bytes:
+    """Return the options of a trading class on an instrument that one exchange trades."""
+    return wire.message(
+        IncomingId.OPTION_PARAMETERS,
+        req_id,
+        exchange,
+        underlying.con_id,
+        group,
+        100,
+        len(dates),
+        *dates,
+        len(strikes),
+        *strikes,
+    )
+
+
+def counted(message_id: int, rows: Sequence[Sequence[object]], *first: object) -> bytes:
+    """Return a message that holds so many rows, after fields that come `first`."""
+    return wire.message(message_id, *first, len(rows), *(field for row in rows for field in row))
+
+
+def plain_row(message_id: int, *fields: object) -> bytes:
+    """Return a message of these fields."""
+    return wire.message(message_id, *fields)
+
+
+def end(message_id: int, req_id: int) -> bytes:
+    """Return the mark that a request's answers were all sent."""
+    return wire.message(message_id, req_id)
