@@ -8,16 +8,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Any, Generic, TypeVar
 
 from .faults import Faults
 from .places import Places
 from .trading.book import Book
 from .world.universe import DEFAULT_SEED, Universe
 
-if TYPE_CHECKING:
-    from .client import Client
-
+Holder = TypeVar("Holder")
 PAPER_ACCOUNT = "DU1234567"
 LIVE_ACCOUNT = "U1234567"
 KEPT_MESSAGES = 20_000
@@ -35,15 +33,15 @@ class Counters:
     max_open: int = 0
 
 
-class ClientIds:
+class ClientIds(Generic[Holder]):
     """Who holds which client ID. One client per ID; whoever holds one is never evicted."""
 
     def __init__(self, release_after: float) -> None:
         self._release_after = release_after
-        self._holders: dict[int, Client] = {}
+        self._holders: dict[int, Holder] = {}
         self._free_at: dict[int, float] = {}
 
-    def __iter__(self) -> Iterator[Client]:
+    def __iter__(self) -> Iterator[Holder]:
         """Go through the clients that are connected, as they are at the beginning."""
         return iter(list(self._holders.values()))
 
@@ -56,18 +54,18 @@ class ClientIds:
         """The IDs of the clients that are connected, in ascending order."""
         return tuple(sorted(self._holders))
 
-    def holder(self, client_id: int) -> Client | None:
+    def holder(self, client_id: int) -> Holder | None:
         """Return the client with an ID, or None."""
         return self._holders.get(client_id)
 
-    def claim(self, client_id: int, client: Client) -> bool:
+    def claim(self, client_id: int, client: Holder) -> bool:
         """Give an ID to a client; False when another one has it, or had it until just now."""
         if client_id in self._holders or time.monotonic() < self._free_at.get(client_id, 0.0):
             return False
         self._holders[client_id] = client
         return True
 
-    def release(self, client_id: int, client: Client) -> None:
+    def release(self, client_id: int, client: Holder) -> None:
         """Take an ID back from a client whose connection is gone."""
         if self._holders.get(client_id) is client:
             del self._holders[client_id]
@@ -91,7 +89,7 @@ class State:
     ) -> None:
         self.faults = faults
         self.counters = Counters()
-        self.clients = ClientIds(release_after)
+        self.clients: ClientIds[Any] = ClientIds(release_after)
         self.places = Places()
         self.world = Universe(seed)
         self.book = Book(self.world, reachable=lambda: self.is_linked)
