@@ -105,7 +105,7 @@ def test_wait_for_a_held_id_can_be_stopped(notebook, gateway):
     assert gateway.wait_for(lambda: gateway.refused_326 >= 4, timeout=30)
     run = notebook.stop(sent)
     assert run.error_name == "KeyboardInterrupt"
-    assert "is still held" in run.text
+    assert "is still in use" in run.text
     assert notebook.value(TASKS) == "[]"
     gateway.set_faults([])
     assert notebook.run(f"%ibconnect {gateway.port}").status == "ok"

@@ -20,7 +20,7 @@ def test_connects_and_binds_ib(notebook, gateway, library):
     notebook.run("%load_ext ibnb")
     run = notebook.run(f"%ibconnect {gateway.port} --library {library}")
     assert run.status == "ok", run.everything
-    assert f"Connected to 127.0.0.1:{gateway.port}, paper DU•••567" in run.stdout
+    assert f"Connected to 127.0.0.1:{gateway.port}: paper DU•••567" in run.stdout
     assert notebook.value("type(ib).__module__") == f"'{library}.ib'"
     assert notebook.value("len(ib.positions()) > 0") == "True"
     assert notebook.value("len(ib.reqContractDetails(ib.positions()[0].contract))") == "1"
@@ -242,4 +242,4 @@ def test_the_python_api_shows_its_waiting_too(notebook, gateway):
     notebook.run("%load_ext ibnb\nimport ibnb")
     run = notebook.run(f"ibnb.connect({gateway.port}, wait=4)")
     assert "[client-id-in-use]" in run.error
-    assert "is still held" in run.text
+    assert "is still in use" in run.text
