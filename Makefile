@@ -37,6 +37,7 @@ prereleases:
 	$(VENV)-prereleases/bin/python -m pytest $(SIDE_BY_SIDE) tests/kernel -m "not serial"
 
 benchmark: $(VENV)/.test
+	$(PIP) install --editable ".[benchmark]"
 	$(BIN)/python benchmarks/run.py
 
 $(VENV)/.demo: pyproject.toml
