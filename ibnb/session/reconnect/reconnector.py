@@ -173,7 +173,8 @@ class Reconnector:
         for delay in itertools.chain(DELAYS, itertools.repeat(LATER_DELAY)):
             pause = delay * random.uniform(*JITTER)  # noqa: S311 - no secret
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._hurry.wait()
             self._hurry.clear()
             try:
                 async with self._hooks().keep_apart(connection.plan.target), self._turn():

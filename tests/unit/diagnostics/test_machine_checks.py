@@ -607,6 +607,8 @@ def test_a_full_accept_queue(tmp_path, is_gateway):
         ["java" if is_gateway else "python", name],
         executable=sys.executable,
         cwd=tmp_path,
+        # By its name alone, Python 3.11 does not find its library.
+        env={**os.environ, "PYTHONHOME": sys.base_prefix},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
