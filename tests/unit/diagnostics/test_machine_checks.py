@@ -544,6 +544,16 @@ def test_a_user_who_may_see_nothing(monkeypatch, check):
     assert "could not be read" in result.summary
 
 
+@pytest.fixture(autouse=True)
+def alone(tmp_path_factory):
+    """Tests of this file follow one another: each would see the processes that another starts."""
+    fcntl = pytest.importorskip("fcntl") if sys.platform != "win32" else None
+    with (tmp_path_factory.getbasetemp().parent / "processes.lock").open("w") as file:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def fake_gateway(folder):
     """Start a process that looks like IBKR's Java program, with this settings folder."""
     (folder / "ibgateway.GWClient").write_text("print('up', flush=True)\ninput()\n")
