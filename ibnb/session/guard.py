@@ -20,7 +20,8 @@ from typing import Any
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.target import Target
 
-from .address import Address, address_of
+from .address import Address, address_of, where
+from .errors import ConnectFailed
 from .library import libraries
 from .library.import_hook import ImportHook
 from .library.patches import Patches
@@ -218,6 +219,8 @@ class Guard:
             opening = asyncio.ensure_future(self._open(ib, held, connect, wait))
             held.opening = opening
         await _outcome(held, opening)
+        if held.lost is not None and not ib.isConnected():
+            raise _lost_at_once(address)
 
     async def _open(
         self,
@@ -256,7 +259,7 @@ class Guard:
         journal = self._session.journal
         try:
             with self._waiting() as on_wait, synchronising(ib, held.request) as asked:
-                return await retry_while_id_in_use(
+                attempt = await retry_while_id_in_use(
                     lambda: watch_opening(
                         *(ib, library, target, client_id, connect()),
                         number=held.lineage,
@@ -269,11 +272,23 @@ class Guard:
                     wait,
                     on_wait,
                 )
+                if not ib.isConnected() and not asked.closed_here:
+                    raise _lost_at_once(held.address)
+                return attempt
         except OpeningFailedError as failure:
             self._session.failed = failure.attempt
             held.gave_up(failure.attempt)
             error = await self._session.explained(failure)
             raise journal.fail(error, failure.attempt) from None
+
+
+def _lost_at_once(address: Address) -> ConnectFailed:
+    """Return what a connect raises whose socket was lost before it could return.
+
+    Whoever connects attaches handlers after it: none of them would be told.
+    """
+    fact = f"The connection to {where(address)} was lost as soon as it was open."
+    return ConnectFailed("not-connected", (fact,))
 
 
 async def _outcome(held: TrackedConnection, opening: asyncio.Future[None]) -> None:

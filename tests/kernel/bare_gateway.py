@@ -78,6 +78,7 @@ class BareGateway:
         first_id: the order ID that a session begins with; 0 for one above those it used.
         version: the server version.
         held_for: so many of the next clients find their ID in use.
+        lost_at_once: so many of the next sessions are lost with the last answer of a connect.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class BareGateway:
         first_id=0,
         version=VERSION,
         held_for=0,
+        lost_at_once=0,
     ):
         self.accounts = accounts
         self.known = dict(known)
@@ -115,6 +117,7 @@ class BareGateway:
         self.first_id = first_id
         self.version = version
         self.held_for = held_for
+        self.lost_at_once = lost_at_once
         self.stuck = stuck
 
         self.connections = 0
@@ -399,6 +402,12 @@ class BareGateway:
             rows = [messages.portfolio(account, *one) for one in self._held_in(account).items()]
             session.send(*rows, encode(54, 1, account))
 
+    def _executions(self, session, fields):
+        session.send(encode(55, 1, fields[2]))
+        if self.lost_at_once:
+            self.lost_at_once -= 1
+            session.hang_up()
+
     def _summary(self, session, fields):
         for account in self.accounts.split(","):
             session.send(encode(63, 1, fields[2], account, "NetLiquidation", 1000, "USD"))
@@ -553,7 +562,7 @@ class BareGateway:
         messages.ACCOUNT: _account,
         messages.ACCOUNT_MULTI: lambda _, session, fields: session.send(encode(74, 1, fields[2])),
         messages.ACCOUNT_SUMMARY: _summary,
-        messages.EXECUTIONS: lambda _, session, fields: session.send(encode(55, 1, fields[2])),
+        messages.EXECUTIONS: _executions,
         messages.IDS: lambda self, session, _: session.send(self._next_id(session.client_id)),
         messages.CURRENT_TIME: _current_time,
         messages.CONTRACT_DETAILS: _details,

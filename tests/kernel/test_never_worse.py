@@ -267,6 +267,40 @@ def test_a_watchdog(compare):
     assert_never_worse(plain, ours)
 
 
+@pytest.mark.parametrize("losses", [1, 3])
+def test_a_watchdog_whose_connection_is_lost_at_once(compare, losses):
+    """A loss before it could attach its handlers is told to it: it tries again."""
+
+    def steps(side):
+        side.gateway.lost_at_once = losses
+        source = CONTROLLED.replace("FAILS", "()").replace("N'", "21'").replace("N", "21")
+        source = source.replace("21one", "None")
+        assert side.run(source, "cell").status == "ok"
+        side.run("await until(lambda: controller21.started > WANTED and ib21.isConnected())"
+                 .replace("WANTED", str(losses)))  # fmt: skip
+        return side.value("ib21.isConnected()")
+
+    plain, ours = compare(steps)
+    assert plain.result == ours.result == "True", ours.story
+
+
+def test_a_handler_that_disconnects_when_connected(compare):
+    """Its connect returns as it would without ibnb, and nothing is open."""
+
+    def steps(side):
+        side.run(
+            "ib = IB(); ib.connectedEvent += ib.disconnect\n"
+            "ib.connect('127.0.0.1', PORT, 21); print(ib.isConnected())",
+            "cell",
+        )
+        side.gateway.comes_true(lambda: side.gateway.open_clients == (), 8)
+        return side.value("ib.isConnected()")
+
+    plain, ours = compare(steps)
+    assert plain.result == ours.result == "False", ours.story
+    assert_never_worse(plain, ours)
+
+
 KEEPING_ALIVE = {
     "task": (
         "async def keep_alive():\n"
