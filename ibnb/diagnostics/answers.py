@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ibnb.knowledge import Answer, EntryCheck
+from ibnb.session.state import OPEN
 
 from .model import Result, Status
 
-OPEN = frozenset({"ready", "degraded"})
 Said = tuple[Status, str]
 NO_SESSION: Said = ("skip", "No connection of this notebook is open.")
 FARMS = {"market": "market data", "history": "historical data", "definitions": "definitions"}

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ibnb.session.state import OPEN
+
 from .model import Report, Result
 
 State = Literal["done", "open", "unknown"]
 HEALTHY_SECONDS = 5.0
 """A handshake that takes longer is no healthy one, though it may still complete."""
-OPEN_SESSION = frozenset({"ready", "degraded"})
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ class _Seen:
 
     def session(self) -> State:
         evidence = self._evidence("session.state")
-        if evidence.get("state") in OPEN_SESSION:
+        if evidence.get("state") in OPEN:
             return "done" if evidence.get("target") == str(self._report.target) else "open"
         tried = self._by_id["session.state"].entry if "session.state" in self._by_id else None
         return "open" if tried is not None else "unknown"

@@ -29,43 +29,40 @@ _WHEN = rf"(?:[\"']?\w*time{_IS}\d+[\"']?[\s,;|]+)?"
 _MESSAGE = r"(?:msg|string|message|text)"
 _CALLED = rf"(?<![a-z]){_LABEL}|\bcode|\bfehlercode|\bmsg|\u4ee3\u7801|\u9519\u8bef"
 _NUMBER = r"[\s:=#\uff1a\u2013'\"-]*(?P<code>\d{1,5})(?![\d.:/-]*\d)"
-_SURE = tuple(
-    re.compile(form, re.IGNORECASE | re.DOTALL)
-    for form in (
-        # "Error 326, reqId -1: ..." of the Python libraries, whatever a logger put before it.
-        rf"\b{_LABEL}\s+(?P<code>\d{{1,5}})\s*,\s*reqId\s*-?\d*\s*:(?P<text>.*)",
-        # "API error: 200: ..." of their RequestError.
-        r"\bAPI error:\s*(?P<code>\d{1,5}):(?P<text>.*)",
-        # {'reqId': 2, 'errorCode': 162, 'errorString': '...'} of the official client, and what is
-        # like it in other languages: an id and a code beside each other.
-        rf"\b{_ID}{_IS}-?\d+['\"]?[\s,;|]+{_WHEN}['\"]?{_CODE}(?P<text>.*)",
-        rf"\b{_CODE}(?P<text>[^\n]{{0,200}}?\b{_ID}{_IS}-?\d+.*)",
-        r"\breqid\s+-?\d+\s+errorcode\s+(?P<code>\d{1,5})(?:\s+errorstring)?(?P<text>.*)",
-        rf"\berr(?:or)?[ _]?{_CODE}(?P<text>\s*[,;]?\s*['\"]?err(?:or)?_?{_MESSAGE}{_IS}.*)",
-        # "ERROR -1 2104 ..." and "ERROR 3 1749823634683 321 ...": the official client writes the
-        # reqId first, since version 10 with a time in milliseconds between the two.
-        rf"\b{_LABEL}[\s:]+-?\d+[\s,:]+\d{{13}}[\s,:]+(?P<code>\d{{1,5}})[\s,:]+(?=[^\d\s])(?P<text>.+)",
-        rf"\b{_LABEL}[\s:]+-1[\s,:]+(?P<code>\d{{3,5}})[\s,:]+(?=[^\d\s])(?P<text>.+)",
-    )
+
+
+def _forms(*forms: str) -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(form, re.IGNORECASE | re.DOTALL) for form in forms)
+
+
+_SURE = _forms(
+    # "Error 326, reqId -1: ..." of the Python libraries, whatever a logger put before it.
+    rf"\b{_LABEL}\s+(?P<code>\d{{1,5}})\s*,\s*reqId\s*-?\d*\s*:(?P<text>.*)",
+    # "API error: 200: ..." of their RequestError.
+    r"\bAPI error:\s*(?P<code>\d{1,5}):(?P<text>.*)",
+    # {'reqId': 2, 'errorCode': 162, 'errorString': '...'} of the official client, and what is
+    # like it in other languages: an id and a code beside each other.
+    rf"\b{_ID}{_IS}-?\d+['\"]?[\s,;|]+{_WHEN}['\"]?{_CODE}(?P<text>.*)",
+    rf"\b{_CODE}(?P<text>[^\n]{{0,200}}?\b{_ID}{_IS}-?\d+.*)",
+    r"\breqid\s+-?\d+\s+errorcode\s+(?P<code>\d{1,5})(?:\s+errorstring)?(?P<text>.*)",
+    rf"\berr(?:or)?[ _]?{_CODE}(?P<text>\s*[,;]?\s*['\"]?err(?:or)?_?{_MESSAGE}{_IS}.*)",
+    # "ERROR -1 2104 ..." and "ERROR 3 1749823634683 321 ...": the official client writes the
+    # reqId first, since version 10 with a time in milliseconds between the two.
+    rf"\b{_LABEL}[\s:]+-?\d+[\s,:]+\d{{13}}[\s,:]+(?P<code>\d{{1,5}})[\s,:]+(?=[^\d\s])(?P<text>.+)",
+    rf"\b{_LABEL}[\s:]+-1[\s,:]+(?P<code>\d{{3,5}})[\s,:]+(?=[^\d\s])(?P<text>.+)",
 )
 # Forms that other programs' messages have too. What they say has to fit the code.
-_LABELLED = tuple(
-    re.compile(form, re.IGNORECASE | re.DOTALL)
-    for form in (
-        rf"\berr(?:or)?[ _]?code{_IS}(?P<code>\d{{1,5}})\b['\"]?(?P<text>.*)",
-        rf"(?:^|\b{_LABEL}[\s:]+)-?\d+[\s,:]+(?P<code>\d{{3,5}})[\s,:]+(?=[^\d\s])(?P<text>.+)",
-        r"(?<![\w.])-1[\s,:|]+(?P<code>\d{3,5})\b[\s,:|]*(?=[^\d\s])(?P<text>.+)",
-        rf"(?:{_CALLED})(?:[ _]?code)?{_NUMBER}(?P<text>.*)",
-        r"(?<!\w)\[#?(?P<code>\d{3,5})\](?P<text>.*)",
-    )
+_LABELLED = _forms(
+    rf"\berr(?:or)?[ _]?code{_IS}(?P<code>\d{{1,5}})\b['\"]?(?P<text>.*)",
+    rf"(?:^|\b{_LABEL}[\s:]+)-?\d+[\s,:]+(?P<code>\d{{3,5}})[\s,:]+(?=[^\d\s])(?P<text>.+)",
+    r"(?<![\w.])-1[\s,:|]+(?P<code>\d{3,5})\b[\s,:|]*(?=[^\d\s])(?P<text>.+)",
+    rf"(?:{_CALLED})(?:[ _]?code)?{_NUMBER}(?P<text>.*)",
+    r"(?<!\w)\[#?(?P<code>\d{3,5})\](?P<text>.*)",
 )
-_BARE = tuple(
-    re.compile(form, re.IGNORECASE | re.DOTALL)
-    for form in (
-        r"^\W*(?P<code>\d{3,5})\b(?!\.\d)\s*[|:,;.\u2013-]?\s(?P<text>\D.+)",
-        r"[|\]:]\s*(?P<code>\d{3,5})\s*[|:]\s*(?P<text>\D.+)",
-        r"(?<![\w.,:])#?(?:IB)?(?P<code>\d{3,5})(?![\w.,:/-])(?P<text>.*)",
-    )
+_BARE = _forms(
+    r"^\W*(?P<code>\d{3,5})\b(?!\.\d)\s*[|:,;.\u2013-]?\s(?P<text>\D.+)",
+    r"[|\]:]\s*(?P<code>\d{3,5})\s*[|:]\s*(?P<text>\D.+)",
+    r"(?<![\w.,:])#?(?:IB)?(?P<code>\d{3,5})(?![\w.,:/-])(?P<text>.*)",
 )
 # Numbers with a label of their own: exit statuses, of HTTP, of the operating system, places in
 # files, processes.

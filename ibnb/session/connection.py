@@ -28,7 +28,6 @@ from .opening.supervise import OpeningFailedError, open_ib
 from .reconnect.disconnects import Loss
 from .reconnect.shadow import shadowed
 from .reconnect.snapshot import (
-    DATA,
     ORDERS,
     Snapshot,
     cancel_twin,
@@ -44,7 +43,7 @@ from .reconnect.snapshot import (
     take_over,
 )
 from .records.journal import Journal
-from .records.requests import Request, what_is_asked, what_of
+from .records.requests import DATA, Request, what_is_asked, what_of
 from .state import OPEN
 from .tracked import TrackedConnection
 

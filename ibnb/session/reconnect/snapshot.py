@@ -24,13 +24,6 @@ KIND = "resume"
 ACCOUNT, SUMMARY = "reqAccountUpdates", "reqAccountSummary"
 SYNCHRONISED = frozenset({ACCOUNT, SUMMARY})
 """What stands and is requested again by the synchronisation itself."""
-DATA = frozenset(
-    {
-        *("reqMktData", "reqTickByTickData", "reqMktDepth", "reqRealTimeBars", "reqHistoricalData"),
-        *("reqScannerSubscription", "reqMarketDataType"),
-    }
-)
-"""What a gateway forgets with its link, and tells by notice 1101; accounts it goes on with."""
 ORDERS = frozenset({"open orders", "completed orders"})
 """What a synchronisation fetches of the gateway's orders."""
 STATE = frozenset(

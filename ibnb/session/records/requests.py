@@ -37,13 +37,16 @@ OTHERS = frozenset({"setConnectOptions", "updateReqId"})
 ID_NAMES = ("reqId", "orderId", "tickerId")
 """What the libraries call the number that answers refer to."""
 PLAIN = frozenset({int, str, float, bool, type(None)})
-STARTING = frozenset(
+DATA = frozenset(
     {
         *("reqMktData", "reqTickByTickData", "reqMktDepth", "reqRealTimeBars", "reqHistoricalData"),
-        *("reqScannerSubscription", "reqPnL", "reqPnLSingle"),
-        *("reqNewsBulletins", "reqMarketDataType", "reqAccountUpdates", "reqAccountSummary"),
+        *("reqScannerSubscription", "reqMarketDataType"),
     }
 )
+"""What a gateway forgets with its link, and tells by notice 1101; accounts it goes on with."""
+STARTING = DATA | {
+    *("reqPnL", "reqPnLSingle", "reqNewsBulletins", "reqAccountUpdates", "reqAccountSummary")
+}
 """What goes on until it is cancelled, or stands until something else is asked for."""
 ENDING = frozenset(
     {

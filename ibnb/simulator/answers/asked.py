@@ -71,3 +71,17 @@ def account_of(client: Client, asked: str, req_id: int) -> str | None:
         client.notify(texts.invalid("Invalid account code"), req_id)
         return None
     return account
+
+
+def instrument_with(
+    client: Client, spec: ContractSpec, req_id: int, kind: str, told: str = "Last"
+) -> Instrument | None:
+    """Return the one instrument that a contract means, if there is history of a kind of it.
+
+    If there is none, the client is told why; `told` is what gateways call its trades then.
+    """
+    instrument = instrument_of(client, spec, req_id)
+    if instrument is not None and kind == "TRADES" and not instrument.has_trades:
+        client.notify(texts.no_data(f"{instrument.symbol}/{instrument.sec_type} {told}"), req_id)
+        return None
+    return instrument

@@ -26,7 +26,7 @@ from ibnb.simulator.world.instruments import ContractSpec, Instrument
 from ibnb.simulator.world.market import Trade, trades_between
 from ibnb.tws.wire import IncomingId, OutgoingId
 
-from .asked import drop_legs, instrument_of, read_contract
+from .asked import drop_legs, instrument_of, instrument_with, read_contract
 
 _MOST_TICKS = 1000
 _TICK_KINDS = frozenset({"TRADES", "BID_ASK", "MIDPOINT"})
@@ -110,11 +110,8 @@ def head_time_stamp(client: Client, fields: tuple[str, ...]) -> None:
     req_id = int(fields[1])
     spec, rest = read_contract(fields, 2)
     _, regular, kind, date_format = rest[:4]
-    instrument = instrument_of(client, spec, req_id)
+    instrument = instrument_with(client, spec, req_id, kind)
     if instrument is None:
-        return
-    if kind == "TRADES" and not instrument.has_trades:
-        client.notify(texts.no_data(f"{instrument.symbol}/{instrument.sec_type} Last"), req_id)
         return
     begins, _ = session(instrument.hours, first_day(instrument), regular=regular == "1")
     at = dt.datetime.fromtimestamp(begins, dt.UTC)
@@ -152,11 +149,8 @@ def historical_ticks(client: Client, fields: tuple[str, ...]) -> None:
     if objection:
         client.notify(texts.invalid(objection), req_id)
         return
-    instrument = instrument_of(client, spec, req_id)
+    instrument = instrument_with(client, spec, req_id, kind)
     if instrument is None:
-        return
-    if kind == "TRADES" and not instrument.has_trades:
-        client.notify(texts.no_data(f"{instrument.symbol}/{instrument.sec_type} Last"), req_id)
         return
     now = client.state.now
     begins, ends = parse_time(start), parse_time(end)

@@ -9,7 +9,7 @@ from ibnb.simulator.world.instruments import ContractSpec
 from ibnb.simulator.world.options import greeks, implied, years_left
 from ibnb.tws.wire import IncomingId, OutgoingId
 
-from .asked import drop_legs, instrument_of, read_contract, read_legs
+from .asked import drop_legs, instrument_of, instrument_with, read_contract, read_legs
 
 _CUSTOM_OPTION = 53
 _TICK_KINDS = {"Last": "TRADES", "AllLast": "TRADES", "BidAsk": "BID_ASK", "MidPoint": "MIDPOINT"}
@@ -111,11 +111,8 @@ def real_time_bars(client: Client, fields: tuple[str, ...]) -> None:
             texts.invalid(f"Real time bars query has an unknown whatToShow: {kind}"), req_id
         )
         return
-    instrument = instrument_of(client, spec, req_id)
+    instrument = instrument_with(client, spec, req_id, kind, "Last 5")
     if instrument is None:
-        return
-    if kind == "TRADES" and not instrument.has_trades:
-        client.notify(texts.no_data(f"{instrument.symbol}/{instrument.sec_type} Last 5"), req_id)
         return
     begins = int(client.state.now) // 5 * 5
     client.subscribe(
