@@ -20,8 +20,7 @@ from typing import Any
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.target import Target
 
-from .address import Address, address_of, where
-from .errors import ConnectFailed
+from .address import Address, address_of
 from .library import libraries
 from .library.import_hook import ImportHook
 from .library.patches import Patches
@@ -218,9 +217,11 @@ class Guard:
             session.registry.add(ib, held)
             opening = asyncio.ensure_future(self._open(ib, held, connect, wait))
             held.opening = opening
-        await _outcome(held, opening)
-        if held.lost is not None and not ib.isConnected():
-            raise _lost_at_once(address)
+        try:
+            await _outcome(held, opening)
+        finally:
+            # By then whoever connects has gone on, and attached what is to be told of a loss.
+            asyncio.get_running_loop().call_soon(libraries.read_on, ib)
 
     async def _open(
         self,
@@ -259,9 +260,9 @@ class Guard:
         journal = self._session.journal
         try:
             with self._waiting() as on_wait, synchronising(ib, held.request) as asked:
-                attempt = await retry_while_id_in_use(
+                return await retry_while_id_in_use(
                     lambda: watch_opening(
-                        *(ib, library, target, client_id, connect()),
+                        *(ib, library, target, client_id, _and_pause(ib, connect())),
                         number=held.lineage,
                         missing=asked.missing,
                         hush=Hush(journal.will_tell, wanted=journal.is_told),
@@ -272,9 +273,6 @@ class Guard:
                     wait,
                     on_wait,
                 )
-                if not ib.isConnected() and not asked.closed_here:
-                    raise _lost_at_once(held.address)
-                return attempt
         except OpeningFailedError as failure:
             self._session.failed = failure.attempt
             held.gave_up(failure.attempt)
@@ -282,13 +280,14 @@ class Guard:
             raise journal.fail(error, failure.attempt) from None
 
 
-def _lost_at_once(address: Address) -> ConnectFailed:
-    """Return what a connect raises whose socket was lost before it could return.
+async def _and_pause(ib: Any, connecting: Coroutine[Any, Any, Any]) -> None:
+    """Connect, and then read nothing more.
 
-    Whoever connects attaches handlers after it: none of them would be told.
+    Whoever connects goes on a few turns of the loop after the library has: a loss in between would
+    be told before he could attach a handler, and so to nobody.
     """
-    fact = f"The connection to {where(address)} was lost as soon as it was open."
-    return ConnectFailed("not-connected", (fact,))
+    await connecting
+    libraries.pause_reading(ib)
 
 
 async def _outcome(held: TrackedConnection, opening: asyncio.Future[None]) -> None:

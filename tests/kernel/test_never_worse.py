@@ -284,6 +284,37 @@ def test_a_watchdog_whose_connection_is_lost_at_once(compare, losses):
     assert plain.result == ours.result == "True", ours.story
 
 
+HANDLED = """
+ib, log = IB(), []
+async def again():
+    await asyncio.sleep(0.05)
+    await ib.connectAsync('127.0.0.1', PORT, 21)
+    log.append('again')
+def lost():
+    log.append('lost')
+    asyncio.ensure_future(again())
+ib.disconnectedEvent += lost
+CONNECT
+await until(lambda: 'again' in log)
+"""
+
+
+@pytest.mark.parametrize(
+    "connect", ["ib.connect('127.0.0.1', PORT, 21)", "await ib.connectAsync('127.0.0.1', PORT, 21)"]
+)
+def test_a_loss_at_once_is_told_to_the_users_own_handler(compare, connect):
+    """The connect itself returns as it would without ibnb, and the handler reconnects, once."""
+
+    def steps(side):
+        side.gateway.lost_at_once = 1
+        assert side.run(HANDLED.replace("CONNECT", connect), "cell").status == "ok"
+        return side.value("log, ib.isConnected()")
+
+    plain, ours = compare(steps)
+    assert plain.result == "(['lost', 'again'], True)", plain.story
+    assert ours.result == plain.result, ours.story
+
+
 def test_a_handler_that_disconnects_when_connected(compare):
     """Its connect returns as it would without ibnb, and nothing is open."""
 

@@ -333,6 +333,20 @@ def _loop_of_transport(transport: Any) -> asyncio.AbstractEventLoop | None:
     return loop
 
 
+def pause_reading(ib: Any) -> None:
+    """Read nothing of an `IB` object's socket until `read_on`; what comes waits in the system."""
+    transport = ib.client.conn.transport
+    if transport is not None:
+        transport.pause_reading()
+
+
+def read_on(ib: Any) -> None:
+    """Undo `pause_reading`; if it was not called, or the socket is gone, nothing happens."""
+    transport = ib.client.conn.transport
+    if transport is not None:
+        transport.resume_reading()
+
+
 async def abort(ib: Any) -> None:
     """Give an `IB` object's socket up, as if it had been lost, and wait until that is known.
 

@@ -17,7 +17,6 @@ from ibnb.tws.attempt import Attempt
 
 KIND = "synchronising"
 STARTING = "startReq"
-CLOSING = "disconnect"
 OF_KEYS: Mapping[Any, str] = {
     "positions": "positions",
     "openOrders": "open orders",
@@ -37,14 +36,10 @@ class Synchronisation:
 
     Args:
         find: looks a request up by its number.
-
-    Attributes:
-        closed_here: whether code of this side, as a handler, has disconnected it meanwhile.
     """
 
     def __init__(self, find: Find) -> None:
         self._find = find
-        self.closed_here = False
         self._waiting: dict[Any, asyncio.Future[Any]] = {}
 
     def missing(self, accounts: tuple[str, ...]) -> tuple[str, ...]:
@@ -67,15 +62,6 @@ class Synchronisation:
             return future
 
         return start
-
-    def closing(self, layer: MethodPatch) -> Any:
-        """Stand around the library's method that disconnects."""
-
-        def disconnect(*args: Any, **kwargs: Any) -> Any:
-            self.closed_here = True
-            return layer.inner(*args, **kwargs)
-
-        return disconnect
 
     def _name(self, key: Any, accounts: tuple[str, ...]) -> str:
         if key in OF_KEYS:
@@ -109,9 +95,7 @@ def synchronising(ib: Any, find: Find) -> Iterator[Synchronisation]:
     """Follow what an `IB` object asks for, for as long as the context lasts."""
     followed = Synchronisation(find)
     install_patch(ib.wrapper, STARTING, KIND, followed.starting)
-    install_patch(ib.client, CLOSING, KIND, followed.closing)
     try:
         yield followed
     finally:
         remove_patch(ib.wrapper, STARTING, KIND)
-        remove_patch(ib.client, CLOSING, KIND)
