@@ -376,8 +376,9 @@ def test_what_is_asked_during_a_resume_is_answered(notebook_at):
         assert gateway.opened == 2
 
 
-def test_what_is_asked_during_a_resume_that_fails_fails(notebook_at):
-    """It does not wait for ever: the second loss is told to it."""
+@pytest.mark.parametrize("end", ["it is lost again", "it is given up"])
+def test_what_is_asked_during_a_resume_that_fails_fails(notebook_at, end):
+    """It does not wait for ever: that nothing comes any more is told to it."""
     with BareGateway(positions={"AAPL": 5}) as gateway:
         run = notebook_at(gateway)
         gateway.unanswered = {ACCOUNT}
@@ -387,7 +388,12 @@ def test_what_is_asked_during_a_resume_that_fails_fails(notebook_at):
             "asking = asyncio.ensure_future(ib.reqPositionsAsync())\nawait asyncio.sleep(0.1)"
         )
         gateway.unanswered = set()
-        gateway.drop()
+        if end == "it is lost again":
+            gateway.drop()
+        else:
+            run("current_app().session.reconnector.stop()")
         run("await asyncio.wait([asking], timeout=30)")
-        assert "ConnectionError" in run.value("repr(asking.exception())")
-        run("await asyncio.wait_for(back(1), 30); assert ib.positions()")
+        failed = run.value("repr(asking.exception())")
+        assert "ConnectionError" in failed or "ConnectFailed" in failed
+        if end == "it is lost again":
+            run("await asyncio.wait_for(back(1), 30); assert ib.positions()")
