@@ -215,13 +215,15 @@ class Guard:
                 held.follows(before)
             held.attend()
             session.registry.add(ib, held)
-            opening = asyncio.ensure_future(self._open(ib, held, connect, wait))
+            stillness = libraries.Stillness(ib)
+            opening = asyncio.ensure_future(self._open(ib, held, connect, wait, stillness))
             held.opening = opening
         try:
             await _outcome(held, opening)
         finally:
-            # By then whoever connects has gone on, and attached what is to be told of a loss.
-            asyncio.get_running_loop().call_soon(libraries.read_on, ib)
+            # Whoever connects goes on a few turns of the loop after the library has: a loss in
+            # between would be told before he could attach a handler, and so to nobody.
+            asyncio.get_running_loop().call_soon(stillness.end)
 
     async def _open(
         self,
@@ -229,10 +231,15 @@ class Guard:
         held: TrackedConnection,
         connect: Callable[[], Coroutine[Any, Any, Any]],
         wait: Callable[[], float],
+        stillness: libraries.Stillness,
     ) -> None:
+        async def connect_then_still() -> None:
+            await connect()
+            stillness.begin()
+
         session = self._session
         try:
-            attempt = await self._opened(ib, held, connect, wait)
+            attempt = await self._opened(ib, held, connect_then_still, wait)
             session.failed = None
             if not self._active:
                 # Unloaded meanwhile: the connection is the user's own, and nothing is put on it.
@@ -240,6 +247,7 @@ class Guard:
             held.note_opened()
             self._watch(held)
         except BaseException:
+            stillness.end()
             held.unwatch()
             await libraries.close(ib)
             session.tell()
@@ -262,7 +270,7 @@ class Guard:
             with self._waiting() as on_wait, synchronising(ib, held.request) as asked:
                 return await retry_while_id_in_use(
                     lambda: watch_opening(
-                        *(ib, library, target, client_id, _and_pause(ib, connect())),
+                        *(ib, library, target, client_id, connect()),
                         number=held.lineage,
                         missing=asked.missing,
                         hush=Hush(journal.will_tell, wanted=journal.is_told),
@@ -278,16 +286,6 @@ class Guard:
             held.gave_up(failure.attempt)
             error = await self._session.explained(failure)
             raise journal.fail(error, failure.attempt) from None
-
-
-async def _and_pause(ib: Any, connecting: Coroutine[Any, Any, Any]) -> None:
-    """Connect, and then read nothing more.
-
-    Whoever connects goes on a few turns of the loop after the library has: a loss in between would
-    be told before he could attach a handler, and so to nobody.
-    """
-    await connecting
-    libraries.pause_reading(ib)
 
 
 async def _outcome(held: TrackedConnection, opening: asyncio.Future[None]) -> None:

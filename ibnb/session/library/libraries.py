@@ -333,18 +333,44 @@ def _loop_of_transport(transport: Any) -> asyncio.AbstractEventLoop | None:
     return loop
 
 
-def pause_reading(ib: Any) -> None:
-    """Read nothing of an `IB` object's socket until `read_on`; what comes waits in the system."""
-    transport = ib.client.conn.transport
-    if transport is not None:
-        transport.pause_reading()
+class Stillness(asyncio.Protocol):
+    """Keeps from an `IB` object whatever comes at its socket, the end of it included, for a while.
 
+    It stands in its connection's place at the transport. What comes waits in the system, and a loss
+    in here; even one that the loop already knows, and tells within the turn in which it begins.
+    """
 
-def read_on(ib: Any) -> None:
-    """Undo `pause_reading`; if it was not called, or the socket is gone, nothing happens."""
-    transport = ib.client.conn.transport
-    if transport is not None:
-        transport.resume_reading()
+    def __init__(self, ib: Any) -> None:
+        """Do nothing yet.
+
+        Args:
+            ib: an `IB` object.
+        """
+        self._connection = ib.client.conn
+        self._transport: Any = None
+        self._losses: list[Exception | None] = []
+
+    def begin(self) -> None:
+        """Keep everything from now on; without a socket, nothing happens."""
+        self._transport = self._connection.transport
+        if self._transport is not None:
+            self._transport.pause_reading()
+            self._transport.set_protocol(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Keep a loss; called by the transport."""
+        self._losses.append(exc)
+
+    def end(self) -> None:
+        """Give back what was kept; if it did not begin, nothing happens."""
+        transport, self._transport = self._transport, None
+        if transport is None:
+            return
+        if self._losses:
+            self._connection.connection_lost(self._losses.pop())
+        else:
+            transport.set_protocol(self._connection)
+            transport.resume_reading()
 
 
 async def abort(ib: Any) -> None:
