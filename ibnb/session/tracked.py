@@ -88,7 +88,7 @@ class TrackedConnection:
         self._on_change = on_change
         self.journal = journal
         self._pending = instrument.Pending()
-        self._own_handlers: dict[str, int] = {}
+        self._own_handlers: list[str] = []
 
     def __repr__(self) -> str:
         """Say where it leads, in what state, and since when."""
@@ -171,9 +171,7 @@ class TrackedConnection:
         log_filters.attend(ib)
         ib.errorEvent.disconnect(self._on_notice)
         ib.errorEvent.connect(self._on_notice)
-        # Not of the object's own class: a user's may connect as soon as it is made.
-        self._own_handlers = dict(instrument.own_handler_counts(libraries.ib_class(ib)))
-        self.count_own_handler("errorEvent")
+        self._own_handlers = ["errorEvent"]
 
     def hear(self, notices: Iterable[Notice] = ()) -> None:
         """Take its notices into the journal from now on, and those that came before first."""
@@ -199,7 +197,7 @@ class TrackedConnection:
 
     def count_own_handler(self, event: str) -> None:
         """Take note that one handler of an event is ibnb's own, and none that a user left."""
-        self._own_handlers[event] = self._own_handlers.get(event, 0) + 1
+        self._own_handlers.append(event)
 
     def unwatch(self) -> None:
         """Undo `watch`."""
@@ -221,8 +219,10 @@ class TrackedConnection:
         if ib is None:
             return ()
         found = []
+        # Not of the object's own class: a user's may connect as soon as it is made.
+        library_has = instrument.own_handler_counts(libraries.ib_class(ib))
         for name, count in instrument.handler_counts(ib).items():
-            own = self._own_handlers.get(name, 0)
+            own = library_has.get(name, 0) + self._own_handlers.count(name)
             if count > own:
                 found.append(f"{count - own} handler{'s' * (count - own > 1)} on {name}")
         return (*found, *instrument.subscriptions(ib))

@@ -117,14 +117,14 @@ class _Fields:
         self._at += count
 
     def take_flag(self) -> bool:
-        field = self.take()
-        if field not in _FLAGS:
-            raise _UnclearError
-        return field == b"1"
+        self.skip_flags(1)
+        return self._fields[self._at - 1] == b"1"
 
     def skip_flags(self, count: int) -> None:
-        for _ in range(count):
-            self.take_flag()
+        flags = self._fields[self._at : self._at + count]
+        if len(flags) < count or not _FLAGS.issuperset(flags):
+            raise _UnclearError
+        self._at += count
 
     def take_count(self) -> int:
         field = self.take()

@@ -34,6 +34,8 @@ VERBS = (
 )
 """How the names of the methods begin that request something."""
 OTHERS = frozenset({"setConnectOptions", "updateReqId"})
+SHOWN = ("__name__", "__qualname__", "__doc__")
+"""What a method that notes its requests has of the one behind it, besides its signature."""
 ID_NAMES = ("reqId", "orderId", "tickerId")
 """What the libraries call the number that answers refer to."""
 PLAIN = frozenset({int, str, float, bool, type(None)})
@@ -300,7 +302,7 @@ def noting_class(kind: Any) -> Any:
                 note(name, *_named(getattr(method, "__func__", method), args, kwargs))
             return answer
 
-        return functools.wraps(getattr(kind, name))(request)
+        return functools.wraps(getattr(kind, name), SHOWN, ())(request)
 
     methods = {name: noting(name) for name in requesting(kind)}
     own = {name: getattr(kind, name) for name in ("__doc__", "__module__", "__qualname__")}
