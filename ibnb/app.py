@@ -24,6 +24,7 @@ from .session import (
 )
 from .session.address import where
 from .session.client_ids.leases import LeaseStore, NotebookLeases, SqliteLeases, say_not_remembered
+from .session.library import reading
 from .session.library.libraries import is_ib
 from .session.notebook.event_loop import inspect_loop, patch_loop, run
 from .settings import IbSettings, apply_environment, state_folder
@@ -159,7 +160,7 @@ class App:
         ib = self.context.at_hand()
         connection = self.session.connection
         own = connection is not None and (connection.is_open or connection.ib is ib)
-        return ib if is_ib(ib) and ib.isConnected() and not own else None
+        return ib if is_ib(ib) and reading.is_connected(ib) and not own else None
 
     def _only_open(self) -> Any:
         """Return the `IB` object of the only connection that is open, None without any."""

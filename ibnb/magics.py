@@ -23,6 +23,7 @@ from .options import (
     explain_parser,
 )
 from .session import BadInputError
+from .session.library import reading
 from .session.library.libraries import is_ib
 from .settings import IbSettings, apply_environment
 from .support import write_support_bundle
@@ -200,7 +201,7 @@ class IbMagics(Magics, IbSettings):
         """Return the name of what `at_hand` returns."""
         for name in (self._name, IB):
             one = self.shell_.user_ns.get(name)
-            if is_ib(one) and one.isConnected():
+            if is_ib(one) and reading.is_connected(one):
                 return name
         return self._name
 

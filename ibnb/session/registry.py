@@ -14,7 +14,7 @@ from ibnb.tws.escaping import visible
 
 from .address import Address, address_of, where
 from .hooks import Hooks
-from .library import libraries
+from .library import libraries, reading
 from .notebook.cell_runs import Run, Runs
 from .notebook.reach import Outcome, Path, running_code, search
 from .notebook.succession import Succession
@@ -89,8 +89,7 @@ class ConnectionRegistry:
         """
         for ib in self._connected():
             if self.of(ib) is None:
-                address = address_of(ib.client.host, ib.client.port, ib.client.clientId)
-                self.add(ib, hold(ib, address, None))
+                self.add(ib, hold(ib, reading.address(ib), None))
 
     def of(self, ib: Any) -> TrackedConnection | None:
         """Return what is known of an `IB` object, or None."""
@@ -106,7 +105,7 @@ class ConnectionRegistry:
         """Take an `IB` object into account from now on."""
         self._held[ib] = held
         # Of one that was connected before anybody looked after it, no opening told them.
-        know(ib.wrapper.accounts)
+        know(reading.accounts(ib))
 
     def drop(self, ib: Any) -> None:
         """Forget an `IB` object."""
@@ -126,9 +125,7 @@ class ConnectionRegistry:
                 return self._keeper(held.tracked_ib, held.run)
         known = {id(held.tracked_ib) for held in self.all()}
         for ib in self._connected():
-            client = ib.client
-            open_at = address_of(client.host, client.port, client.clientId)
-            if id(ib) not in known and ib.isConnected() and open_at == address:
+            if id(ib) not in known and reading.is_connected(ib) and reading.address(ib) == address:
                 return self._keeper(ib, None)
         return self._official(address)
 
@@ -147,8 +144,7 @@ class ConnectionRegistry:
         known = {id(held.tracked_ib): held.tracked_ib for held in self.all()}
         known |= {id(ib): ib for ib in tuple(self._met)}
         return sum(
-            libraries.has_socket(ib)
-            and address_of(ib.client.host, ib.client.port, 0)[:2] == (host, port)
+            libraries.has_socket(ib) and reading.address(ib)[:2] == (host, port)
             for ib in known.values()
             if ib is not None
         )

@@ -20,7 +20,7 @@ from .connection import Connection, Plan, Resumed
 from .errors import ConnectFailed, ConnectRefused
 from .health import Health, foreign_health, health_of
 from .hooks import Hooks
-from .library import instrument, libraries
+from .library import instrument, libraries, reading
 from .notebook.cell_runs import Run, current_run
 from .notebook.succession import Succession
 from .opening.retry import OnWait, retry_while_id_in_use
@@ -271,9 +271,7 @@ class Session:
         async with self.turn():
             held = self.registry.of(ib)
             if held is None:
-                client = ib.client
-                address = address_of(client.host, client.port, client.clientId)
-                held = self.hold(ib, address, None)
+                held = self.hold(ib, reading.address(ib), None)
             closed = Closed(held.address, held.leftovers())
             await held.close(because)
             held.unwatch()
@@ -349,7 +347,7 @@ class Session:
             return health_of(held)
         if ib is not None:
             ended = self._ended.get(ib)
-            return foreign_health(ib) if ended is None or ib.isConnected() else ended
+            return foreign_health(ib) if ended is None or reading.is_connected(ib) else ended
         if self._opening is not None:
             plan = self._opening
             return Health("opening", plan.target, plan.client_id, plan.library.name)

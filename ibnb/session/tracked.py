@@ -15,7 +15,7 @@ from ibnb.tws.notices import Code, LinkFollower, Notice
 
 from .address import Address, where
 from .errors import ConnectFailed, StaleConnection
-from .library import instrument, libraries
+from .library import instrument, libraries, reading
 from .library.blocking_calls import unwatch_handlers, watch_handlers
 from .library.time_requests import unwatch_time, watch_time
 from .notebook.cell_runs import Run, Runs
@@ -125,7 +125,7 @@ class TrackedConnection:
     def is_ready_on(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Say whether it is connected, through this very loop."""
         ib = self.tracked_ib
-        return ib is not None and ib.isConnected() and libraries.loop_of(ib) is loop
+        return ib is not None and reading.is_connected(ib) and libraries.loop_of(ib) is loop
 
     @property
     def is_opening(self) -> bool:
@@ -136,7 +136,7 @@ class TrackedConnection:
     def is_open(self) -> bool:
         """Whether its socket is open and ready."""
         ib = self.tracked_ib
-        return ib is not None and self.state in OPEN and bool(ib.isConnected())
+        return ib is not None and self.state in OPEN and reading.is_connected(ib)
 
     def came_up(self, attempt: Attempt) -> None:
         """Take note that it is open, and of what its opening showed."""
@@ -169,8 +169,7 @@ class TrackedConnection:
             lambda req_id: req_id in self._pending.given_up,
         )
         log_filters.attend(ib)
-        ib.errorEvent.disconnect(self._on_notice)
-        ib.errorEvent.connect(self._on_notice)
+        instrument.hear_notices(ib, self._on_notice)
         self._own_handlers = ["errorEvent"]
 
     def hear(self, notices: Iterable[Notice] = ()) -> None:
@@ -190,9 +189,9 @@ class TrackedConnection:
         watch_time(ib, self._pending)
         instrument.contain_loss(ib, self._pending, others_open, self._on_loss)
         instrument.check_orders(ib, self._order_objection)
-        ib.client.conn.disconnected.connect(self._on_socket_closed)
+        instrument.watch_end(ib, self._on_socket_closed)
         self.opened_at = time.time()
-        if ib.isConnected():
+        if reading.is_connected(ib):
             self._set_state("ready")
 
     def count_own_handler(self, event: str) -> None:
@@ -210,8 +209,8 @@ class TrackedConnection:
             unwatch_time(ib)
             instrument.check_no_orders(ib)
             instrument.untrack(ib)
-            ib.client.conn.disconnected.disconnect(self._on_socket_closed)
-            ib.errorEvent.disconnect(self._on_notice)
+            instrument.unwatch_end(ib, self._on_socket_closed)
+            instrument.hear_no_notices(ib, self._on_notice)
 
     def leftovers(self) -> tuple[str, ...]:
         """Return what the user attached and left running, by name: handlers and subscriptions."""

@@ -237,6 +237,35 @@ def test_only_one_module_knows_the_api_libraries():
     assert named == {"ibnb.session.library.libraries"}
 
 
+def test_only_one_room_touches_what_the_api_libraries_have():
+    """No module outside `session.library` reads, sets or calls what an `IB` object has."""
+    theirs = {"client", "wrapper", "conn"} | {
+        name
+        for name, _, tree in MODULES
+        if name == "ibnb.session.library.protocols"
+        for node in ast.walk(tree)
+        for name in named_in(node)
+        if name != name.lower() and name[0].islower()
+    }
+    assert {"isConnected", "errorEvent", "ticker2ReqId", "hasData"} <= theirs
+    touched = {
+        (name, node.attr)
+        for name, _, tree in MODULES
+        if not name.startswith(("ibnb.session.library", "ibnb.simulator"))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in theirs
+    }
+    assert touched == set()
+
+
+def named_in(node):
+    """Yield the attribute or the method that a statement of a class declares."""
+    if isinstance(node, ast.FunctionDef):
+        yield node.name
+    elif isinstance(node, ast.AnnAssign):
+        yield node.target.id
+
+
 @pytest.mark.parametrize("name", [name for name, _, _ in MODULES])
 def test_a_module_is_small(name):
     """Beyond some 600 lines it has more than one job."""

@@ -25,8 +25,9 @@ from ibnb.session.notebook import event_loop
 
 from . import libraries
 from .import_hook import ImportHook
-from .layers import MethodPatch, install_patch, remove_patch
-from .patches import Patches
+from .listening import WAITING
+from .patches import MethodPatch, Patches, install_patch, remove_patch
+from .protocols import Ib
 
 MODULES = tuple(f"{name}.ib" for name in libraries.NAMES)
 KIND = "handlers"
@@ -93,7 +94,7 @@ class BlockingCalls:
             self._patches.put(owner, "run", ours)
 
 
-def watch_handlers(ib: Any, refused: Refused = lambda _error: None) -> None:
+def watch_handlers(ib: Ib, refused: Refused = lambda _error: None) -> None:
     """Refuse the blocking requests of an `IB` object in its own handlers, and on other threads.
 
     Called on the loop that it is connected on. Requests that are awaited are not refused, and
@@ -120,13 +121,13 @@ def watch_handlers(ib: Any, refused: Refused = lambda _error: None) -> None:
 
         return wait_on_update
 
-    install_patch(ib.wrapper, "startReq", KIND, start)
+    install_patch(ib.wrapper, WAITING, KIND, start)
     install_patch(ib, "waitOnUpdate", KIND, wait)
 
 
-def unwatch_handlers(ib: Any) -> None:
+def unwatch_handlers(ib: Ib) -> None:
     """Undo `watch_handlers`."""
-    remove_patch(ib.wrapper, "startReq", KIND)
+    remove_patch(ib.wrapper, WAITING, KIND)
     remove_patch(ib, "waitOnUpdate", KIND)
 
 

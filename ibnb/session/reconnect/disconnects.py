@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ibnb.session.address import Address, where
+from ibnb.session.library import reading
 from ibnb.tws.accounts import mask_in
 from ibnb.tws.notices import Notice
 
@@ -84,12 +85,12 @@ class DisconnectLog:
 
     def disconnect_reason(self, ib: Any) -> str | None:
         """Return one sentence on how an object's connection ended; None while open or unknown."""
-        told = None if ib.isConnected() else self._told.get(ib)
+        told = None if reading.is_connected(ib) else self._told.get(ib)
         return told[1] if told is not None else None
 
     def end(self, ib: Any) -> End | None:
         """Return how an object's connection ended; None while open or unknown."""
-        told = None if ib.isConnected() else self._told.get(ib)
+        told = None if reading.is_connected(ib) else self._told.get(ib)
         return told[0] if told is not None else None
 
     def _tell(self, ib: Any, end: End, sentence: str) -> None:

@@ -14,7 +14,8 @@ from servers import Server
 
 from ibnb.session import ConnectFailed, OrdersLocked
 from ibnb.session.library import instrument, order_lock
-from ibnb.session.records.requests import KEPT, RequestJournal, requesting
+from ibnb.session.library.noting import requesting
+from ibnb.session.records.requests import KEPT, RequestJournal
 from ibnb.simulator import SimulatedGateway
 from ibnb.tws.notices import Notice
 

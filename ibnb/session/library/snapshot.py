@@ -16,9 +16,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from ibnb.session.library import instrument
-from ibnb.session.library.layers import MethodPatch, install_patch, remove_patch
 from ibnb.session.records.requests import ENDING, Request, what_is_asked, what_of
+
+from . import instrument
+from .patches import MethodPatch, install_patch, remove_patch
+from .protocols import Ib, Wrapper
 
 KIND = "resume"
 ACCOUNT, SUMMARY = "reqAccountUpdates", "reqAccountSummary"
@@ -76,7 +78,7 @@ class Snapshot:
                 getattr(thing, name).set_done()
 
 
-def keep_events(ib: Any, may_go_on: Callable[[], bool]) -> None:
+def keep_events(ib: Ib, may_go_on: Callable[[], bool]) -> None:
     """Keep a loss from ending the events of tickers, bars and trades, if they may go on after it.
 
     A close that this side asked for ends them still.
@@ -92,18 +94,18 @@ def keep_events(ib: Any, may_go_on: Callable[[], bool]) -> None:
     install_patch(ib.wrapper, "setEventsDone", KIND, end_events)
 
 
-def keep_no_events(ib: Any) -> None:
+def keep_no_events(ib: Ib) -> None:
     """Undo `keep_events`."""
     remove_patch(ib.wrapper, "setEventsDone", KIND)
 
 
-def keep_state(ib: Any) -> Callable[[], None]:
+def keep_state(ib: Ib) -> Callable[[], None]:
     """Return what lets an `IB` object know again what it knows now, once its library forgot it."""
     known = {name: value for name, value in vars(ib.wrapper).items() if name in STATE}
     return lambda: vars(ib.wrapper).update(known)
 
 
-def keep_cancels(ib: Any, is_held: Callable[[int | str], bool]) -> None:
+def keep_cancels(ib: Ib, is_held: Callable[[int | str], bool]) -> None:
     """Take a cancel for what is not requested at the moment as done, where `is_held` says so.
 
     It is asked with the number of the request, or with what is requested if that has none.
@@ -122,13 +124,13 @@ def keep_cancels(ib: Any, is_held: Callable[[int | str], bool]) -> None:
         install_patch(ib.client, name, KIND, cancelling)
 
 
-def keep_no_cancels(ib: Any) -> None:
+def keep_no_cancels(ib: Ib) -> None:
     """Undo `keep_cancels`."""
     for name in ENDING:
         remove_patch(ib.client, name, KIND)
 
 
-def capture(ib: Any, requests: tuple[Request, ...]) -> Snapshot:
+def capture(ib: Ib, requests: tuple[Request, ...]) -> Snapshot:
     """Return what an `IB` object has now; `requests` are the subscriptions that stand."""
     wrapper = ib.wrapper
     ticking = {
@@ -153,7 +155,7 @@ def capture(ib: Any, requests: tuple[Request, ...]) -> Snapshot:
     )
 
 
-def next_number(ib: Any, kept: Snapshot) -> None:
+def next_number(ib: Ib, kept: Snapshot) -> None:
     """Let new requests and orders have numbers above all that the notebook knows.
 
     The gateway counts from the last order that it knows on, which may be less after a restart.
@@ -164,7 +166,7 @@ def next_number(ib: Any, kept: Snapshot) -> None:
     ib.client.updateReqId(max(numbers, default=0) + 1)
 
 
-def take_over(ib: Any, fresh: Any, kept: Snapshot, missing: Collection[str]) -> tuple[str, ...]:
+def take_over(ib: Ib, fresh: Ib, kept: Snapshot, missing: Collection[str]) -> tuple[str, ...]:
     """Let what a synchronisation brought take the place of what was known; return what changed.
 
     `fresh` is the `IB` object that it came to. Of what is `missing` there stays what was known.
@@ -182,7 +184,7 @@ def take_over(ib: Any, fresh: Any, kept: Snapshot, missing: Collection[str]) -> 
     return changed
 
 
-def cancel_twin(ib: Any, twin: Request) -> None:
+def cancel_twin(ib: Ib, twin: Request) -> None:
     """Cancel what a resume asked for again, since the user's code has asked for it anew."""
     name = "cancel" + what_of(twin.method)
     if name not in ENDING or twin.req_id is None:
@@ -199,14 +201,14 @@ def superseded(kept: Snapshot, standing: Collection[Request]) -> tuple[Request, 
     return tuple(one for one in kept.requests if what_is_asked(one) in asked)
 
 
-def request_again(ib: Any, kept: Snapshot, but: Collection[Request] = ()) -> tuple[str, ...]:
+def request_again(ib: Ib, kept: Snapshot, but: Collection[Request] = ()) -> tuple[str, ...]:
     """Ask again for what an `IB` object was subscribed to; return what that is, for people.
 
     Under the same numbers: they belong to the socket, and the objects that the user has know them.
     All `but` what is superseded, of which the numbers are forgotten.
     """
     for one in but:
-        ib.wrapper.reqId2Ticker.pop(one.req_id, None)
+        ib.wrapper.reqId2Ticker.pop(one.req_id or 0, None)
     for ticker in ib.wrapper.tickers.values():
         # The last ones before the loss were delivered.
         for name in ("ticks", "tickByTicks", "domTicks"):
@@ -222,7 +224,7 @@ def request_again(ib: Any, kept: Snapshot, but: Collection[Request] = ()) -> tup
     return (*instrument.subscriptions(ib), *profits)
 
 
-def put_trades_back(ib: Any, kept: Snapshot, *, orders_known: bool) -> tuple[str, ...]:
+def put_trades_back(ib: Ib, kept: Snapshot, *, orders_known: bool) -> tuple[str, ...]:
     """Make the trades that the user has those that are updated; return what changed, for people.
 
     No handler is called for what happened while there was no connection: it is told instead.
@@ -265,7 +267,7 @@ def _log(trade: Any, fresh: Any, news: str) -> None:
         trade.log.append(entry)
 
 
-def _put_back(ib: Any, kept: Snapshot, request: Request) -> None:
+def _put_back(ib: Ib, kept: Snapshot, request: Request) -> None:
     """Let the library know again which of the user's objects a request fills."""
     wrapper, req_id = ib.wrapper, request.req_id
     if req_id is None:
@@ -294,7 +296,7 @@ def _put_back(ib: Any, kept: Snapshot, request: Request) -> None:
         keys[key] = req_id
 
 
-def _start_ticker(wrapper: Any, req_id: int, kind: Any, ticker: Any) -> None:
+def _start_ticker(wrapper: Wrapper, req_id: int, kind: Any, ticker: Any) -> None:
     started = wrapper.startTicker(req_id, ticker.contract, kind)
     if started is not ticker:
         # ib_async finds a ticker by its contract's fields, which may have been completed since.
@@ -317,14 +319,14 @@ def _refill(bars: Any, loading: asyncio.Future[Any]) -> None:
         bars[:] = [*fresh, *(bar for bar in bars if bar.date > fresh[-1].date)]
 
 
-def _fresh(wrapper: Any, trade: Any) -> Any:
+def _fresh(wrapper: Wrapper, trade: Any) -> Any:
     """Return what the library made of the same order when it was told of it again, or None."""
     order = trade.order
     found = wrapper.permId2Trade.get(order.permId) if order.permId else None
     return found or wrapper.trades.get(_key(wrapper, order))
 
 
-def _key(wrapper: Any, order: Any) -> Any:
+def _key(wrapper: Wrapper, order: Any) -> Any:
     return wrapper.orderKey(order.clientId, order.orderId, order.permId)
 
 
@@ -347,13 +349,13 @@ def _catch_up(trade: Any, fresh: Any) -> None:
         status.remaining = max(0.0, trade.order.totalQuantity - last.cumQty)
 
 
-def _replace(wrapper: Any, fresh: Any, trade: Any) -> None:
+def _replace(wrapper: Wrapper, fresh: Any, trade: Any) -> None:
     for known in (wrapper.trades, wrapper.permId2Trade):
         for key in [key for key, one in known.items() if one is fresh]:
             known[key] = trade
 
 
-def _keep(wrapper: Any, trade: Any) -> None:
+def _keep(wrapper: Wrapper, trade: Any) -> None:
     wrapper.trades[_key(wrapper, trade.order)] = trade
     if trade.order.permId:
         wrapper.permId2Trade[trade.order.permId] = trade

@@ -6,7 +6,7 @@ from itertools import permutations
 
 import pytest
 
-from ibnb.session.library.layers import has_layer, install_patch, remove_patch
+from ibnb.session.library.patches import has_layer, install_patch, remove_patch
 
 KINDS = ("lock", "runs", "other")
 ORDERS = list(permutations(KINDS))

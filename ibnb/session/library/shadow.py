@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from ibnb.session.library import instrument, libraries
-from ibnb.session.library.layers import MethodPatch, install_patch, remove_patch
+from . import instrument, libraries
+from .patches import MethodPatch, install_patch, remove_patch
+from .protocols import Client, Ib
 
 KIND = "shadow"
 SYNCHRONISED = frozenset(
@@ -35,7 +36,7 @@ ORDER = "placeOrder"
 
 
 @contextlib.contextmanager
-def shadowed(ib: Any) -> Iterator[Any]:
+def shadowed(ib: Ib) -> Iterator[Any]:
     """Yield an `IB` object that gets what the gateway tells in a synchronisation, in place of `ib`.
 
     It sends over the client of `ib`. A request of the user's for the same, whose answer could not
@@ -66,7 +67,7 @@ def shadowed(ib: Any) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def _held_back(client: Any) -> Iterator[None]:
+def _held_back(client: Client) -> Iterator[None]:
     """Hold back what is requested, and send it at the end unless that is an exception."""
     held: list[Callable[[], Any]] = []
 
@@ -98,7 +99,7 @@ def _held_back(client: Any) -> Iterator[None]:
 class _Sender:
     """Stands for a client: what a synchronisation asks for over it is not held back."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Client) -> None:
         vars(self).update({name: getattr(client, name) for name in HELD_BACK})
         self._client = client
 
