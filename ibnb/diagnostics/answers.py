@@ -6,12 +6,12 @@ that an answer beside a question answers that question, an entry's check says wh
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ibnb.knowledge import Answer, EntryCheck
 from ibnb.session.state import OPEN
+from ibnb.tws.clock import day_and_time
 
 from .model import Result, Status
 
@@ -125,13 +125,9 @@ def _since(result: Result) -> Said:
     if not real:
         return "fail", result.summary
     told = "; ".join(
-        f"{one['kind']} (process {one['pid']}) since {_clock(one['started'])}" for one in real
+        f"{one['kind']} (process {one['pid']}) since {day_and_time(one['started'])}" for one in real
     )
     return "pass", f"{told}."
-
-
-def _clock(seconds: float) -> str:
-    return time.strftime("%d %b %H:%M", time.localtime(seconds))
 
 
 def _who(result: Result) -> Said:

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from ibnb.knowledge import Explanation, explain
-from ibnb.session.reconnect.disconnects import clock
 from ibnb.session.records.journal import Journal
 from ibnb.session.records.pacing import Pacing, pacing
 from ibnb.session.records.requests import Request
+from ibnb.tws.clock import clock
 from ibnb.tws.notices import Code, Notice
 
 from .asked import asked, is_qualified

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ibnb.tws.accounts import is_paper, know
+from ibnb.tws.clock import clock
 from ibnb.tws.notices import Link, Notice
 from ibnb.tws.story import tell
 from ibnb.tws.target import Target
@@ -13,7 +14,7 @@ from ibnb.tws.target import Target
 from .connection import Connection
 from .library import libraries, reading
 from .library.order_lock import orders_locked
-from .reconnect.disconnects import CLOSED, clock
+from .reconnect.disconnects import CLOSED
 from .reconnect.heartbeat import heard_ago
 from .state import OPEN, State
 from .tracked import TrackedConnection

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ibnb.tws.accounts import know
+from ibnb.tws.clock import clock
 from ibnb.tws.escaping import visible
 
 from .address import Address, address_of, where
@@ -260,5 +261,5 @@ def _because(held: TrackedConnection, address: Address, run: Run | None) -> str:
     by = f" by {run.label}" if run is not None and run.label else ""
     return (
         f"This `ib` was connected to {where(held.address)}; it was replaced at "
-        f"{time.strftime('%H:%M:%S')}{by} ({where(address)}) and stays disconnected."
+        f"{clock(time.time())}{by} ({where(address)}) and stays disconnected."
     )

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ibnb.tws.attempt import Attempt
+from ibnb.tws.clock import clock
 from ibnb.tws.notices import Code, LinkFollower, Notice
 
 from .address import Address, where
@@ -22,7 +23,7 @@ from .notebook.cell_runs import Run, Runs
 from .notebook.event_loop import CLEANING_SECONDS
 from .notebook.succession import Places, Succession
 from .opening import log_filters
-from .reconnect.disconnects import CLOSED, OWN_CODE, Loss, clock
+from .reconnect.disconnects import CLOSED, OWN_CODE, Loss
 from .records.journal import Journal
 from .records.requests import Request
 from .state import OPEN, State

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from ibnb.session.reconnect.disconnects import clock
 from ibnb.tws.accounts import mask
+from ibnb.tws.clock import clock
 
 from . import words
 from .cards import Pages

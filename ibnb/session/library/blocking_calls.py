@@ -24,7 +24,6 @@ from ibnb.session.errors import BlockingInHandler, BlockingOnThread, IbnbError
 from ibnb.session.notebook import event_loop
 
 from . import libraries
-from .import_hook import ImportHook
 from .listening import WAITING
 from .patches import MethodPatch, Patches, install_patch, remove_patch
 from .protocols import Ib
@@ -71,12 +70,11 @@ class BlockingCalls:
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._loop = loop
-        self._hook = ImportHook(MODULES, self._wrap)
-        self._patches = Patches()
+        self._patches = Patches(MODULES, self._wrap)
 
     def enter(self) -> None:
         """Begin: libraries that are imported already, and those that will be."""
-        self._hook.install()
+        self._patches.install()
         if self._loop is not None:
             # On this one loop, over the method of its class.
             noted = _noting(self._loop.run_until_complete)
@@ -84,8 +82,7 @@ class BlockingCalls:
 
     def leave(self) -> None:
         """Restore what was wrapped; where somebody wrapped it again, that stays."""
-        self._hook.remove()
-        self._patches.restore()
+        self._patches.remove()
 
     def _wrap(self, module: ModuleType) -> None:
         # The library's own blocking requests look `run` up in `util`; users call `IB.run`.

@@ -8,8 +8,11 @@ or goes. Functions of classes, modules and loops are replaced by one part alone.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
 from typing import Any
+
+from .import_hook import ImportHook
 
 MARK = "ibnb_layer"
 """The attribute by which a function is known to be a layer's."""
@@ -86,18 +89,31 @@ def _layers(owner: Any, name: str) -> Iterator[MethodPatch]:
 
 
 class Patches:
-    """Functions that were replaced, and what was there before."""
+    """Functions of classes, modules and loops that are replaced until they are given back.
 
-    def __init__(self) -> None:
+    Args:
+        modules: what to wait for, by name: a module that is not imported is left alone.
+        wrap: is called with each of them once it is imported, to `put` what it likes.
+    """
+
+    def __init__(
+        self, modules: Sequence[str] = (), wrap: Callable[[ModuleType], None] = lambda _module: None
+    ) -> None:
+        self._hook = ImportHook(modules, wrap)
         self._put: list[tuple[Any, str, Any, Any]] = []
+
+    def install(self) -> None:
+        """Begin to wait for the modules; those that are imported already are wrapped at once."""
+        self._hook.install()
 
     def put(self, owner: Any, name: str, ours: Any) -> None:
         """Put a function of ours in the place of an owner's, or over one of its class."""
         self._put.append((owner, name, vars(owner).get(name), ours))
         setattr(owner, name, ours)
 
-    def restore(self) -> None:
-        """Put back what was there; if somebody has replaced ours since, his stays."""
+    def remove(self) -> None:
+        """Give back what was there; if somebody has replaced ours since, his stays."""
+        self._hook.remove()
         for owner, name, original, ours in self._put:
             if vars(owner).get(name) is not ours:
                 continue

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from ibnb.session.address import Address, where
 from ibnb.session.library import reading
 from ibnb.tws.accounts import mask_in
+from ibnb.tws.clock import clock
 from ibnb.tws.notices import Notice
 
 End = Literal["lost", "replaced", "closed"]
@@ -97,13 +98,6 @@ class DisconnectLog:
         # Nobody has the object any more: nobody will ask.
         if ib is not None:
             self._told[ib] = end, sentence
-
-
-def clock(seconds: float) -> str:
-    """Return a time of day for people; another day's with its date."""
-    then = time.localtime(seconds)
-    today = time.strftime("%x") == time.strftime("%x", then)
-    return time.strftime("%H:%M:%S" if today else "%d %b %H:%M:%S", then)
 
 
 def _this(address: Address) -> str:
