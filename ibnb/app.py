@@ -133,7 +133,7 @@ class App:
         return opened
 
     def disconnect(self, because: str) -> Closed | None:
-        """Close the connection; return what was closed, or None where none was open.
+        """Close the connection; return what was closed, or None if none was open.
 
         Where the session has none, it is the one that the user's own code gave the `ib` at hand,
         else the only one that is open.
@@ -155,7 +155,7 @@ class App:
     def connected_at_hand(self) -> Any:
         """Return the `ib` at hand where the user's own code connected it and the session has none.
 
-        None where the session has a connection, or the `ib` at hand is not connected.
+        None if the session has a connection, or the `ib` at hand is not connected.
         """
         ib = self.context.at_hand()
         connection = self.session.connection
@@ -242,7 +242,7 @@ def the_app() -> App:
 
 
 def current_app() -> App | None:
-    """Return this process's one app, or None where nobody asked for it yet."""
+    """Return this process's one app, or None if nobody asked for it yet."""
     return _app
 
 

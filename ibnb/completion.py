@@ -50,7 +50,7 @@ class Completion:
 
 
 def complete(text: str, after: str = "") -> Completion | None:
-    """Return what completes a text at its end; None where that is not for ibnb to say.
+    """Return what completes a text at its end; None if that is not for ibnb to say.
 
     `after` is what follows in the same line, where an option may be given already.
     """

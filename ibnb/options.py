@@ -23,7 +23,7 @@ IB = "ib"
 
 @dataclass(frozen=True)
 class ConnectOptions:
-    """What a user asked for, as given; None where nothing was said and the settings decide.
+    """What a user asked for, as given; None if nothing was said and the settings decide.
 
     `name` is the variable that a connection will be bound to, empty if that is not known.
     """
@@ -79,7 +79,7 @@ class Parser(argparse.ArgumentParser):
         self.files: set[str] = set()
 
     takes_text = False
-    """Whether what follows the verb is free text, in which a lone quote is no mistake."""
+    """Whether what follows the verb is free text, in which a lone quote is not a mistake."""
 
     def error(self, message: str) -> NoReturn:
         """Raise BadInputError with what was wrong and what is accepted."""

@@ -86,7 +86,7 @@ class Planner:
         """Return what a diagnosis is to find out.
 
         Without a target it is where the session or a connection of the user's own is open, else
-        what went wrong last. It is repeated for `wait` seconds, until the verdict is no error.
+        what went wrong last. It is repeated for `wait` seconds, until the verdict is not an error.
 
         Raises:
             BadInputError: an option or a check's name makes no sense.

@@ -76,7 +76,7 @@ class ConnectionRegistry:
 
     @property
     def guarding(self) -> bool | None:
-        """Whether a guard acts on the user's own connects; None where there is no guard."""
+        """Whether a guard acts on the user's own connects; None if there is no guard."""
         return self._hooks().guarding()
 
     def meet(self, ib: Any) -> None:
@@ -117,7 +117,7 @@ class ConnectionRegistry:
         return any(held.tracked_ib is not ib and held.has_socket for held in self.all())
 
     def keeper(self, address: Address) -> Keeper | None:
-        """Return who has what is open at this address in this kernel; None where nothing is.
+        """Return who has what is open at this address in this kernel; None if nothing is.
 
         What is only being opened has no ID yet.
         """

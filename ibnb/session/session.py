@@ -117,7 +117,7 @@ class Session:
     def losses(self) -> tuple[Loss, ...]:
         """The sockets that were lost, of connections of any origin that are watched, oldest first.
 
-        What a rerun replaced, or what was closed on purpose, is no loss.
+        What a rerun replaced, or what was closed on purpose, is not a loss.
         """
         return self._endings.losses
 
@@ -180,7 +180,7 @@ class Session:
     ) -> Opened | None:
         """Resume the connection of this address after its socket was lost.
 
-        One that is open, and whose gateway answers, is left as it is. None where the session has
+        One that is open, and whose gateway answers, is left as it is. None if the session has
         no connection of this address that could be resumed: it was closed on purpose, or never was.
 
         Raises:
@@ -248,7 +248,7 @@ class Session:
     async def disconnect(
         self, because: str = "The connection was closed."
     ) -> tuple[str, ...] | None:
-        """Close the connection; return what it still had, or None where none was open."""
+        """Close the connection; return what it still had, or None if none was open."""
         self.reconnector.stop()
         async with self.turn():
             connection, self.connection = self.connection, None

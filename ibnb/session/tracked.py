@@ -37,7 +37,7 @@ class TrackedConnection:
 
     Attributes:
         address: where it is or was connected, and as which client ID.
-        run: the run whose code connected it; None where none is known.
+        run: the run whose code connected it; None if none is known.
         number: which connection of this kernel it is, in the journal's requests and notices.
         link: the state of the gateway's own link, as the notices of this connection told it.
         opened_at: since when it is open, in seconds since the epoch; 0 while that is not known.
@@ -45,7 +45,7 @@ class TrackedConnection:
         lineage: what the succession knows it by; that of the connection which the same `IB` object
             had before, if there was one.
         ended: is told how the socket ended, when that was not asked for by ibnb: with the loss,
-            or with None where the user's own code closed it.
+            or with None if the user's own code closed it.
         state: ``ready``, ``degraded``, ``lost`` or ``closed``, and of the session also ``opening``
             or ``resuming``.
         changed_at: when it came to this state, in seconds since the epoch.
@@ -98,7 +98,7 @@ class TrackedConnection:
 
     @property
     def tracked_ib(self) -> Any:
-        """The `IB` object, or None where nobody has it any more."""
+        """The `IB` object, or None if nobody has it any more."""
         return self._ib()
 
     @property

@@ -143,7 +143,7 @@ def contain_loss(
     The libraries tell a loss to every blocking call of the process. Where another connection is
     open, only what waits on this one is failed: its own requests, and a wait for its next update.
     `lost` is called first of all, and what it returns when the library has forgotten what it knew.
-    A close that this side asked for is no loss to the libraries.
+    A close that this side asked for is not a loss to the libraries.
     """
     tell_everybody = ib.wrapper.connectionClosed
 

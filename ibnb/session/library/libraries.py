@@ -401,7 +401,7 @@ def request_error(ib: Ib, req_id: int, code: int, text: str) -> Exception:
 def library_functions(error: BaseException) -> tuple[str, ...]:
     """Return the API library's functions that an exception came through, the outermost first.
 
-    Empty where it was raised in other code that the library had only called, as the user's own
+    Empty if it was raised in other code that the library had only called, as the user's own
     coroutine in `ib.run`: Python's event loop and ibnb's wrappers, in between or innermost, are no
     other code.
     """

@@ -72,7 +72,7 @@ def noting_class(kind: Any) -> Any:
         def request(self: Any, *args: Any, **kwargs: Any) -> Any:
             method = getattr(super(made, self), name)
             answer = method(*args, **kwargs)
-            # After it: what was not sent, because there is no connection, is no request.
+            # After it: what was not sent, because there is no connection, is not a request.
             note: Note | None = vars(self).get(NOTE)
             if note is not None:
                 note(name, *_named(getattr(method, "__func__", method), args, kwargs))

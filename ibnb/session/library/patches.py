@@ -81,7 +81,7 @@ def _layers(owner: Any, name: str) -> Iterator[MethodPatch]:
     """Yield the layers around a method, the outermost first."""
     function = vars(owner).get(name)
     layer = getattr(function, MARK, None)
-    # A wrapper that somebody else put around it may have its attributes, and is no layer.
+    # A wrapper that somebody else put around it may have its attributes, and is not a layer.
     while isinstance(layer, MethodPatch) and layer.made is function:
         yield layer
         function = layer.inner

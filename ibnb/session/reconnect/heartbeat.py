@@ -40,7 +40,7 @@ class Pulse:
             ``busy``: none was read, but the kernel was held up or has bytes waiting, so that says
             nothing of the gateway. ``closed``: there is no open connection.
         round_trip: seconds until the gateway's time came, or None where other bytes showed life.
-        heard_ago: seconds since the last byte came; None where there is no open connection.
+        heard_ago: seconds since the last byte came; None if there is no open connection.
         gateway_time: the gateway's clock, in whole seconds since the epoch, or None.
         local_time: this machine's clock when the gateway's time came, or None.
     """
@@ -185,7 +185,7 @@ async def take_pulse(ib: Any, *, apart: float = APART, beats: int = BEATS) -> Pu
 
 
 async def _send(ib: Any, ear: _Ear) -> float | None:
-    """Send a heartbeat and return when, by the performance counter; None where none was needed.
+    """Send a heartbeat and return when, by the performance counter; None if none was needed.
 
     While the user is asking for the time, his answer shows life as well.
     """

@@ -195,7 +195,7 @@ class RequestJournal:
         return self._latest(self._with_id(req_id, connection))
 
     def request_of(self, notice: Notice) -> Request | None:
-        """Return the request that a notice speaks of, or None where it speaks of none."""
+        """Return the request that a notice speaks of, or None if it speaks of none."""
         if notice.req_id == NO_REQUEST:
             return None
         found = self._with_id(notice.req_id, notice.connection or None)
@@ -207,7 +207,7 @@ class RequestJournal:
         return replace(cancel, contract=latest.contract if latest is not None else None)
 
     def _cancel_of(self, notice: Notice, before: float) -> Request | None:
-        """Return the cancel that a notice answers, or None where it answers none."""
+        """Return the cancel that a notice answers, or None if it answers none."""
         methods = CANCELLING.get(notice.code, frozenset())
         asked_since = False
         for entry in reversed(self._entries) if methods else ():

@@ -158,7 +158,7 @@ def test_a_mute_gateway_on_another_machine():
 
 @pytest.mark.parametrize("name", ["java", "python"])
 def test_who_is_no_forwarder_is_not_called_one(name):
-    """A gateway of this machine sees 127.0.0.1, and another program is no gateway at all."""
+    """A gateway of this machine sees 127.0.0.1, and another program is not a gateway at all."""
     pid = 4242 if name == "java" else 7
     judged = verdict([port(name, pid), running([4002]), settings("127.0.0.1", "warn")], SILENT)
     assert "behind" not in judged.summary

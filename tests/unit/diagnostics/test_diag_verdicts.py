@@ -115,7 +115,7 @@ def test_a_healthy_simulated_gateway(broken_gateway):
     assert document["verdict"]["severity"] == "info"
     assert [one["id"] for one in document["checks"]] == [check.id for check in CHECKS]
     by_status = {one["id"]: one["status"] for one in document["checks"]}
-    # A simulated gateway is no Java process: whether a real one runs here is not for this test.
+    # A simulated gateway is not a Java process: whether a real one runs here is not for this test.
     assert by_status.pop("host.process") in {"pass", "warn"}
     assert set(by_status.values()) == {"pass", "skip"}
     # Without files of a gateway, and without a session, nothing can be said of these.

@@ -390,7 +390,7 @@ def listening(monkeypatch, *, hides):
 
 @pytest.mark.parametrize(("hides", "status"), [(True, "skip"), (False, "pass")])
 def test_a_port_that_is_reached_though_no_listener_is_listed(monkeypatch, hides, status):
-    """The wire knows better than a list: a container's port, or another user's, is no failure."""
+    """The wire knows better than a list: a container's or another user's port does not fail."""
     with listening(monkeypatch, hides=hides) as target:
         result = run(net.port, target=target, machine=machine(None), connects=True)
     assert (result.status, result.entry) == (status, None)

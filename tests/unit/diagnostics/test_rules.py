@@ -253,7 +253,7 @@ def test_another_program_is_not_looked_for_on_the_gateways_screen():
 
 @pytest.mark.parametrize("hint", [PENDING, REJECTED, FULL, PILE, UNTRUSTED, HOLDER, RESUMING])
 def test_without_a_try_a_hint_stays_a_hint(hint):
-    """What only warns is no error where nothing was tried, and it says what was looked at."""
+    """What only warns is not an error where nothing was tried, and it says what was looked at."""
     judged = judge([Result("host.process", "pass", "It runs."), hint], None, context()[0])
     assert (judged.id, judged.severity) == (hint.entry, "warning")
     assert judged.title.startswith("Possible cause: ")
@@ -279,7 +279,7 @@ def test_a_verdict_names_its_evidence():
 
 
 def test_too_many_requests_are_a_warning():
-    """A connection that works, only paced too fast, is no broken one."""
+    """A connection that works, only paced too fast, is not a broken one."""
     assert judge([PACING], WELL, context()[0]).severity == "warning"
 
 

@@ -88,7 +88,7 @@ async def test_checks_that_did_not_end_are_skips_that_say_so():
 
 
 async def test_without_a_failure_the_verdict_is_that_it_was_stopped():
-    """Nothing wrong so far is not healthy, and a warning is no cause yet."""
+    """Nothing wrong so far is not healthy, and a warning is not a cause yet."""
     report = await stopped_after(
         2, check("a", status="pass"), check("b", status="warn", entry="clock-skew"), check("c")
     )

@@ -65,7 +65,7 @@ SILENT = attempt(ending="timeout", stage=Stage.TCP, version=None, accounts=None)
         "a lost session whose ID is held",
         "a failure beats a warning",
         "the first warning",
-        "a crash is no cause",
+        "a crash is not a cause",
         "a crash hides no cause",
     ],
 )
