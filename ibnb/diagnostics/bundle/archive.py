@@ -20,6 +20,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ibnb.diagnostics.model import Report, Result, Verdict
+from ibnb.diagnostics.plain import Scale, each_text, plain, shorten, whole_words
+from ibnb.diagnostics.vocabulary import own_words
 from ibnb.session import BadInputError, Health
 from ibnb.session.library.libraries import EVENT_PACKAGES, NAMES
 from ibnb.tws.escaping import visible, visible_value
@@ -27,9 +30,6 @@ from ibnb.tws.notices import Notice
 from ibnb.tws.redaction import redact, redact_value
 from ibnb.tws.target import Target
 
-from .model import Report, Result, Verdict
-from .plain import Scale, each_text, plain, shorten, whole_words
-from .vocabulary import own_words
 
 NEWEST = 500
 """Of notices, and of requests: older ones are left out."""

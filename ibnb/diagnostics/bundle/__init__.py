@@ -1,0 +1,23 @@
+"""The support bundle: written for somebody else, and judged again where it was sent to."""
+
+from .archive import (
+    MOST_BYTES,
+    NEWEST,
+    Bundle,
+    BundleFile,
+    check_bundle_path,
+    versions,
+    without_names,
+    write_bundle,
+)
+
+__all__ = [
+    "MOST_BYTES",
+    "NEWEST",
+    "Bundle",
+    "BundleFile",
+    "check_bundle_path",
+    "versions",
+    "without_names",
+    "write_bundle",
+]
