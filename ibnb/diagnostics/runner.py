@@ -6,19 +6,13 @@ import asyncio
 import time
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from typing import Protocol
 
-from ibnb.tws.escaping import visible_value
-from ibnb.tws.redaction import redact_value
-
+from .concluding import concluded, redacted
 from .context import Context
-from .findings import with_results
-from .model import Check, Report, Result, Verdict
-from .stopping import stopped_result, stopped_verdict
-from .verdict import judge
-from .vocabulary import own_words
+from .model import Check, Facts, Report, Result
+from .stopping import stopped_result
 
-Told = TypeVar("Told", Result, Verdict)
 PASSED = frozenset({"pass", "warn"})
 
 
@@ -93,19 +87,17 @@ async def run_checks(
         for observer in observers:
             observer.on_result(found[check.id])
     results = tuple(found[check.id] for check in checks)
-    if unfinished:
-        verdict = stopped_verdict(results, [check.id for check in unfinished], context)
-    else:
-        attempt = await context.probe.attempt() if "net.tcp" in tasks else None
-        verdict = judge(results, attempt, context)
-    report = Report(
-        target=context.target,
-        verdict=_redacted(verdict, context),
+    looked = "net.tcp" in tasks and not unfinished
+    facts = Facts(
+        surroundings=context.surroundings,
         results=results,
         checks=checks,
+        attempt=await context.probe.attempt() if looked else None,
+        unfinished=tuple(check.id for check in unfinished),
+        at=time.time(),
         seconds=time.perf_counter() - begun,
-        situation=with_results(context.here, results),
     )
+    report = concluded(facts, keep=context.named)
     for observer in observers:
         observer.on_report(report)
     return report
@@ -160,14 +152,5 @@ async def _result_of(
             reason = f"The check did not end within {seconds:g} s."
         result = Result(check.id, "crash", reason)
     result = replace(result, fix=context.here.choose(result.fix))
-    return replace(_redacted(result, context), seconds=time.perf_counter() - begun)
-
-
-def _redacted(told: Told, context: Context) -> Told:
-    """Return it as any form may show it: foreign text reaches a report through here alone."""
-    texts = {name: getattr(told, name, None) for name in ("summary", "detail", "evidence", "fix")}
-    known = {name: text for name, text in texts.items() if text}
-    shown = redact_value(
-        known, accounts=not context.show_accounts, keep=context.named, words=own_words()
-    )
-    return replace(told, **visible_value(shown))
+    shown = redacted(result, accounts=not context.show_accounts, keep=context.named)
+    return replace(shown, seconds=time.perf_counter() - begun)

@@ -30,7 +30,6 @@ from ibnb.tws.notices import Notice
 from ibnb.tws.redaction import redact, redact_value
 from ibnb.tws.target import Target
 
-
 NEWEST = 500
 """Of notices, and of requests: older ones are left out."""
 MOST_BYTES = 1_000_000
