@@ -7,11 +7,14 @@ turns into coloured emoji.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from ibnb.diagnostics.model import Change
 
 Tone = Literal["good", "warn", "bad", "info", "muted"]
 
@@ -161,3 +164,19 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s"
+
+
+def moment(seconds: float) -> str:
+    """Return a moment that reads the same on every machine: ``2026-11-27 09:12 UTC``."""
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
+
+
+def since_good(seconds: float) -> str:
+    """Return the heading of what changed since the last good connect, which was then."""
+    return f"Changed since the last good connect ({moment(seconds)})"
+
+
+def changed(change: Change) -> str:
+    """Return one change as people read it."""
+    since = f" (since {moment(change.since)})" if change.since is not None else ""
+    return f"{change.subject}: {change.before} then, {change.now} now{since}"

@@ -10,6 +10,7 @@ from .archive import (
     without_names,
     write_bundle,
 )
+from .reading import judge_bundle
 
 __all__ = [
     "MOST_BYTES",
@@ -17,6 +18,7 @@ __all__ = [
     "Bundle",
     "BundleFile",
     "check_bundle_path",
+    "judge_bundle",
     "versions",
     "without_names",
     "write_bundle",
