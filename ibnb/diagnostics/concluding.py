@@ -11,6 +11,7 @@ from ibnb.tws.redaction import redact_value
 
 from .findings import with_results
 from .model import Facts, Origin, Report, Result, Verdict
+from .since_good import HEALTHY, explained
 from .stopping import stopped_verdict
 from .verdict import judge
 from .vocabulary import own_words
@@ -25,6 +26,7 @@ def concluded(facts: Facts, *, keep: Collection[str] = (), origin: Origin | None
         verdict = stopped_verdict(facts.results, facts.unfinished, around)
     else:
         verdict = judge(facts.results, facts.attempt, around)
+    troubled = verdict.id != HEALTHY
     return Report(
         target=around.target,
         verdict=redacted(verdict, accounts=not around.show_accounts, keep=keep),
@@ -34,6 +36,8 @@ def concluded(facts: Facts, *, keep: Collection[str] = (), origin: Origin | None
         situation=with_results(around.here, facts.results),
         facts=facts,
         origin=origin,
+        good_at=facts.good_at if troubled else None,
+        changes=explained(verdict.id, facts.changes) if troubled else (),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Protocol
 from .concluding import concluded, redacted
 from .context import Context
 from .model import Check, Facts, Report, Result
+from .since_good import HEALTHY, LastGood
 from .stopping import stopped_result
 
 PASSED = frozenset({"pass", "warn"})
@@ -66,13 +67,16 @@ async def run_checks(
     context: Context,
     observers: Sequence[Observer] = (),
     stopped: asyncio.Event | None = None,
+    last_good: LastGood | None = None,
 ) -> Report:
     """Run a diagnosis and return its report; observers hear of everything on the way.
 
     Once `stopped` is set, the checks that have not ended are cancelled and their results say so;
-    whoever owns the loop cancels the look at the gateway with what else is left on it.
+    whoever owns the loop cancels the look at the gateway with what else is left on it. A cause is
+    compared with `last_good`, and what is healthy is remembered there.
     """
     begun = time.perf_counter()
+    here = asyncio.create_task(last_good.here()) if last_good is not None else None
     for observer in observers:
         observer.on_start(checks)
     tasks: dict[str, asyncio.Task[Result]] = {}
@@ -97,7 +101,16 @@ async def run_checks(
         at=time.time(),
         seconds=time.perf_counter() - begun,
     )
-    report = concluded(facts, keep=context.named)
+    if last_good is None or here is None or unfinished:
+        return _told(concluded(facts, keep=context.named), observers)
+    known = await here
+    report = concluded(last_good.compared(facts, known), keep=context.named)
+    if report.verdict.id == HEALTHY:
+        last_good.note(facts, known)
+    return _told(report, observers)
+
+
+def _told(report: Report, observers: Sequence[Observer]) -> Report:
     for observer in observers:
         observer.on_report(report)
     return report

@@ -176,7 +176,30 @@ def since_good(seconds: float) -> str:
     return f"Changed since the last good connect ({moment(seconds)})"
 
 
+SUBJECTS: Mapping[str, str] = {
+    "server_version": "server version",
+    "gateway_zone": "time zone of the gateway's clock",
+    "machine_zone": "time zone of this machine",
+    "settings_zone": "time zone in the gateway's settings file",
+    "accounts": "accounts",
+    "account_kind": "kind of the accounts",
+    "library": "API library",
+    "python": "Python",
+    "settings_port": "port in the gateway's settings file (LocalServerPort)",
+    "gateway_ports": "ports that gateways listen on here",
+    "trading_mode": "trading mode in the gateway's settings file",
+    "trusted": "trusted addresses in the gateway's settings file",
+    "timeout": "time-out of the connect, in seconds",
+    "readonly": "read-only connect (the setting readonly)",
+    "ready_seconds": "seconds until it was ready",
+}
+"""What changed since the last good connect, for people."""
+
+
 def changed(change: Change) -> str:
     """Return one change as people read it."""
+    kind, _, name = change.subject.partition(":")
+    known = SUBJECTS.get(change.subject)
+    subject = known or ({"farm": "data farm"}.get(kind, kind) + f" {name}").strip()
     since = f" (since {moment(change.since)})" if change.since is not None else ""
-    return f"{change.subject}: {change.before} then, {change.now} now{since}"
+    return f"{subject}: {change.before} then, {change.now} now{since}"
