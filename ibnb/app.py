@@ -132,13 +132,14 @@ class App:
     def _noted(self, opened: Opened) -> Opened:
         """Remember what a good connect was like; the work is done on another thread."""
         connection = opened.connection
-        attempt, plan, farms = connection.attempt, connection.plan, connection.link.link.farms
-        if attempt is not None and opened.how != "left":
+        attempt, plan, link = connection.attempt, connection.plan, connection.link.link
+        troubled = connection.missing or not link.connected or link.broken_farms
+        if attempt is not None and opened.how != "left" and not troubled:
             settings = connect_settings(plan.timeout, readonly=plan.readonly)
 
             def known() -> Known:
                 here = known_here(plan.target, plan.library, settings)
-                return replace(here, values={**here.values, **known_of(attempt, farms)})
+                return replace(here, values={**here.values, **known_of(attempt, link.farms)})
 
             self.good.remember_soon(plan.target, known)
         return opened

@@ -1,6 +1,7 @@
 """The support bundle: written for somebody else, and judged again where it was sent to."""
 
 from .archive import (
+    FACTS,
     MOST_BYTES,
     NEWEST,
     Bundle,
@@ -13,6 +14,7 @@ from .archive import (
 from .reading import judge_bundle
 
 __all__ = [
+    "FACTS",
     "MOST_BYTES",
     "NEWEST",
     "Bundle",

@@ -12,8 +12,8 @@ from gateways import OF_A_FAULT, SLOW
 from ibnb import cli
 from ibnb.app import App
 from ibnb.diagnostics import CHECKS, Result
-from ibnb.diagnostics.bundle import Bundle, judge_bundle, versions, write_bundle
-from ibnb.diagnostics.bundle.archive import FACTS, FORMAT
+from ibnb.diagnostics.bundle import FACTS, Bundle, judge_bundle, versions, write_bundle
+from ibnb.diagnostics.bundle.archive import FORMAT
 from ibnb.diagnostics.bundle.codec import FactsError, dump, load
 from ibnb.diagnostics.concluding import concluded
 from ibnb.diagnostics.model import Change, Check, Facts

@@ -187,6 +187,20 @@ def test_packages_explain_that_no_library_is_there(app, broken_gateway, monkeypa
     assert all("package ib_" in one and one.endswith("not installed now") for one in lines)
 
 
+@pytest.mark.library
+def test_a_setting_explains_what_a_read_only_gateway_leaves_out(app, gateway):
+    """A connect that brought only a part of it was no good one: what is compared is older."""
+    at = f"{gateway.host}:{gateway.port}"
+    app.connect(ConnectOptions(at, "paper", readonly=True))
+    assert app.good.wait(60)
+    gateway.set_faults(["read-only"])
+    app.connect(ConnectOptions(at, "paper", timeout=0.5, readonly=False))
+    assert app.good.wait(60)
+    report = app.start_diagnosis(app.planner.question(ConnectOptions())).result()
+    assert report.verdict.id == "sync-incomplete"
+    assert "read-only connect (the setting readonly): yes then, no now" in shown(report)
+
+
 def of_verdict(verdict, *changes):
     """Return the report on facts that a check's entry leads to this verdict by."""
     told = Result("session.state", "fail", "It is so.", entry=verdict)
