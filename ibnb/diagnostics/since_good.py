@@ -63,7 +63,7 @@ class LastGood:
         try:
             return await asyncio.to_thread(known_here, self.target, self.library, self.settings)
         except Exception as error:  # noqa: BLE001 - no diagnosis may fail because of it
-            LOG.warning("What is so here could not be compared: %s", error)
+            LOG.info("ibnb: what is so here could not be compared: %s", error)
             return Known(time.time())
 
     def compared(self, facts: Facts, here: Known) -> Facts:

@@ -179,7 +179,8 @@ class GoodConnects:
             _replace(path, json.dumps(document, ensure_ascii=False).encode(errors="replace"))
             _drop_oldest(path.parent)
         except OSError as error:
-            _say(path, error.strerror or str(error))
+            # That nothing can be remembered there the leases say already.
+            LOG.info("ibnb: %s was not written: %s", path, error.strerror or error)
 
     def _write_all(self) -> None:
         time.sleep(PAUSE_SECONDS)
@@ -194,7 +195,7 @@ class GoodConnects:
             try:
                 self.remember(target, known())
             except Exception as error:  # noqa: BLE001 - as above; it is in the log
-                LOG.warning("The last good connect to %s was not noted: %s", target, error)
+                LOG.info("ibnb: the last good connect to %s was not noted: %s", target, error)
 
 
 def _name(target: Target) -> str:
@@ -242,7 +243,7 @@ def _say(path: Path, why: str) -> None:
     line = f"{path} tells of no last good connect: {why}."
     if line not in _said:
         _said.add(line)
-        LOG.warning("%s", line)
+        LOG.warning("ibnb: %s", line)
 
 
 def _replace(path: Path, data: bytes) -> None:
