@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ibnb.diagnostics.checklist import checklist
-from ibnb.diagnostics.concluding import concluded, redacted
+from ibnb.diagnostics.concluding import concluded
 from ibnb.diagnostics.model import Facts, Origin, Report
 from ibnb.knowledge import catalogue
 from ibnb.session import BadInputError
@@ -84,16 +84,14 @@ def _judged(facts: Facts, document: dict[str, Any]) -> Report:
             raise FactsError(f"{one.port} is not a port")
     if not 0 <= facts.at <= LATEST or not facts.seconds >= 0:
         raise FactsError("the time of its collection is none")
-    keep = {around.target.host}
-    results = tuple(redacted(one, accounts=True, keep=keep) for one in facts.results)
     origin = Origin(
         facts.at,
         ibnb=_told(document, "ibnb"),
         system=_told(document, "platform"),
         python=_told(document, "python"),
     )
-    facts = replace(facts, surroundings=around, results=results)
-    report = concluded(facts, keep=keep, origin=origin)
+    facts = replace(facts, surroundings=around)
+    report = concluded(facts, keep={around.target.host}, origin=origin)
     checklist(report)
     return report
 

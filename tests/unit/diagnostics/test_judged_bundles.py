@@ -5,9 +5,10 @@ import zipfile
 from dataclasses import MISSING, fields, is_dataclass, replace
 
 import pytest
-from commands import ibnb
+from commands import at, ibnb
 from diagnosing import attempt, context
-from gateways import OF_A_FAULT, SLOW
+from gateways import BY_FACTS, OF_A_FAULT, SLOW
+from servers import Server
 
 from ibnb import cli
 from ibnb.app import App
@@ -77,6 +78,20 @@ def test_each_fault_has_the_same_verdict_from_its_bundle(broken_gateway, fault, 
     assert origin["ibnb"] == versions()["ibnb"]
     assert document == live
     assert status == ended.returncode
+
+
+@pytest.mark.parametrize("name", ["HTTP", "TLS", "three zero bytes", "326", "357", "507", "399"])
+def test_what_other_peers_send_is_judged_again(name, tmp_path):
+    """Bytes that are no text, and codes with words of another language."""
+    app, path = App(IbSettings(state_dir=str(tmp_path / "here"))), tmp_path / "bundle.zip"
+    script, verdict = BY_FACTS[name]
+    with Server(script) as server:
+        options = ConnectOptions(at(server.port), "paper", timeout=1.0)
+        report = app.start_diagnosis(app.planner.question(options)).result()
+    write_support_bundle(app, report, path)
+    again = judge_bundle(path)
+    assert again.verdict.id == verdict
+    assert (again.verdict, again.results) == (report.verdict, report.results)
 
 
 @pytest.mark.library

@@ -260,6 +260,25 @@ def test_each_relation_and_its_neighbour(verdict, subject):
                     "since": None, "explains": False}  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("verdict", "subject"),
+    [
+        ("connection-refused", "settings_port"),
+        ("client-too-old", "server_version"),
+        ("client-too-old", "package:ib_insync"),
+        ("closed-after-start", "server_version"),
+        ("sync-incomplete", "readonly"),
+        ("no-api-library", "package:ib_async"),
+        ("clock-skew", "gateway_zone"),
+        ("clock-skew", "machine_zone"),
+        ("wrong-environment", "accounts"),
+    ],
+)
+def test_the_relations_that_people_count_on(verdict, subject):
+    """Those of which each has happened to somebody."""
+    assert subject in EXPLAINING[verdict]
+
+
 def test_every_relation_is_of_a_page():
     """And each subject of it has words for people, and a neighbour here."""
     assert [one for one in EXPLAINING if catalogue().by_id(one) is None] == []
