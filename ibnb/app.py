@@ -27,6 +27,13 @@ from .session.client_ids.leases import LeaseStore, NotebookLeases, SqliteLeases,
 from .session.library import reading
 from .session.library.libraries import is_ib
 from .session.notebook.event_loop import inspect_loop, patch_loop, run
+from .session.records.last_good import (
+    GoodConnects,
+    Known,
+    connect_settings,
+    known_here,
+    known_of,
+)
 from .settings import IbSettings, apply_environment, state_folder
 from .situations import Situations
 from .tws.target import Target
@@ -70,6 +77,7 @@ class App:
         self._simulator: SimulatorProcess | None = None
         self._diagnostician: Diagnostician | None = None
         self._pace: Throttle | None = None
+        self.good = GoodConnects(self._state)
 
     def __repr__(self) -> str:
         """Name the session and the place."""
@@ -109,7 +117,8 @@ class App:
         wait = self.planner.wait_for(options)
         with self.situations.asking(options, candidates), self.waiting() as on_wait:
             if not options.resume:
-                return await self.session.connect(plan, candidates, wait=wait, on_wait=on_wait)
+                opened = await self.session.connect(plan, candidates, wait=wait, on_wait=on_wait)
+                return self._noted(opened)
             connection = self.session.connection
             addresses = [replace(plan, target=target).address for target in candidates]
             if connection is not None and options.target is None and options.client_id is None:
@@ -117,9 +126,24 @@ class App:
             for address in addresses:
                 resumed = await self.session.resume(address, wait=wait, on_wait=on_wait)
                 if resumed is not None:
-                    return resumed
+                    return self._noted(resumed)
             opened = await self.session.connect(plan, candidates, wait=wait, on_wait=on_wait)
-            return replace(opened, how="afresh")
+            return self._noted(replace(opened, how="afresh"))
+
+    def _noted(self, opened: Opened) -> Opened:
+        """Remember what a good connect was like; the work is done on another thread."""
+        connection = opened.connection
+        attempt, plan, link = connection.attempt, connection.plan, connection.link.link
+        troubled = connection.missing or not link.connected or link.broken_farms
+        if attempt is not None and opened.how != "left" and not troubled:
+            settings = connect_settings(plan.timeout, readonly=plan.readonly)
+
+            def known() -> Known:
+                here = known_here(plan.target, plan.library, settings)
+                return replace(here, values={**here.values, **known_of(attempt, link.farms)})
+
+            self.good.remember_soon(plan.target, known)
+        return opened
 
     def situation(self, about: Target | None = None, ib: Any = None) -> Situation:
         """Return what is known here of where advice is read, and of what it is about."""
@@ -182,7 +206,7 @@ class App:
         if self._diagnostician is None:
             from .diagnostics import Diagnostician
 
-            self._diagnostician = Diagnostician(pace=self.pace)
+            self._diagnostician = Diagnostician(pace=self.pace, good=self.good)
         loop = inspect_loop() if self.context.in_notebook else None
         ib = self.context.at_hand()
         at_hand = self.session.health(ib) if is_ib(ib) else None

@@ -8,6 +8,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from functools import cache
+from pathlib import Path
 from typing import Any, NoReturn
 
 from .session import BadInputError
@@ -17,6 +18,9 @@ from .tws.target import HIGHEST_PORT
 
 SIMULATOR = "sim"
 """The target that is a simulated gateway of one's own."""
+FROM = "from_bundle"
+BESIDE_FROM = frozenset({FROM, "json", "static"})
+"""The options of diagnosing that make sense beside a bundle."""
 IB = "ib"
 """The name that `%ibconnect` binds unless it is told another."""
 
@@ -196,9 +200,32 @@ def diagnose_parser(verb: str) -> Parser:
     parser.add_argument(
         "--bundle", type=_file, metavar="FILE", help="write a redacted zip for support"
     )
+    parser.add_argument(
+        "--from",
+        dest=FROM,
+        type=_file,
+        metavar="FILE",
+        help="judge such a zip, and contact nothing",
+    )
     parser.completers["only"] = _check_ids
-    parser.files.add("bundle")
+    parser.files |= {"bundle", FROM}
     return parser
+
+
+def bundle_to_judge(parser: Parser, options: Namespace) -> Path | None:
+    """Return the bundle that is to be judged in place of a live diagnosis, None without one.
+
+    Raises:
+        BadInputError: an option beside it speaks of a diagnosis that would be live.
+    """
+    given = getattr(options, FROM)
+    if given is None:
+        return None
+    for name, value in vars(options).items():
+        if name not in BESIDE_FROM and value != parser.get_default(name):
+            option = name if name == "target" else f"--{name.replace('_', '-')}"
+            parser.error(f"--from judges what a bundle holds, not here and now: leave out {option}")
+    return Path(given)
 
 
 @cache

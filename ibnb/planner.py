@@ -108,6 +108,7 @@ class Planner:
             timeout=self._timeout(options),
             only=tuple(only),
             show_accounts=self._settings.show_accounts,
+            readonly=bool(self._settings.readonly),
             wait=wait,
             situation=lambda target: known.get(target.address) or Situation(),
             connection=self._number_meant(),

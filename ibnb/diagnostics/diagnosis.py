@@ -16,6 +16,7 @@ from ibnb.session import BadInputError, Health, Session
 from ibnb.session.library.libraries import SPEAKS, Library, event_packages, installed
 from ibnb.session.notebook.event_loop import LoopFacts
 from ibnb.session.reconnect.throttle import Throttle
+from ibnb.session.records.last_good import GoodConnects, connect_settings
 from ibnb.session.records.pacing import pacing
 from ibnb.session.survey import health_asked, seen_through, through
 from ibnb.session.tracked import TrackedConnection
@@ -33,6 +34,7 @@ from .model import Check, Report
 from .once import Shared
 from .runner import Observer, run_checks, with_requirements
 from .running import Diagnosis
+from .since_good import LastGood
 from .waiting import until_healthy
 
 Look = Callable[[Callable[[Stage], None]], Awaitable[Attempt]]
@@ -46,9 +48,10 @@ CONNECTING = "net.tcp"
 class Question:
     """What is to be diagnosed; `timeout` is for the handshake, in seconds.
 
-    For `wait` seconds the diagnosis is repeated, until the verdict is no error. `connection` is the
-    number of the connection of this kernel that is asked about, 0 for none in particular.
-    `situation` tells what advice makes sense where the report is read, seen from a target.
+    `readonly` says whether connects fetch no orders here. For `wait` seconds the diagnosis is
+    repeated, until the verdict is no error. `connection` is the number of the connection of this
+    kernel that is asked about, 0 for none in particular. `situation` tells what advice makes sense
+    where the report is read, seen from a target.
     """
 
     candidates: tuple[Target, ...]
@@ -57,6 +60,7 @@ class Question:
     timeout: float = 5.0
     only: tuple[str, ...] = ()
     show_accounts: bool = False
+    readonly: bool = False
     wait: float = 0.0
     connection: int = 0
     situation: Callable[[Target], Situation] = lambda _target: Situation()
@@ -82,11 +86,19 @@ class Diagnostician:
     """Runs diagnoses for one process, and keeps them from following each other too fast.
 
     Those of other processes are known from the folder `state`, where one is given. `pace` is what
-    keeps them apart, where something else has its part in it.
+    keeps them apart, where something else has its part in it. What was found healthy is remembered
+    in `good`, and what fails is compared with it.
     """
 
-    def __init__(self, state: Path | None = None, *, pace: Throttle | None = None) -> None:
+    def __init__(
+        self,
+        state: Path | None = None,
+        *,
+        pace: Throttle | None = None,
+        good: GoodConnects | None = None,
+    ) -> None:
         self._pace = pace or Throttle(state)
+        self._good = good
 
     def start(
         self,
@@ -110,11 +122,18 @@ class Diagnostician:
         async def once(stopped: asyncio.Event) -> Report:
             tried = await _take_part(session, question.candidates, stopped) if connects else None
             context = self._context(question, session, loop, at_hand, tried)
-            return await run_checks(checks, context, observers, stopped)
+            good = self._last_good(question, context) if connects else None
+            return await run_checks(checks, context, observers, stopped, good)
 
         return Diagnosis(
             lambda stopped: until_healthy(lambda: once(stopped), question.wait, observers, stopped)
         )
+
+    def _last_good(self, question: Question, context: Context) -> LastGood | None:
+        if self._good is None:
+            return None
+        settings = connect_settings(question.timeout, readonly=question.readonly)
+        return LastGood(self._good, context.target, context.library, settings)
 
     def _context(
         self,

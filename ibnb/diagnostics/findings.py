@@ -12,8 +12,8 @@ from ibnb.tws.attempt import Attempt, cause
 from ibnb.tws.own import is_loopback
 from ibnb.tws.story import tell
 
-from .context import Context
 from .model import Result, Status
+from .surroundings import Surroundings
 
 FORWARDERS = (
     *("docker-proxy", "socat", "haproxy", "rinetd", "ssh", "wslrelay", "com.docker", "kubectl"),
@@ -32,11 +32,11 @@ UNANSWERED = frozenset({"connection-refused", "handshake-silent", "closed-before
 
 @dataclass(frozen=True)
 class Findings:
-    """What the rules look at: the results by id, the shared look at the wire, the context."""
+    """What the rules look at: the results by id, the shared look at the wire, and the rest."""
 
     results: Mapping[str, Result]
     attempt: Attempt | None
-    context: Context
+    context: Surroundings
 
     @property
     def situation(self) -> Situation:
@@ -160,8 +160,7 @@ class Findings:
         host, port = self.context.target.host, self.context.target.port
         rows = self._rows
         found = tuple(sorted({row["address"] for row in rows if row["port"] == port}))
-        is_name = any(letter.isalpha() for letter in host) and ":" not in host
-        return () if is_name or {host, *EVERYWHERE} & {*found} else found
+        return () if self.context.by_name or {host, *EVERYWHERE} & {*found} else found
 
     @property
     def _rows(self) -> Sequence[Mapping[str, Any]]:

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ibnb.tws.attempt import Attempt
+from ibnb.tws.handshake import READABLE
 from ibnb.tws.notices import REFUSING, LinkFollower, Notice
 from ibnb.tws.redaction import redact
+from ibnb.tws.story import SHOWN
 
 from .plain import whole_words
 from .vocabulary import own_words
@@ -46,7 +48,12 @@ def said(text: str) -> str:
 def _bytes(data: bytes) -> bytes:
     # Account numbers in it are masked where it is told: the mask itself is no ASCII.
     text = data.decode("ascii", errors="backslashreplace")
-    return redact(text, accounts=False, words=own_words()).encode()
+    told = redact(text, accounts=False, words=own_words())
+    if len(data) >= READABLE:
+        # Its last word may be half a secret, which nothing recognises; what is shown stays.
+        whole = told.rsplit(maxsplit=1)[0] if " " in told else ""
+        told = told[: max(len(whole), SHOWN)]
+    return told.encode()
 
 
 def _telling(notices: Sequence[Notice], told_why: Notice | None) -> list[Notice]:

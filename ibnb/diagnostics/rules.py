@@ -113,7 +113,7 @@ def queue_full(found: Findings) -> Seen | None:
     What waits there fills its accept queue, and every new connection times out.
     """
     attempt = found.attempt
-    if attempt is None or not attempt.unanswered or not found.context.target.is_local:
+    if attempt is None or not attempt.unanswered or not found.context.is_local:
         return None
     if found.wire not in UNREACHED or not found.listener:
         return None
@@ -132,7 +132,7 @@ def behind_a_forwarder(found: Findings) -> Seen | None:
     attempt, who, seen = found.attempt, found.passed_on, found.address_seen
     if attempt is None or found.wire != "handshake-silent" or found.is_gateway:
         return None
-    if who is None and (found.context.target.is_local or seen is None):
+    if who is None and (found.context.is_local or seen is None):
         return None
     summary = tell(attempt)
     if who is not None:

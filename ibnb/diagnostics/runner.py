@@ -6,19 +6,14 @@ import asyncio
 import time
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from typing import Protocol
 
-from ibnb.tws.escaping import visible_value
-from ibnb.tws.redaction import redact_value
-
+from .concluding import concluded, redacted
 from .context import Context
-from .findings import with_results
-from .model import Check, Report, Result, Verdict
-from .stopping import stopped_result, stopped_verdict
-from .verdict import judge
-from .vocabulary import own_words
+from .model import Check, Facts, Report, Result
+from .since_good import HEALTHY, LastGood
+from .stopping import stopped_result
 
-Told = TypeVar("Told", Result, Verdict)
 PASSED = frozenset({"pass", "warn"})
 
 
@@ -72,13 +67,16 @@ async def run_checks(
     context: Context,
     observers: Sequence[Observer] = (),
     stopped: asyncio.Event | None = None,
+    last_good: LastGood | None = None,
 ) -> Report:
     """Run a diagnosis and return its report; observers hear of everything on the way.
 
     Once `stopped` is set, the checks that have not ended are cancelled and their results say so;
-    whoever owns the loop cancels the look at the gateway with what else is left on it.
+    whoever owns the loop cancels the look at the gateway with what else is left on it. A cause is
+    compared with `last_good`, and what is healthy is remembered there.
     """
     begun = time.perf_counter()
+    here = asyncio.create_task(last_good.here()) if last_good is not None else None
     for observer in observers:
         observer.on_start(checks)
     tasks: dict[str, asyncio.Task[Result]] = {}
@@ -93,19 +91,26 @@ async def run_checks(
         for observer in observers:
             observer.on_result(found[check.id])
     results = tuple(found[check.id] for check in checks)
-    if unfinished:
-        verdict = stopped_verdict(results, [check.id for check in unfinished], context)
-    else:
-        attempt = await context.probe.attempt() if "net.tcp" in tasks else None
-        verdict = judge(results, attempt, context)
-    report = Report(
-        target=context.target,
-        verdict=_redacted(verdict, context),
+    looked = "net.tcp" in tasks and not unfinished
+    facts = Facts(
+        surroundings=context.surroundings,
         results=results,
         checks=checks,
+        attempt=await context.probe.attempt() if looked else None,
+        unfinished=tuple(check.id for check in unfinished),
+        at=time.time(),
         seconds=time.perf_counter() - begun,
-        situation=with_results(context.here, results),
     )
+    if last_good is None or here is None or unfinished:
+        return _told(concluded(facts, keep=context.named), observers)
+    known = await here
+    report = concluded(last_good.compared(facts, known), keep=context.named)
+    if report.verdict.id == HEALTHY:
+        last_good.note(facts, known)
+    return _told(report, observers)
+
+
+def _told(report: Report, observers: Sequence[Observer]) -> Report:
     for observer in observers:
         observer.on_report(report)
     return report
@@ -160,14 +165,5 @@ async def _result_of(
             reason = f"The check did not end within {seconds:g} s."
         result = Result(check.id, "crash", reason)
     result = replace(result, fix=context.here.choose(result.fix))
-    return replace(_redacted(result, context), seconds=time.perf_counter() - begun)
-
-
-def _redacted(told: Told, context: Context) -> Told:
-    """Return it as any form may show it: foreign text reaches a report through here alone."""
-    texts = {name: getattr(told, name, None) for name in ("summary", "detail", "evidence", "fix")}
-    known = {name: text for name, text in texts.items() if text}
-    shown = redact_value(
-        known, accounts=not context.show_accounts, keep=context.named, words=own_words()
-    )
-    return replace(told, **visible_value(shown))
+    shown = redacted(result, accounts=not context.show_accounts, keep=context.named)
+    return replace(shown, seconds=time.perf_counter() - begun)

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from ibnb.knowledge import explain
 
-from .context import Context
 from .model import Check, Result, Verdict
 from .rules import UNREACHED
+from .surroundings import Surroundings
 from .verdict import judge
 
 STOPPED = "diagnosis-stopped"
@@ -28,7 +28,7 @@ def stopped_result(check: Check, unmet: str | None) -> Result:
 
 
 def stopped_verdict(
-    results: Sequence[Result], unfinished: Collection[str], context: Context
+    results: Sequence[Result], unfinished: Collection[str], context: Surroundings
 ) -> Verdict:
     """Return the cause if a failure is known already, else that the diagnosis was stopped.
 

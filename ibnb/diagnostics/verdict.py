@@ -9,13 +9,13 @@ from ibnb.knowledge import Situation, explain
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.story import tell
 
-from .context import Context
 from .findings import Findings
 from .model import Result, Severity, Verdict
 from .rules import RULES, Seen
+from .surroundings import Surroundings
 
 
-def judge(results: Sequence[Result], attempt: Attempt | None, context: Context) -> Verdict:
+def judge(results: Sequence[Result], attempt: Attempt | None, context: Surroundings) -> Verdict:
     """Return the one cause: what kept the connection from working, else what troubles it.
 
     The rules are asked in the order of cause and effect, and the first that sees its cause
@@ -49,7 +49,7 @@ def _healthy(found: Findings) -> Verdict:
     again = replace(found.situation, tried=frozenset())
     verdict = _verdict(Seen("healthy", sentence), found, again)
     # Whoever has a connection already need not be told how to open one.
-    return replace(verdict, fix=()) if context.attached or context.health.is_open else verdict
+    return replace(verdict, fix=()) if context.attached or context.is_open else verdict
 
 
 def _verdict(seen: Seen, found: Findings, situation: Situation | None = None) -> Verdict:

@@ -126,6 +126,7 @@ def test_the_value_of_an_option_is_no_target():
 def test_a_file_may_stand_here():
     """Which one, IPython says."""
     assert complete("%ibdiag --bundle sup").files
+    assert complete("%ibdiag --from sup").files
     assert not complete("%ibdiag --bundle x.zip sup").files
 
 

@@ -75,7 +75,7 @@ def verdict(results, found, target=None, **more):
     if target is not None:
         found, more = replace(found, target=target), {**more, "target": target}
     made, _ = context(situation=Situation(place="notebook"), **more)
-    return judge(sorted(results, key=lambda one: order.index(one.id)), found, made)
+    return judge(sorted(results, key=lambda one: order.index(one.id)), found, made.surroundings)
 
 
 @pytest.mark.parametrize(

@@ -20,27 +20,36 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ibnb.diagnostics.model import Report, Result, Verdict
+from ibnb.diagnostics.plain import Scale, each_text, plain, shorten, whole_words
+from ibnb.diagnostics.vocabulary import own_words
 from ibnb.session import BadInputError, Health
 from ibnb.session.library.libraries import EVENT_PACKAGES, NAMES
+from ibnb.tws.accounts import is_paper, mask
 from ibnb.tws.escaping import visible, visible_value
 from ibnb.tws.notices import Notice
+from ibnb.tws.own import is_loopback, plain_host
 from ibnb.tws.redaction import redact, redact_value
 from ibnb.tws.target import Target
 
-from .model import Report, Result, Verdict
-from .plain import Scale, each_text, plain, shorten, whole_words
-from .vocabulary import own_words
+from .codec import dump
 
 NEWEST = 500
 """Of notices, and of requests: older ones are left out."""
 MOST_BYTES = 1_000_000
 """No bundle is larger, packed or unpacked."""
-_LIST_BYTES = 220_000
+FORMAT = 1
+"""The format of `FACTS`: a number that grows when an older ibnb could not read it rightly."""
+FACTS = "facts.json"
+_LIST_BYTES = 150_000
 _REPORT_BYTES = 150_000
+FACTS_BYTES = 150_000
+"""Facts are kept whole or not at all: half of them could lead to another verdict."""
 _TEXT_BYTES = 100_000
 _OTHER_BYTES = 64_000
 _LINE = 1000
 _FILE = Scale(_LINE, nodes=4000, characters=120_000)
+_WHOLE = Scale(FACTS_BYTES, nodes=FACTS_BYTES, characters=2 * FACTS_BYTES)
 _ENTRY = Scale(_LINE, nodes=100, characters=4000)
 _SHORTER = (_LINE, 200, 50, 10)
 _PACKAGES = (
@@ -48,6 +57,7 @@ _PACKAGES = (
     *("ipykernel", "ipywidgets", "jupyterlab", "jupyter-server", "notebook", "jinja2"),
     *("platformdirs", "psutil", "pyzmq", "rich", "tornado", "traitlets"),
 )
+_HIDDEN_HOST = "<host>"
 _MADE = (1980, 1, 1, 0, 0, 0)
 """The first date that a zip can hold: the same content is always the same file."""
 
@@ -55,6 +65,7 @@ _ABOUT = {
     "README.txt": "what is in this bundle, and how it was redacted",
     "report.txt": "the diagnosis, to be read",
     "report.json": "the diagnosis, for programs",
+    FACTS: "what the verdict rests on: ibnb diag --from judges it again",
     "versions.json": "versions of Python, of this system and of the packages that matter",
     "session.json": "the state of the notebook's connection, and when and why it was lost",
     "journal.json": "the newest notices of the gateway and the newest requests sent to it",
@@ -266,21 +277,38 @@ def _contents(bundle: Bundle) -> dict[str, bytes]:
     files = {
         "report.txt": cleaner.lines(bundle.text),
         "report.json": cleaner.json(report, _REPORT_BYTES),
+        **_facts(bundle, cleaner),
         "versions.json": cleaner.json(bundle.versions),
         "session.json": cleaner.json({"health": health, "losses": list(bundle.losses[-NEWEST:])}),
         "journal.json": cleaner.journal(bundle.notices, bundle.requests),
         "settings.json": cleaner.json(bundle.settings),
         "gateway.json": cleaner.json(bundle.gateway),
     }
-    listed = "\n".join(f"{name:<15}{_ABOUT[name]}" for name in _ABOUT)
+    listed = "\n".join(f"{name:<15}{_ABOUT[name]}" for name in ("README.txt", *files))
     return {"README.txt": _README.format(files=listed).encode(), **files}
+
+
+def _facts(bundle: Bundle, cleaner: _Cleaner) -> dict[str, bytes]:
+    """Return the file of the facts; none of a report that was not made of any."""
+    if bundle.report.facts is None:
+        return {}
+    known = {name: bundle.versions.get(name, "") for name in ("ibnb", "python", "platform")}
+    head = {"format": FORMAT, **{name: cleaner.text(text) for name, text in known.items()}}
+    data = _dumped({**head, "facts": dump(bundle.report.facts, cleaner)})
+    if len(data) > FACTS_BYTES:
+        data = _dumped({**head, "left_out": f"They had {len(data)} bytes."})
+    return {FACTS: data}
 
 
 class _Cleaner:
     """Redacts and bounds what goes into one bundle."""
 
     def __init__(self, bundle: Bundle) -> None:
+        facts = bundle.report.facts
+        failed = facts.surroundings.failed if facts is not None else None
         targets = [bundle.report.target, bundle.health.target]
+        targets += [failed.target] if failed is not None else []
+        self._target = bundle.report.target
         hosts = {one.host for one in targets if one is not None and not one.is_loopback}
         configured = _configured_host(bundle.settings)
         hosts |= {configured} if configured else set()
@@ -341,11 +369,41 @@ class _Cleaner:
         edited = plain(value, scale, self._without_hosts)
         return visible_value(redact_value(edited, self._names, words=own_words()))
 
+    def text(self, text: str) -> str:
+        """Return a text of a fact, whole."""
+        return visible(self._redact(self._without_hosts(text)))
+
+    def escaped(self, text: str) -> str:
+        """Return a text of a fact in which each control character is told from a blank."""
+        return self._redact(self._without_hosts(text)).encode("unicode_escape").decode()
+
+    def account(self, name: str) -> str:
+        """Return an account as it may be shown; whether it is one of paper trading is kept."""
+        masked = mask(name)
+        return masked if masked[0] == name[:1] or not is_paper([name]) else f"D{masked}"
+
+    def host(self, host: str) -> str:
+        """Return the host of a target, or what stands for it; two hosts never become the same."""
+        if is_loopback(host):
+            return host
+        is_target = plain_host(host) == self._target.address[0]
+        return _HIDDEN_HOST if is_target else "<other host>"
+
+    def value(self, value: Any) -> Any:
+        """Return the evidence of a fact, whole; the target's host is called as it is elsewhere."""
+        host = "" if self._target.is_loopback else self._target.host
+
+        def edit(text: str) -> str:
+            return _HIDDEN_HOST if host and text == host else self._without_hosts(text)
+
+        edited = plain(value, _WHOLE, edit)
+        return visible_value(redact_value(edited, self._names, words=own_words()))
+
     def _redact(self, text: str) -> str:
         return redact(text, self._names, words=own_words())
 
     def _without_hosts(self, text: str) -> str:
-        return self._hosts.sub("<host>", text)
+        return self._hosts.sub(_HIDDEN_HOST, text)
 
 
 def _shortened(value: Any, length: int) -> Any:
@@ -353,7 +411,7 @@ def _shortened(value: Any, length: int) -> Any:
 
 
 def _host(target: Target) -> str:
-    return target.host if target.is_loopback else "<host>"
+    return target.host if target.is_loopback else _HIDDEN_HOST
 
 
 def _configured_host(settings: Mapping[str, Any]) -> str:
