@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from ibnb.diagnostics.engine.once import Once, Shared
+from ibnb.diagnostics.verdict.surroundings import Surroundings
 from ibnb.knowledge import Situation
 from ibnb.session import Health
 from ibnb.session.client_ids.leases import LeaseStore
@@ -22,10 +24,8 @@ from ibnb.tws.own import own_addresses
 from ibnb.tws.route import address_towards
 from ibnb.tws.target import Target
 
-from .heard import presentable
 from .machine import Machine, look_at_machine
-from .once import Once, Shared
-from .surroundings import Surroundings
+from .sanitise import presentable
 
 TakePulse = Callable[[], Awaitable[Pulse]]
 

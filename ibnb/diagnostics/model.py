@@ -6,11 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from ibnb.diagnostics.verdict.surroundings import Surroundings
 from ibnb.knowledge import Situation
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.target import Target
-
-from .surroundings import Surroundings
 
 if TYPE_CHECKING:
     from .context import Context

@@ -262,7 +262,7 @@ def badge_view(
 
 
 def _ticks(report: Report) -> tuple[Tick, ...]:
-    from ibnb.diagnostics.checklist import checklist
+    from ibnb.diagnostics.verdict.checklist import checklist
 
     return tuple(
         Tick(words.TICK[item.state], clean(item.text), ", ".join(item.checks))

@@ -132,7 +132,9 @@ def test_the_source_was_read():
     assert len(IMPORTS) > 300
     assert {one.room for one in OURS} >= set(BELOW)
     assert any(one.for_types for one in OURS)
-    assert Import("ibnb.diagnostics.concluding", "ibnb.tws.redaction", for_types=False) in OURS
+    assert (
+        Import("ibnb.diagnostics.verdict.concluding", "ibnb.tws.redaction", for_types=False) in OURS
+    )
 
 
 def test_every_folder_is_a_room():

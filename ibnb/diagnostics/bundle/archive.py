@@ -20,8 +20,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ibnb.diagnostics.json_safe import Scale, each_text, plain, shorten, whole_words
 from ibnb.diagnostics.model import Report, Result, Verdict
-from ibnb.diagnostics.plain import Scale, each_text, plain, shorten, whole_words
 from ibnb.diagnostics.vocabulary import own_words
 from ibnb.session import BadInputError, Health
 from ibnb.session.library.libraries import EVENT_PACKAGES, NAMES

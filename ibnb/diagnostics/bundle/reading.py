@@ -15,9 +15,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ibnb.diagnostics.checklist import checklist
-from ibnb.diagnostics.concluding import concluded
 from ibnb.diagnostics.model import Facts, Origin, Report
+from ibnb.diagnostics.verdict.checklist import checklist
+from ibnb.diagnostics.verdict.concluding import concluded
 from ibnb.knowledge import catalogue
 from ibnb.session import BadInputError
 from ibnb.tws.escaping import visible

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from ibnb.diagnostics.asked import EXAMPLES, NAMED, asked, shown
+from ibnb.diagnostics.explain.request_details import EXAMPLES, NAMED, asked, shown
 from ibnb.session.notebook.event_loop import patch_loop
 
 HISTORY = {

@@ -26,7 +26,7 @@ from ibnb.diagnostics.bundle import (
     write_bundle,
 )
 from ibnb.diagnostics.model import Change, Facts
-from ibnb.diagnostics.surroundings import Surroundings
+from ibnb.diagnostics.verdict.surroundings import Surroundings
 from ibnb.knowledge import Situation
 from ibnb.session import BadInputError, Health
 from ibnb.tws import accounts

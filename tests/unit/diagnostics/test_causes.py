@@ -6,8 +6,8 @@ import pytest
 from diagnosing import attempt, context
 
 from ibnb.diagnostics import CHECKS, Result
-from ibnb.diagnostics.heard import presentable
-from ibnb.diagnostics.verdict import judge
+from ibnb.diagnostics.sanitise import presentable
+from ibnb.diagnostics.verdict.judge import judge
 from ibnb.knowledge import Situation
 from ibnb.tws.attempt import cause
 from ibnb.tws.handshake import Stage

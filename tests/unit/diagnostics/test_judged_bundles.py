@@ -16,9 +16,9 @@ from ibnb.diagnostics import CHECKS, Result
 from ibnb.diagnostics.bundle import FACTS, Bundle, judge_bundle, versions, write_bundle
 from ibnb.diagnostics.bundle.archive import FORMAT
 from ibnb.diagnostics.bundle.codec import FactsError, dump, load
-from ibnb.diagnostics.concluding import concluded
 from ibnb.diagnostics.model import Change, Check, Facts
-from ibnb.diagnostics.surroundings import Surroundings
+from ibnb.diagnostics.verdict.concluding import concluded
+from ibnb.diagnostics.verdict.surroundings import Surroundings
 from ibnb.knowledge import Situation
 from ibnb.options import ConnectOptions
 from ibnb.session import BadInputError, Health

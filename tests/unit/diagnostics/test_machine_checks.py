@@ -18,8 +18,8 @@ from commands import at, environment
 from diagnosing import attempt, context
 
 from ibnb.diagnostics.checks import files, host, net
+from ibnb.diagnostics.engine.once import Once
 from ibnb.diagnostics.machine import Machine, look_at_machine
-from ibnb.diagnostics.once import Once
 from ibnb.tws import sockets
 from ibnb.tws.forwarding import Forwarder
 from ibnb.tws.handshake import Stage

@@ -6,8 +6,8 @@ import pytest
 from diagnosing import attempt, context
 
 from ibnb.diagnostics import CHECKS, Result
-from ibnb.diagnostics.rules import RULES
-from ibnb.diagnostics.verdict import judge
+from ibnb.diagnostics.verdict.judge import judge
+from ibnb.diagnostics.verdict.rules import RULES
 from ibnb.knowledge import catalogue
 from ibnb.tws.handshake import Stage
 from ibnb.tws.target import Target
@@ -297,7 +297,7 @@ def test_what_failed_last_counts():
 
 def test_no_rule_sees_anything_in_nothing():
     """Without results and without a look at the wire every rule stays silent."""
-    from ibnb.diagnostics.rules import Findings
+    from ibnb.diagnostics.verdict.rules import Findings
 
     found = Findings({}, None, context()[0].surroundings)
     assert [rule(found) for rule in RULES] == [None] * len(RULES)

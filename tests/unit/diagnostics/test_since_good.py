@@ -12,9 +12,9 @@ from servers import Server
 from ibnb import cli
 from ibnb.app import App
 from ibnb.diagnostics import CHECKS, Result
-from ibnb.diagnostics.concluding import concluded
 from ibnb.diagnostics.model import Change, Facts
-from ibnb.diagnostics.since_good import EXPLAINING, differences, explained
+from ibnb.diagnostics.verdict.concluding import concluded
+from ibnb.diagnostics.verdict.since_good import EXPLAINING, differences, explained
 from ibnb.knowledge import catalogue
 from ibnb.options import ConnectOptions
 from ibnb.session.records import last_good
@@ -179,7 +179,7 @@ def test_packages_explain_that_no_library_is_there(app, broken_gateway, monkeypa
     kept = last_good._version
     gone = lambda name: last_good.ABSENT if name.startswith("ib_") else kept(name)  # noqa: E731
     monkeypatch.setattr(last_good, "_version", gone)
-    monkeypatch.setattr("ibnb.diagnostics.diagnosis.installed", lambda: ())
+    monkeypatch.setattr("ibnb.diagnostics.engine.service.installed", lambda: ())
     report = diagnosed(app, gateway.port)
     assert report.verdict.id == "no-api-library"
     lines = shown(report)

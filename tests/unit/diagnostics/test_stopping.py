@@ -10,7 +10,7 @@ from diagnosing import context
 from servers import Server
 
 from ibnb.diagnostics import Check, Diagnostician, Question, Result
-from ibnb.diagnostics.runner import run_checks
+from ibnb.diagnostics.engine.runner import run_checks
 from ibnb.session.reconnect.throttle import PAUSE_SECONDS
 from ibnb.tws.own import LOOPBACK
 from ibnb.tws.target import Target

@@ -4,7 +4,7 @@ import pytest
 from diagnosing import attempt, context
 
 from ibnb.diagnostics import Result
-from ibnb.diagnostics.verdict import judge
+from ibnb.diagnostics.verdict.judge import judge
 from ibnb.tws.handshake import Stage
 
 LOST = (1100, "Connectivity between IBKR and TWS has been lost.")

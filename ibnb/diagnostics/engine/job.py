@@ -9,7 +9,8 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any
 
-from .model import Report
+from ibnb.diagnostics.model import Report
+
 from .threads import DaemonThreads
 
 Work = Callable[[asyncio.Event], Coroutine[Any, Any, Report]]

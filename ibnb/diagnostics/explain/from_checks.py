@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ibnb.diagnostics.checks import CHECKS
+from ibnb.diagnostics.model import Report
+from ibnb.diagnostics.verdict.facts import with_results
 from ibnb.knowledge import Explanation, catalogue
 
 from .answers import answer
-from .checks import CHECKS
-from .findings import with_results
-from .model import Report
 
 CONNECTING = ("net.tcp", "api.")
 """Checks that may open a connection: explaining must not add one to a sick gateway."""

@@ -8,11 +8,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from ibnb.diagnostics.model import Change, Facts
 from ibnb.session.library.libraries import NAMES, Library
 from ibnb.session.records.last_good import HIDDEN, GoodConnects, Known, known_here, known_of
 from ibnb.tws.target import Target
-
-from .model import Change, Facts
 
 LOG = logging.getLogger("ibnb")
 HEALTHY = "healthy"

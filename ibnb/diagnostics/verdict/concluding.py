@@ -6,15 +6,15 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import TypeVar
 
+from ibnb.diagnostics.engine.stopping import stopped_verdict
+from ibnb.diagnostics.model import Facts, Origin, Report, Result, Verdict
+from ibnb.diagnostics.vocabulary import own_words
 from ibnb.tws.escaping import visible_value
 from ibnb.tws.redaction import redact_value
 
-from .findings import with_results
-from .model import Facts, Origin, Report, Result, Verdict
+from .facts import with_results
+from .judge import judge
 from .since_good import HEALTHY, explained
-from .stopping import stopped_verdict
-from .verdict import judge
-from .vocabulary import own_words
 
 Told = TypeVar("Told", Result, Verdict)
 

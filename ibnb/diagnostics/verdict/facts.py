@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
+from ibnb.diagnostics.model import Result, Status
 from ibnb.knowledge import Situation
 from ibnb.knowledge.situation import Gateway, Login
 from ibnb.tws.attempt import Attempt, cause
 from ibnb.tws.own import is_loopback
 from ibnb.tws.story import tell
 
-from .model import Result, Status
 from .surroundings import Surroundings
 
 FORWARDERS = (

@@ -10,7 +10,7 @@ from typing import Any
 from ibnb.knowledge import Asked, Parameter
 from ibnb.session.records.requests import ID_NAMES, Request
 
-from .objections import contract_objection, is_unset, objection, order_objection
+from .parameter_rules import contract_objection, is_unset, objection, order_objection
 
 LONGEST_VALUE = 120
 _BEGUN = re.compile(r"[^\W_]*$")

@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from ibnb.diagnostics.checks.files import trust
+from ibnb.diagnostics.model import Result, Severity, Status
 from ibnb.session.opening.synchronising import ways_out
 from ibnb.tws.attempt import cause
 from ibnb.tws.notices import link_after
 from ibnb.tws.own import is_loopback
 from ibnb.tws.story import tell, tell_lost
 
-from .checks.files import trust
-from .findings import Findings
-from .model import Result, Severity, Status
+from .facts import Findings
 
 NO_ROOM = frozenset({"handshake-silent", "closed-before-version", "closed-after-start"})
 """What a client that finds no room may meet; what a gateway does then is not documented."""

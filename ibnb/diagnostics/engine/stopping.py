@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from ibnb.diagnostics.model import Check, Result, Verdict
+from ibnb.diagnostics.verdict.judge import judge
+from ibnb.diagnostics.verdict.rules import UNREACHED
+from ibnb.diagnostics.verdict.surroundings import Surroundings
 from ibnb.knowledge import explain
-
-from .model import Check, Result, Verdict
-from .rules import UNREACHED
-from .surroundings import Surroundings
-from .verdict import judge
 
 STOPPED = "diagnosis-stopped"
 """The id of the verdict where nothing that was found so far decides."""

@@ -11,6 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ibnb.diagnostics.checks import CHECKS
+from ibnb.diagnostics.context import Context, SharedProbe, TakePulse
+from ibnb.diagnostics.model import Check, Report
+from ibnb.diagnostics.sanitise import presentable
+from ibnb.diagnostics.verdict.since_good import LastGood
 from ibnb.knowledge import Situation
 from ibnb.session import BadInputError, Health, Session
 from ibnb.session.library.libraries import SPEAKS, Library, event_packages, installed
@@ -27,14 +32,9 @@ from ibnb.tws.probe import probe
 from ibnb.tws.sockets import SocketsUnreadableError, listening
 from ibnb.tws.target import Target
 
-from .checks import CHECKS
-from .context import Context, SharedProbe, TakePulse
-from .heard import presentable
-from .model import Check, Report
+from .job import Diagnosis
 from .once import Shared
 from .runner import Observer, run_checks, with_requirements
-from .running import Diagnosis
-from .since_good import LastGood
 from .waiting import until_healthy
 
 Look = Callable[[Callable[[Stage], None]], Awaitable[Attempt]]

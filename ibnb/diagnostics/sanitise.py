@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ibnb.diagnostics.json_safe import whole_words
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.handshake import READABLE
 from ibnb.tws.notices import REFUSING, LinkFollower, Notice
 from ibnb.tws.redaction import redact
 from ibnb.tws.story import SHOWN
 
-from .plain import whole_words
 from .vocabulary import own_words
 
 MOST_NOTICES = 20

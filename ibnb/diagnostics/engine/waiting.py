@@ -7,7 +7,8 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from .model import Report
+from ibnb.diagnostics.model import Report
+
 from .runner import Observer
 
 PAUSE_SECONDS = 5.0

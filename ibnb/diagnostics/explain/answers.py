@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ibnb.diagnostics.model import Result, Status
 from ibnb.knowledge import Answer, EntryCheck
 from ibnb.session.state import OPEN
 from ibnb.tws.clock import day_and_time
-
-from .model import Result, Status
 
 Said = tuple[Status, str]
 NO_SESSION: Said = ("skip", "No connection of this notebook is open.")

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ibnb.diagnostics.model import Report, Result
 from ibnb.session.state import OPEN
-
-from .model import Report, Result
 
 State = Literal["done", "open", "unknown"]
 HEALTHY_SECONDS = 5.0

@@ -14,8 +14,8 @@ from ibnb.session.records.requests import Request
 from ibnb.tws.clock import clock
 from ibnb.tws.notices import Code, Notice
 
-from .asked import asked, is_qualified
-from .objections import LOOKING_UP
+from .parameter_rules import LOOKING_UP
+from .request_details import asked, is_qualified
 
 PACING_PAGES = frozenset({"pacing", "history-pacing"})
 CANCELLED, TIMED_OUT = "history-cancelled", "request-timeout"

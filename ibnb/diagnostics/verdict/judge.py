@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ibnb.diagnostics.model import Result, Severity, Verdict
 from ibnb.knowledge import Situation, explain
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.story import tell
 
-from .findings import Findings
-from .model import Result, Severity, Verdict
+from .facts import Findings
 from .rules import RULES, Seen
 from .surroundings import Surroundings
 

@@ -8,10 +8,11 @@ from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from .concluding import concluded, redacted
-from .context import Context
-from .model import Check, Facts, Report, Result
-from .since_good import HEALTHY, LastGood
+from ibnb.diagnostics.context import Context
+from ibnb.diagnostics.model import Check, Facts, Report, Result
+from ibnb.diagnostics.verdict.concluding import concluded, redacted
+from ibnb.diagnostics.verdict.since_good import HEALTHY, LastGood
+
 from .stopping import stopped_result
 
 PASSED = frozenset({"pass", "warn"})
