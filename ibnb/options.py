@@ -247,6 +247,15 @@ def simulate_parser(verb: str) -> Parser:
     parser.add_argument(
         "--seed", type=_seed, default=1, metavar="N", help="the same seed has the same prices"
     )
+    parser.add_argument(
+        "--control", type=_port, metavar="PORT", help="serve its verbs there, as HTTP and JSON"
+    )
+    parser.add_argument(
+        "--scenario", type=_file, metavar="FILE", help="let the steps of this file happen to it"
+    )
+    parser.add_argument("--verbose", action="store_true", help="print what it hears, by name")
+    parser.add_argument("--list", action="store_true", help="list faults and verbs, run nothing")
+    parser.files.add("scenario")
     parser.add_argument("--parent-pid", type=int, metavar="PID", help="end with this process")
     # One line for each fault, and not one paragraph of all.
     parser.formatter_class = argparse.RawDescriptionHelpFormatter

@@ -15,7 +15,7 @@ from ibnb.tws.wire import OutgoingId
 from .late import LateBytes
 from .protocol import messages, texts
 from .state import State
-from .streams import Stream
+from .streams import Stream, skip_to
 
 LOWEST_VERSION = 151
 HIGHEST_VERSION = 178
@@ -68,6 +68,11 @@ class Client(asyncio.Protocol):
     def id(self) -> int:
         """The client ID of a session that has started."""
         return cast("int", self.client_id)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still be told something."""
+        return self._transport is not None and not self._transport.is_closing()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a connection, or treat it as the faults want."""
@@ -165,6 +170,11 @@ class Client(asyncio.Protocol):
         for stream in tuple(self.streams.values()):
             self.send(stream.update(now, self.version))
 
+    def skip_to(self, now: float) -> None:
+        """Let every subscription go on at a time to which the clock was set."""
+        for stream in self.streams.values():
+            skip_to(stream, now)
+
     def subscribe(self, message_id: int, req_id: int, stream: Stream) -> None:
         """Begin a subscription, in place of one with the same kind and reqId."""
         self.streams[message_id, req_id] = stream
@@ -230,7 +240,7 @@ class Client(asyncio.Protocol):
         if message_id < 0:
             self.close()
             return
-        self.state.received.append((self.client_id, fields))
+        self.state.hear(self.client_id, fields, self.version)
         if self.client_id is not None:
             if "stall-ready" not in self.state.faults and not self._is_half_open():
                 self._answer(self, fields)

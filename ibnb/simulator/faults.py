@@ -58,6 +58,10 @@ class Fault:
     name: str
     seconds: float | None = None
 
+    def __str__(self) -> str:
+        """Return it as it is asked for."""
+        return self.name if self.seconds is None else f"{self.name}:{self.seconds:g}"
+
 
 @dataclass(frozen=True)
 class Faults:

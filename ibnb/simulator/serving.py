@@ -7,11 +7,11 @@ import socket
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
-from .answers import answer
-from .answers.orders import tell
 from .client import Client
 from .door import Door
 from .faults import Faults
+from .hands import take_turn
+from .interception import intercept
 from .protocol import texts
 from .state import State
 
@@ -91,17 +91,32 @@ class Serving:
             if "max-clients" not in now:
                 self._state.places.vacate()
             if "restart" in now:
-                self._restart()
+                self._restart(now.seconds("restart") or 0.0)
             else:
                 await self._open()
 
-    def drop_clients(self) -> None:
-        """Close every connection of a client once everything sent has left."""
+    def drop_clients(self, client_id: int | None = None) -> None:
+        """Close every connection, or that of one client ID, once everything sent has left."""
         for client in list(self._connections):
-            client.close()
+            if client_id in (None, client.client_id):
+                client.close()
+
+    async def restart(self, seconds: float) -> None:
+        """Close all, and be back after some seconds."""
+        async with self._changing:
+            if not self._ending:
+                self._restart(seconds)
+
+    async def begin_anew(self, faults: Faults, seed: int | None) -> None:
+        """Close all, and let the world, the orders and the faults be as at the beginning."""
+        async with self._changing:
+            self.drop_clients()
+            self._state.clients.forget()
+            self._state.begin_anew(seed)
+        await self.change_faults(faults)
 
     def _connect(self) -> Client:
-        client = Client(self._state, answer, ready=self._one_is_ready, gone=self._one_is_gone)
+        client = Client(self._state, intercept, ready=self._one_is_ready, gone=self._one_is_gone)
         self._connections.add(client)
         return client
 
@@ -120,8 +135,9 @@ class Serving:
 
     async def _restart_when_free(self) -> None:
         async with self._changing:
-            if "restart" in self._state.faults:
-                self._restart()
+            seconds = self._state.faults.seconds("restart")
+            if seconds is not None:
+                self._restart(seconds)
 
     async def _refill(self) -> None:
         async with self._changing:
@@ -129,7 +145,7 @@ class Serving:
                 await self._fill()
                 self._state.changed()
 
-    def _restart(self) -> None:
+    def _restart(self, seconds: float) -> None:
         """Close all and shut the door; it opens again by itself."""
         self._door.shut()
         self._state.places.vacate()
@@ -138,7 +154,7 @@ class Serving:
         self._state.clients.forget()
         closing = tuple(self._connections)
         asyncio.get_running_loop().call_later(_CLOSING_SECONDS, _abort, closing)
-        self._reopen_after(self._state.faults.seconds("restart") or 0.0)
+        self._reopen_after(seconds)
         self._state.changed()
 
     def _reopen_after(self, seconds: float) -> None:
@@ -182,9 +198,7 @@ class Serving:
     def _tick(self) -> None:
         # First of all, so that the market goes on whatever happens to one order.
         asyncio.get_running_loop().call_later(_TICK_SECONDS, self._tick)
-        tell(self._state, self._state.book.match(self._state.now))
-        for client in self._state.clients:
-            client.tick()
+        take_turn(self._state)
 
     def _spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if self._ending:

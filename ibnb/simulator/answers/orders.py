@@ -53,6 +53,9 @@ def place_order(client: Client, fields: tuple[str, ...]) -> None:
     if refusal is not None:
         client.notify(refusal, ticket.order_id)
         return
+    if state.rejections:
+        client.notify(state.rejections.popleft(), ticket.order_id)
+        return
     tell(state, state.book.place(client.id, account, ticket, instrument, now=now))
 
 
