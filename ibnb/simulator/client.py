@@ -13,6 +13,7 @@ from ibnb.tws.notices import NO_REQUEST
 from ibnb.tws.wire import OutgoingId
 
 from .late import LateBytes
+from .links import farm_of
 from .protocol import messages, texts
 from .state import State
 from .streams import Stream, skip_to
@@ -164,10 +165,12 @@ class Client(asyncio.Protocol):
         """Send what has changed in the market since the last time."""
         if self._transport is None or self._transport.get_write_buffer_size() > _MAX_UNSENT:
             return
-        if self._is_half_open() or not self.state.is_linked:
+        if self._is_half_open():
             return
         now = self.state.now
         for stream in tuple(self.streams.values()):
+            if not self._flows(stream):
+                continue
             self.send(stream.update(now, self.version))
 
     def skip_to(self, now: float) -> None:
@@ -178,8 +181,14 @@ class Client(asyncio.Protocol):
     def subscribe(self, message_id: int, req_id: int, stream: Stream) -> None:
         """Begin a subscription, in place of one with the same kind and reqId."""
         self.streams[message_id, req_id] = stream
-        if self.state.is_linked:
+        if self._flows(stream):
             self.send(stream.update(self.state.now, self.version))
+
+    def lose_subscriptions(self) -> None:
+        """Forget every subscription, as a gateway does that has lost its data."""
+        self.streams.clear()
+        self.wants_positions = False
+        self.wants_account = None
 
     def work_off(self, steps: Iterator[None]) -> None:
         """Do a long piece of work step by step, and serve the other clients between two steps."""
@@ -282,9 +291,10 @@ class Client(asyncio.Protocol):
         self._ready()
 
     def _tell_links(self) -> None:
-        faults = self.state.faults
-        if "connectivity-lost" in faults:
-            self.notify(texts.LINK_LOST)
-            return
-        for text in texts.FARMS_BROKEN if "farms-down" in faults else texts.FARMS_OK:
+        links = self.state.links
+        for text in links.farm_notices if links.is_up else [texts.LINK_LOST]:
             self.notify(text)
+
+    def _flows(self, stream: Stream) -> bool:
+        """Say whether there is anything new for a subscription."""
+        return self.state.is_linked and self.state.links.serves(farm_of(stream))

@@ -28,13 +28,33 @@ FAULTS: Mapping[str, str] = MappingProxyType(
         "max-clients": "has 32 API clients already, and lets nobody else in",
         "clock-skew": "its clock is wrong by 60 seconds, or by :SECONDS",
         "live-account": "has a live account",
+        "data-lost": "loses its link (1100), and is back after 2 seconds or :SECONDS without any "
+        "subscription (1101); happens once",
+        "link-flaps": "loses its link to IBKR and is back with all data (1100, 1102), each for 2 "
+        "seconds or :SECONDS",
+        "farm-down": "has lost usfarm, or :FARM, or several as in :usfarm+ushmds (2103, 2105, "
+        "2157): what comes from there stops",
+        "farm-flaps": "loses usfarm and connects again (2103, 2119, 2104), each for 2 seconds or "
+        ":SECONDS",
+        "farms-asleep": "its data farms are inactive until somebody asks for data (2107, 2108)",
     }
 )
 """What each fault does, in one line, by the name under which it is asked for.
 
-``restart`` happens at once where it is set while the gateway runs; where it was set from the start,
-one second after the first session became ready, so that it can be seen from both sides.
+``restart`` and ``data-lost`` happen at once where they are set while the gateway runs; where they
+were set from the start, one second after the first session became ready, so that it can be seen
+from both sides.
 """
+FARMS: Mapping[str, str] = MappingProxyType(
+    {
+        "usfarm": "market",
+        "usfuture": "market",
+        "cashfarm": "market",
+        "ushmds": "history",
+        "secdefil": "definitions",
+    }
+)
+"""The data farms, and what each is for."""
 
 _DEFAULT_SECONDS: Mapping[str, float | None] = {
     "id-held": None,
@@ -43,7 +63,14 @@ _DEFAULT_SECONDS: Mapping[str, float | None] = {
     "slow": 1.0,
     "restart": 5.0,
     "clock-skew": 60.0,
+    "data-lost": 2.0,
+    "link-flaps": 2.0,
+    "farm-flaps": 2.0,
 }
+_WORDS: Mapping[str, tuple[str, ...]] = {
+    "farm-down": tuple(FARMS),
+}
+"""What takes words and not seconds, and which; the first one stands for none that was given."""
 _MAY_BE_NEGATIVE = frozenset({"clock-skew"})
 
 
@@ -53,13 +80,19 @@ class UnknownFaultError(ValueError):
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault that was asked for; `seconds` is None where none were given and none are needed."""
+    """One fault that was asked for; `seconds` is None where none were given and none are needed.
+
+    `words` are what it takes in their place, if it does.
+    """
 
     name: str
     seconds: float | None = None
+    words: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return it as it is asked for."""
+        if self.words:
+            return f"{self.name}:{'+'.join(self.words)}"
         return self.name if self.seconds is None else f"{self.name}:{self.seconds:g}"
 
 
@@ -79,6 +112,11 @@ class Faults:
         fault = self.active.get(name)
         return fault.seconds if fault is not None else None
 
+    def words(self, name: str) -> tuple[str, ...]:
+        """Return the words of a fault; none where it is not in force, or takes none."""
+        fault = self.active.get(name)
+        return fault.words if fault is not None else ()
+
     def ids_held(self, now: float) -> bool:
         """Say whether every client ID counts as held at `now` (monotonic seconds)."""
         fault = self.active.get("id-held")
@@ -91,14 +129,16 @@ class Faults:
 
 
 def parse_fault(text: str) -> Fault:
-    """Return the fault that ``NAME`` or ``NAME:SECONDS`` asks for.
+    """Return the fault that ``NAME`` or ``NAME:VALUE`` asks for.
 
     Raises:
-        UnknownFaultError: there is no such fault, or the seconds make no sense for it. One line.
+        UnknownFaultError: there is no such fault, or the value makes no sense for it. One line.
     """
     name, colon, given = text.strip().partition(":")
     if name not in FAULTS:
         raise UnknownFaultError(f"unknown fault {name!r}: give one of {', '.join(FAULTS)}")
+    if name in _WORDS:
+        return Fault(name, words=_words_of(name, given if colon else _WORDS[name][0]))
     if not colon:
         return Fault(name, _DEFAULT_SECONDS.get(name))
     if name not in _DEFAULT_SECONDS:
@@ -118,6 +158,17 @@ def parse_fault(text: str) -> Fault:
             f"(faults: {', '.join(FAULTS)})"
         )
     return Fault(name, seconds)
+
+
+def _words_of(name: str, given: str) -> tuple[str, ...]:
+    words = tuple(given.split("+"))
+    unknown = [word for word in words if word not in _WORDS[name]]
+    if unknown:
+        raise UnknownFaultError(
+            f"fault {name}:{given} names {unknown[0]!r}: give one of {', '.join(_WORDS[name])}, or "
+            "several with a + between them"
+        )
+    return tuple(dict.fromkeys(words))
 
 
 def parse_faults(texts: Iterable[str], since: float) -> Faults:

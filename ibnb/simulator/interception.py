@@ -5,42 +5,92 @@ from __future__ import annotations
 import asyncio
 
 from ibnb.tws import wire
+from ibnb.tws.wire import OutgoingId
 
 from .answers import answer
 from .client import Client
+from .links import HISTORY, Links, farm_for
+from .protocol import texts
 from .requests import Request, read_request
+from .state import State
 from .stubs import Stub
 
 REQ_ID = "{reqId}"
 """Stands for a request's id in a reply that was ordered."""
+_OF_HISTORY = frozenset(
+    {
+        OutgoingId.HISTORICAL_DATA,
+        OutgoingId.HEAD_TIMESTAMP,
+        OutgoingId.HISTOGRAM,
+        OutgoingId.HISTORICAL_TICKS,
+    }
+)
+_OF_MARKET = frozenset(
+    {
+        OutgoingId.MARKET_DATA,
+        OutgoingId.MARKET_DEPTH,
+        OutgoingId.REAL_TIME_BARS,
+        OutgoingId.TICK_BY_TICK,
+    }
+)
 
 
-def intercept(client: Client, fields: tuple[str, ...]) -> None:
-    """Answer a request as it was ordered, or as ever."""
-    stubs = client.state.stubs
-    if not stubs:
+class Interception:
+    """Takes each request before it is answered.
+
+    Args:
+        state: the gateway's.
+        links: its links, which a request may wake.
+    """
+
+    def __init__(self, state: State, links: Links) -> None:
+        self._state = state
+        self._links = links
+
+    def ask(self, client: Client, fields: tuple[str, ...]) -> None:
+        """Answer a request as it was ordered, as the faults in force want, or as ever."""
+        if not self._state.faults.active and not self._state.stubs:
+            answer(client, fields)
+            return
+        request = read_request(client.client_id, fields, client.version)
+        stub = self._state.stubs.take(request) if self._state.stubs else None
+        if stub is None:
+            self._serve(client, request, fields)
+        elif stub.delay:
+            loop = asyncio.get_running_loop()
+            loop.call_later(stub.delay, self._follow, client, stub, request, fields)
+        else:
+            self._follow(client, stub, request, fields)
+
+    def _follow(
+        self, client: Client, stub: Stub, request: Request, fields: tuple[str, ...]
+    ) -> None:
+        if not client.is_open:
+            return
+        if stub.serves:
+            self._serve(client, request, fields)
+            return
+        for message in stub.reply or ():
+            given = [str(field).replace(REQ_ID, str(request.req_id)) for field in message]
+            client.send(wire.message(*given))
+        if stub.notice is not None:
+            client.notify(stub.notice, request.req_id)
+        if stub.close:
+            client.close()
+
+    def _serve(self, client: Client, request: Request, fields: tuple[str, ...]) -> None:
+        message_id = int(fields[0])
+        self._links.wake(_farm(message_id, request))
+        if message_id in _OF_HISTORY and not self._state.links.serves(HISTORY):
+            client.notify(texts.HISTORY_TIMED_OUT, request.req_id)
+            return
         answer(client, fields)
-        return
-    request = read_request(client.client_id, fields, client.version)
-    stub = stubs.take(request)
-    if stub is None:
-        answer(client, fields)
-    elif stub.delay:
-        asyncio.get_running_loop().call_later(stub.delay, _follow, client, stub, request, fields)
-    else:
-        _follow(client, stub, request, fields)
 
 
-def _follow(client: Client, stub: Stub, request: Request, fields: tuple[str, ...]) -> None:
-    if not client.is_open:
-        return
-    if stub.serves:
-        answer(client, fields)
-        return
-    for message in stub.reply or ():
-        given = [str(field).replace(REQ_ID, str(request.req_id)) for field in message]
-        client.send(wire.message(*given))
-    if stub.notice is not None:
-        client.notify(stub.notice, request.req_id)
-    if stub.close:
-        client.close()
+def _farm(message_id: int, request: Request) -> str | None:
+    """The farm that a request needs; None if it needs none."""
+    if message_id in _OF_HISTORY:
+        return HISTORY
+    if message_id not in _OF_MARKET:
+        return None
+    return farm_for(request.parameters.get("secType", "STK"))

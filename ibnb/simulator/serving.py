@@ -11,16 +11,18 @@ from .client import Client
 from .door import Door
 from .faults import Faults
 from .hands import take_turn
-from .interception import intercept
-from .protocol import texts
+from .interception import Interception
+from .links import Links
 from .state import State
 
 _TICK_SECONDS = 0.5
 _CLOSING_SECONDS = 1.0
 _CLOSING_TURN_SECONDS = 0.01
 _REOPEN_SECONDS = 0.2
+ONCE = frozenset({"restart", "data-lost"})
+"""What happens once, and after a session became ready if it was set from the start."""
 RESTART_SECONDS = 1.0
-"""How long after the first session became ready a gateway restarts whose fault that is."""
+"""How long after the first session became ready."""
 
 
 class Serving:
@@ -36,9 +38,11 @@ class Serving:
     def __init__(self, state: State, listener: socket.socket) -> None:
         self._state = state
         self._door = Door(listener, self._connect)
+        self._links = Links(state.links, lambda: list(state.clients))
+        self._interception = Interception(state, self._links)
         self._connections: set[Client] = set()
-        self._restart_due = "restart" in state.faults
-        self._restarting: asyncio.TimerHandle | None = None
+        self._due = bool(ONCE & set(state.faults.active))
+        self._happening: asyncio.TimerHandle | None = None
         self._reopening: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._ending = False
@@ -56,12 +60,14 @@ class Serving:
         Raises:
             OSError: the port cannot be used.
         """
+        self._links.begin(self._state.faults)
         await self._open()
         self._tick()
 
     async def end(self) -> None:
         """Close every connection and the port."""
         self._ending = True
+        self._links.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         async with self._changing:
             self._door.close()
@@ -82,10 +88,10 @@ class Serving:
             before, self._state.faults = self._state.faults, now
             if self._ending:
                 return
-            self._restart_due = False
-            if self._restarting is not None:
-                self._restarting.cancel()
-            self._tell_links(before, now)
+            self._due = False
+            if self._happening is not None:
+                self._happening.cancel()
+            self._links.follow(before, now)
             for client in self._state.clients:
                 client.follow_faults()
             if "max-clients" not in now:
@@ -116,16 +122,18 @@ class Serving:
         await self.change_faults(faults)
 
     def _connect(self) -> Client:
-        client = Client(self._state, intercept, ready=self._one_is_ready, gone=self._one_is_gone)
+        client = Client(
+            self._state, self._interception.ask, ready=self._one_is_ready, gone=self._one_is_gone
+        )
         self._connections.add(client)
         return client
 
     def _one_is_ready(self) -> None:
-        if self._restart_due:
-            self._restart_due = False
+        if self._due:
+            self._due = False
             loop = asyncio.get_running_loop()
-            self._restarting = loop.call_later(
-                RESTART_SECONDS, self._spawn, self._restart_when_free
+            self._happening = loop.call_later(
+                RESTART_SECONDS, self._spawn, self._let_happen_when_free
             )
 
     def _one_is_gone(self, client: Client) -> None:
@@ -133,8 +141,10 @@ class Serving:
         if "max-clients" in self._state.faults and self._state.places.free and self.is_listening:
             self._spawn(self._refill)
 
-    async def _restart_when_free(self) -> None:
+    async def _let_happen_when_free(self) -> None:
         async with self._changing:
+            if "data-lost" in self._state.faults:
+                self._links.lose_data(self._state.faults)
             seconds = self._state.faults.seconds("restart")
             if seconds is not None:
                 self._restart(seconds)
@@ -182,18 +192,6 @@ class Serving:
     async def _fill(self) -> None:
         if "max-clients" in self._state.faults:
             await self._state.places.fill(self._door.port)
-
-    def _tell_links(self, before: Faults, now: Faults) -> None:
-        told: list[texts.Text] = []
-        for name, lost, back in (
-            ("connectivity-lost", (texts.LINK_LOST,), (texts.LINK_RESTORED,)),
-            ("farms-down", texts.FARMS_BROKEN, texts.FARMS_OK),
-        ):
-            if (name in now) != (name in before):
-                told += lost if name in now else back
-        for client in self._state.clients:
-            for text in told:
-                client.notify(text)
 
     def _tick(self) -> None:
         # First of all, so that the market goes on whatever happens to one order.

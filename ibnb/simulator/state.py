@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from .faults import Faults
+from .links import LinkState
 from .places import Places
 from .protocol.texts import Text
 from .requests import Request, read_request
@@ -93,6 +94,7 @@ class State:
     ) -> None:
         self.faults = faults
         self.counters = Counters()
+        self.links = LinkState()
         self.clients: ClientIds[Any] = ClientIds(release_after)
         self.places = Places()
         self.world = Universe(seed)
@@ -151,7 +153,7 @@ class State:
     @property
     def is_linked(self) -> bool:
         """Whether the gateway has its link to IBKR: without it nothing ticks and nothing fills."""
-        return "connectivity-lost" not in self.faults
+        return self.links.is_up
 
     @property
     def now(self) -> float:

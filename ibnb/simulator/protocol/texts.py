@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ibnb.tws.notices import Code
 
 DUPLICATE_ORDER_ID = 103
@@ -32,20 +34,26 @@ Text = tuple[int, str]
 """A notice's code and text."""
 _HISTORY_TEXT = "Historical Market Data Service error message:"
 
-FARMS_OK: tuple[Text, ...] = (
-    (Code.MARKET_FARM_OK, "Market data farm connection is OK:usfarm"),
-    (Code.MARKET_FARM_OK, "Market data farm connection is OK:usfuture"),
-    (Code.MARKET_FARM_OK, "Market data farm connection is OK:cashfarm"),
-    (Code.HISTORY_FARM_OK, "HMDS data farm connection is OK:ushmds"),
-    (Code.DEFINITION_FARM_OK, "Sec-def data farm connection is OK:secdefil"),
-)
-FARMS_BROKEN: tuple[Text, ...] = (
-    (Code.MARKET_FARM_BROKEN, "Market data farm connection is broken:usfarm"),
-    (Code.MARKET_FARM_BROKEN, "Market data farm connection is broken:usfuture"),
-    (Code.MARKET_FARM_BROKEN, "Market data farm connection is broken:cashfarm"),
-    (Code.HISTORY_FARM_BROKEN, "HMDS data farm connection is broken:ushmds"),
-    (Code.DEFINITION_FARM_BROKEN, "Sec-def data farm connection is broken:secdefil"),
-)
+_FARM_TEXTS: Mapping[tuple[str, str], Text] = {
+    ("market", "ok"): (Code.MARKET_FARM_OK, "Market data farm connection is OK:"),
+    ("market", "broken"): (Code.MARKET_FARM_BROKEN, "Market data farm connection is broken:"),
+    ("market", "connecting"): (Code.MARKET_FARM_CONNECTING, "Market data farm is connecting:"),
+    ("market", "asleep"): (
+        Code.MARKET_FARM_ASLEEP,
+        "Market data farm connection is inactive but should be available upon demand.",
+    ),
+    ("history", "ok"): (Code.HISTORY_FARM_OK, "HMDS data farm connection is OK:"),
+    ("history", "broken"): (Code.HISTORY_FARM_BROKEN, "HMDS data farm connection is broken:"),
+    ("history", "asleep"): (
+        Code.HISTORY_FARM_ASLEEP,
+        "HMDS data farm connection is inactive but should be available upon demand.",
+    ),
+    ("definitions", "ok"): (Code.DEFINITION_FARM_OK, "Sec-def data farm connection is OK:"),
+    ("definitions", "broken"): (
+        Code.DEFINITION_FARM_BROKEN,
+        "Sec-def data farm connection is broken:",
+    ),
+}
 LINK_LOST: Text = (
     Code.LINK_LOST,
     "Connectivity between IBKR and Trader Workstation has been lost.",
@@ -57,6 +65,14 @@ LINK_RESTORED: Text = (
         "All data farms are connected: usfarm; usfuture; cashfarm; ushmds; secdefil."
     ),
 )
+LINK_RESTORED_WITHOUT_DATA: Text = (
+    Code.LINK_RESTORED_DATA_LOST,
+    (
+        "Connectivity between IBKR and Trader Workstation has been restored - data lost. "
+        "All data farms are connected: usfarm; usfuture; cashfarm; ushmds; secdefil."
+    ),
+)
+HISTORY_TIMED_OUT: Text = (HISTORY_ERROR, f"{_HISTORY_TEXT}Request Timed Out")
 ID_IN_USE: Text = (
     Code.CLIENT_ID_IN_USE,
     "Unable to connect as the client id is already in use. Retry with a unique client id.",
@@ -112,6 +128,12 @@ NO_EXCHANGE = "Please enter exchange"
 NO_ORDER_EXCHANGE = "Missing order exchange"
 """Why data or an order is refused, a conId or not; users of real gateways report both."""
 UNKNOWN_ID: Text = (UNKNOWN_MESSAGE, "Fatal Error: Unknown message id.")
+
+
+def farm(name: str, kind: str, state: str) -> Text:
+    """Return the notice of a data farm's state, the farm being for data of a kind."""
+    code, text = _FARM_TEXTS[kind, state]
+    return code, f"{text}{name}"
 
 
 def invalid(cause: str) -> Text:

@@ -25,6 +25,8 @@ OF_A_FAULT = {
     "live-account": "wrong-environment",
     "max-clients": "too-many-clients",
     **dict.fromkeys(("drop-after", "half-open", "slow", "restart", "read-only"), "healthy"),
+    "farm-down": "data-farm-down",
+    **dict.fromkeys(("data-lost", "link-flaps", "farm-flaps", "farms-asleep"), "healthy"),
 }
 """The verdict on each fault of the simulated gateway."""
 SLOW = {"slow"}
