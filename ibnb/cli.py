@@ -108,7 +108,7 @@ def sim(words: Sequence[str]) -> int:
     try:
         return run(
             options.port,
-            options.fault,
+            [*options.fault, *(["strict"] if options.strict else [])],
             release_after=options.release_after,
             seed=options.seed,
             control=options.control,

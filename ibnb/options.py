@@ -253,6 +253,9 @@ def simulate_parser(verb: str) -> Parser:
     parser.add_argument(
         "--scenario", type=_file, metavar="FILE", help="let the steps of this file happen to it"
     )
+    parser.add_argument(
+        "--strict", action="store_true", help="keep a real gateway's limits, as --fault strict"
+    )
     parser.add_argument("--verbose", action="store_true", help="print what it hears, by name")
     parser.add_argument("--list", action="store_true", help="list faults and verbs, run nothing")
     parser.files.add("scenario")

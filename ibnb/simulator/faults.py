@@ -37,6 +37,18 @@ FAULTS: Mapping[str, str] = MappingProxyType(
         "farm-flaps": "loses usfarm and connects again (2103, 2119, 2104), each for 2 seconds or "
         ":SECONDS",
         "farms-asleep": "its data farms are inactive until somebody asks for data (2107, 2108)",
+        "strict": "keeps the limits of a real gateway: all of the six that follow (100, 101, 162, "
+        "309, 322, 10190)",
+        "message-rate": "takes 50 messages a second, or :N, drops what is more (100), and "
+        "disconnects at the third time",
+        "history-pacing": "refuses bars of up to 30 seconds and ticks (162) if they are the same "
+        "within 15 seconds, 6 of one contract within 2 seconds, or over 60 within 10 minutes",
+        "history-open": "serves 50 historical requests at once, or :N, and refuses more (322)",
+        "lines": "has 100 market data lines, or :N (101), 5 of single ticks (10190) and 3 of "
+        "depth (309)",
+        "no-duplicates": "refuses a reqId that is in use, and a third account summary (322)",
+        "time-throttled": "answers reqCurrentTime once a second, or once in :SECONDS, and is "
+        "silent otherwise",
     }
 )
 """What each fault does, in one line, by the name under which it is asked for.
@@ -66,7 +78,15 @@ _DEFAULT_SECONDS: Mapping[str, float | None] = {
     "data-lost": 2.0,
     "link-flaps": 2.0,
     "farm-flaps": 2.0,
+    "time-throttled": 1.0,
 }
+_DEFAULT_COUNTS: Mapping[str, int] = {
+    "message-rate": 50,
+    "history-open": 50,
+    "lines": 100,
+}
+_LIMITS = frozenset({"history-pacing", "no-duplicates", "time-throttled", *_DEFAULT_COUNTS})
+"""What ``strict`` brings about."""
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "farm-down": tuple(FARMS),
 }
@@ -82,18 +102,20 @@ class UnknownFaultError(ValueError):
 class Fault:
     """One fault that was asked for; `seconds` is None where none were given and none are needed.
 
-    `words` are what it takes in their place, if it does.
+    `words` or a `count` are what it takes in their place, if it does.
     """
 
     name: str
     seconds: float | None = None
     words: tuple[str, ...] = ()
+    count: int | None = None
 
     def __str__(self) -> str:
         """Return it as it is asked for."""
         if self.words:
             return f"{self.name}:{'+'.join(self.words)}"
-        return self.name if self.seconds is None else f"{self.name}:{self.seconds:g}"
+        value = self.seconds if self.count is None else self.count
+        return self.name if value is None else f"{self.name}:{value:g}"
 
 
 @dataclass(frozen=True)
@@ -111,6 +133,21 @@ class Faults:
         """Return the seconds of a fault; None where it is not in force, or has none."""
         fault = self.active.get(name)
         return fault.seconds if fault is not None else None
+
+    def count(self, name: str) -> int | None:
+        """Return the count of a fault; None where it is not in force, or has none."""
+        fault = self.active.get(name)
+        return fault.count if fault is not None else None
+
+    def limit(self, name: str) -> float | None:
+        """Return a limit that holds, its own or that of ``strict``; None where none does."""
+        fault = self.active.get(name)
+        if fault is None and name in _LIMITS and "strict" in self.active:
+            fault = parse_fault(name)
+        if fault is None:
+            return None
+        value = fault.seconds if fault.count is None else fault.count
+        return 0.0 if value is None else float(value)
 
     def words(self, name: str) -> tuple[str, ...]:
         """Return the words of a fault; none where it is not in force, or takes none."""
@@ -139,6 +176,8 @@ def parse_fault(text: str) -> Fault:
         raise UnknownFaultError(f"unknown fault {name!r}: give one of {', '.join(FAULTS)}")
     if name in _WORDS:
         return Fault(name, words=_words_of(name, given if colon else _WORDS[name][0]))
+    if name in _DEFAULT_COUNTS:
+        return Fault(name, count=_count_of(name, given if colon else str(_DEFAULT_COUNTS[name])))
     if not colon:
         return Fault(name, _DEFAULT_SECONDS.get(name))
     if name not in _DEFAULT_SECONDS:
@@ -158,6 +197,15 @@ def parse_fault(text: str) -> Fault:
             f"(faults: {', '.join(FAULTS)})"
         )
     return Fault(name, seconds)
+
+
+def _count_of(name: str, given: str) -> int:
+    if not (given.isascii() and given.isdigit() and int(given[:9]) > 0):
+        raise UnknownFaultError(
+            f"fault {name}:{given} has a bad number: write it as {name} or {name}:N, with a whole "
+            f"number above 0 as in {name}:{_DEFAULT_COUNTS[name]}"
+        )
+    return int(given[:9])
 
 
 def _words_of(name: str, given: str) -> tuple[str, ...]:

@@ -9,12 +9,14 @@ from ibnb.tws.wire import OutgoingId
 
 from .answers import answer
 from .client import Client
+from .limits import Limits
 from .links import HISTORY, Links, farm_for
 from .protocol import texts
 from .requests import Request, read_request
 from .state import State
 from .stubs import Stub
 
+_HISTORY_SECONDS = 0.3
 REQ_ID = "{reqId}"
 """Stands for a request's id in a reply that was ordered."""
 _OF_HISTORY = frozenset(
@@ -46,6 +48,8 @@ class Interception:
     def __init__(self, state: State, links: Links) -> None:
         self._state = state
         self._links = links
+        self._limits = Limits(state)
+        self._open: dict[tuple[Client, int], asyncio.TimerHandle] = {}
 
     def ask(self, client: Client, fields: tuple[str, ...]) -> None:
         """Answer a request as it was ordered, as the faults in force want, or as ever."""
@@ -80,11 +84,40 @@ class Interception:
 
     def _serve(self, client: Client, request: Request, fields: tuple[str, ...]) -> None:
         message_id = int(fields[0])
+        if self._limits.stop(client, message_id, request):
+            return
         self._links.wake(_farm(message_id, request))
         if message_id in _OF_HISTORY and not self._state.links.serves(HISTORY):
             client.notify(texts.HISTORY_TIMED_OUT, request.req_id)
+        elif message_id == OutgoingId.HISTORICAL_DATA and self._takes_time:
+            self._serve_later(client, request.req_id, fields)
+        elif message_id == OutgoingId.CANCEL_HISTORICAL_DATA and self._is_open(client, request):
+            self._open.pop((client, request.req_id)).cancel()
+            client.notify(texts.history_cancelled(request.req_id), request.req_id)
+        else:
+            answer(client, fields)
+
+    @property
+    def _takes_time(self) -> bool:
+        """Whether history takes the time that it does on a real gateway."""
+        return self._state.faults.limit("history-open") is not None
+
+    def _is_open(self, client: Client, request: Request) -> bool:
+        return (client, request.req_id) in self._open
+
+    def _serve_later(self, client: Client, req_id: int, fields: tuple[str, ...]) -> None:
+        told = self._limits.beyond_open(len(self._open))
+        if told is not None:
+            client.notify(told, req_id)
             return
-        answer(client, fields)
+
+        def serve() -> None:
+            self._open.pop((client, req_id), None)
+            if client.is_open:
+                answer(client, fields)
+
+        loop = asyncio.get_running_loop()
+        self._open[client, req_id] = loop.call_later(_HISTORY_SECONDS, serve)
 
 
 def _farm(message_id: int, request: Request) -> str | None:

@@ -72,6 +72,14 @@ LINK_RESTORED_WITHOUT_DATA: Text = (
         "All data farms are connected: usfarm; usfuture; cashfarm; ushmds; secdefil."
     ),
 )
+HISTORY_PACING: Text = (HISTORY_ERROR, f"{_HISTORY_TEXT}Historical data request pacing violation")
+TOO_MANY_LINES: Text = (101, "Max number of tickers has been reached.")
+TOO_MANY_TICK_LINES: Text = (10190, "Max number of tick-by-tick requests has been reached.")
+DUPLICATE_TICKER: Text = (322, "Error processing request.-'bO' : cause - Duplicate ticker id")
+TOO_MANY_SUMMARIES: Text = (
+    322,
+    "Error processing request.-'bO' : cause - Maximum number of account summary requests exceeded",
+)
 HISTORY_TIMED_OUT: Text = (HISTORY_ERROR, f"{_HISTORY_TEXT}Request Timed Out")
 ID_IN_USE: Text = (
     Code.CLIENT_ID_IN_USE,
@@ -134,6 +142,31 @@ def farm(name: str, kind: str, state: str) -> Text:
     """Return the notice of a data farm's state, the farm being for data of a kind."""
     code, text = _FARM_TEXTS[kind, state]
     return code, f"{text}{name}"
+
+
+def too_fast(most: int, sent: int, times: int) -> Text:
+    """Return the notice for more messages in a second than are taken, for the how manieth time."""
+    return 100, (
+        f"Max rate of messages per second has been exceeded:max={most} rec={sent} ({times})"
+    )
+
+
+def too_many_open(most: int) -> Text:
+    """Return the notice for one historical request too many at once."""
+    return 322, (
+        f"Error processing request.-'bO' : cause - Only {most} simultaneous API historical data "
+        "requests allowed."
+    )
+
+
+def too_many_depths(most: int) -> Text:
+    """Return the notice for one subscription to the market's depth too many."""
+    return 309, f"Max number ({most}) of market depth requests has been reached"
+
+
+def history_cancelled(req_id: int) -> Text:
+    """Return the notice for a historical request that was cancelled before its answer."""
+    return HISTORY_ERROR, f"{_HISTORY_TEXT}API historical data query cancelled: {req_id}"
 
 
 def invalid(cause: str) -> Text:

@@ -27,6 +27,8 @@ OF_A_FAULT = {
     **dict.fromkeys(("drop-after", "half-open", "slow", "restart", "read-only"), "healthy"),
     "farm-down": "data-farm-down",
     **dict.fromkeys(("data-lost", "link-flaps", "farm-flaps", "farms-asleep"), "healthy"),
+    **dict.fromkeys(("strict", "message-rate", "history-pacing", "history-open"), "healthy"),
+    **dict.fromkeys(("lines", "no-duplicates", "time-throttled"), "healthy"),
 }
 """The verdict on each fault of the simulated gateway."""
 SLOW = {"slow"}

@@ -1,12 +1,7 @@
 """Files of verbs, and what the program prints of what it hears."""
 
-import queue
-import subprocess
-import sys
-import threading
-
 import pytest
-from commands import environment, ibnb
+from commands import ibnb
 
 from ibnb.simulator import FAULTS, VERBS, ScenarioError, read_scenario
 
@@ -28,42 +23,11 @@ names = ["connectivity-lost"]
 """
 
 
-@pytest.fixture
-def run():
-    """Run `ibnb sim` with these words; return the lines that it prints, as a queue."""
-    running = []
-
-    def run(*words):
-        command = [sys.executable, "-m", "ibnb", "sim", "--port", "0", *words]
-        program = subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, env=environment(), encoding="utf-8"
-        )
-        running.append(program)
-        lines = queue.Queue()
-        threading.Thread(
-            target=lambda: [lines.put(line.strip()) for line in program.stdout], daemon=True
-        ).start()
-        return lines
-
-    yield run
-    for program in running:
-        program.terminate()
-        program.wait()
-        program.stdout.close()
-
-
-class Address:
-    """Where a program listens."""
-
-    def __init__(self, line):
-        self.port = int(line.rpartition(":")[2])
-
-
-def test_a_scenario_happens_to_the_program(tmp_path, run, dial):
+def test_a_scenario_happens_to_the_program(tmp_path, run_sim, dial):
     """The steps before the first that waits are there from the start; the others come in time."""
     file = tmp_path / "world.toml"
     file.write_text(WORLD)
-    client = dial(Address(run("--scenario", file).get(timeout=20)))
+    client = dial(run_sim("--scenario", file))
     client.open()
     client.send(61, 1)
     held = {frame[4]: frame[-2:] for frame in client.read_until(62) if frame[0] == "61"}
@@ -104,16 +68,16 @@ def test_a_file_that_is_not_there(tmp_path):
         read_scenario(tmp_path / "none.toml")
 
 
-def test_verbose_prints_what_is_heard(run, dial):
+def test_verbose_prints_what_is_heard(run_sim, dial):
     """Each request by its name in the API, with what it asks, accounts masked and nothing raw."""
-    lines = run("--verbose")
-    client = dial(Address(lines.get(timeout=20)))
+    program = run_sim("--verbose")
+    client = dial(program)
     client.open(5)
     client.send(6, 2, 1, "DU1234567")
     client.send(81, 3, "\x1b[31mAA")
-    assert lines.get(timeout=20) == "client -: startApi(clientId=5)"
-    assert lines.get(timeout=20) == "client 5: reqAccountUpdates(subscribe=1, account=DU•••567)"
-    assert lines.get(timeout=20) == r"client 5: reqMatchingSymbols(reqId=3, pattern=\x1b[31mAA)"
+    assert program.line() == "client -: startApi(clientId=5)"
+    assert program.line() == "client 5: reqAccountUpdates(subscribe=1, account=DU•••567)"
+    assert program.line() == r"client 5: reqMatchingSymbols(reqId=3, pattern=\x1b[31mAA)"
 
 
 def test_the_list_of_what_there_is():
