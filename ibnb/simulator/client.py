@@ -35,7 +35,8 @@ _DONE = object()
 class Client(asyncio.Protocol):
     """The gateway's side of one connection.
 
-    `version` is the agreed server version; `client_id` None until the session has started.
+    `version` is the agreed server version; `client_id` None until the session has started;
+    `data_type` what kind of market data it wants, 1 being live and 3 delayed.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Client(asyncio.Protocol):
         self.state = state
         self.version = HIGHEST_VERSION
         self.client_id: int | None = None
+        self.data_type = 1
         self.wants_positions = False
         self.wants_account: str | None = None
         self.streams: dict[tuple[int, int], Stream] = {}
@@ -181,14 +183,21 @@ class Client(asyncio.Protocol):
     def subscribe(self, message_id: int, req_id: int, stream: Stream) -> None:
         """Begin a subscription, in place of one with the same kind and reqId."""
         self.streams[message_id, req_id] = stream
-        if self._flows(stream):
-            self.send(stream.update(self.state.now, self.version))
+        # What a market showed last is told, too, while it is closed.
+        if self._flows(stream, closed=False):
+            self.send(stream.update(self.state.market_time, self.version))
 
     def lose_subscriptions(self) -> None:
         """Forget every subscription, as a gateway does that has lost its data."""
         self.streams.clear()
         self.wants_positions = False
         self.wants_account = None
+
+    def lose_market_data(self) -> None:
+        """Tell of every market data subscription that another session has its data now."""
+        for (message_id, req_id), stream in self.streams.items():
+            if message_id == OutgoingId.MARKET_DATA and farm_of(stream) is not None:
+                self.notify(texts.COMPETING_SESSION, req_id)
 
     def work_off(self, steps: Iterator[None]) -> None:
         """Do a long piece of work step by step, and serve the other clients between two steps."""
@@ -295,6 +304,10 @@ class Client(asyncio.Protocol):
         for text in links.farm_notices if links.is_up else [texts.LINK_LOST]:
             self.notify(text)
 
-    def _flows(self, stream: Stream) -> bool:
-        """Say whether there is anything new for a subscription."""
-        return self.state.is_linked and self.state.links.serves(farm_of(stream))
+    def _flows(self, stream: Stream, *, closed: bool = True) -> bool:
+        """Say whether there may be anything new for a subscription; `closed` counts as a reason."""
+        farm = farm_of(stream)
+        stops = {"competing-session", "market-closed"} if closed else {"competing-session"}
+        if farm is not None and any(name in self.state.faults for name in stops):
+            return False
+        return self.state.is_linked and self.state.links.serves(farm)

@@ -49,6 +49,14 @@ FAULTS: Mapping[str, str] = MappingProxyType(
         "no-duplicates": "refuses a reqId that is in use, and a third account summary (322)",
         "time-throttled": "answers reqCurrentTime once a second, or once in :SECONDS, and is "
         "silent otherwise",
+        "not-subscribed": "has no market data (354, or :CODE of 10089, 10168, 10186), no bars, "
+        "ticks and history (420, 10189, 162); after reqMarketDataType(3) it is delayed (10167), "
+        "but not with the last two codes",
+        "partly-subscribed": "sends only what needs no subscription, the close (10090)",
+        "competing-session": "another session has the market data: it stops, and is refused "
+        "(10197, 162 for history)",
+        "no-news": "has no news (10276)",
+        "market-closed": "no market is open: nothing ticks or fills, and orders wait (399)",
     }
 )
 """What each fault does, in one line, by the name under which it is asked for.
@@ -85,10 +93,12 @@ _DEFAULT_COUNTS: Mapping[str, int] = {
     "history-open": 50,
     "lines": 100,
 }
+_SEVERAL = frozenset({"farm-down"})
 _LIMITS = frozenset({"history-pacing", "no-duplicates", "time-throttled", *_DEFAULT_COUNTS})
 """What ``strict`` brings about."""
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "farm-down": tuple(FARMS),
+    "not-subscribed": ("354", "10089", "10168", "10186"),
 }
 """What takes words and not seconds, and which; the first one stands for none that was given."""
 _MAY_BE_NEGATIVE = frozenset({"clock-skew"})
@@ -209,12 +219,13 @@ def _count_of(name: str, given: str) -> int:
 
 
 def _words_of(name: str, given: str) -> tuple[str, ...]:
-    words = tuple(given.split("+"))
+    words = tuple(given.split("+")) if name in _SEVERAL else (given,)
     unknown = [word for word in words if word not in _WORDS[name]]
     if unknown:
+        several = ", or several with a + between them" if name in _SEVERAL else ""
         raise UnknownFaultError(
-            f"fault {name}:{given} names {unknown[0]!r}: give one of {', '.join(_WORDS[name])}, or "
-            "several with a + between them"
+            f"fault {name}:{given} names {unknown[0]!r}: give one of {', '.join(_WORDS[name])}"
+            f"{several}"
         )
     return tuple(dict.fromkeys(words))
 

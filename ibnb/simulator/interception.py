@@ -8,6 +8,8 @@ from ibnb.tws import wire
 from ibnb.tws.wire import OutgoingId
 
 from .answers import answer
+from .answers.orders import tell_closed
+from .answers.permissions import refusal_of
 from .client import Client
 from .limits import Limits
 from .links import HISTORY, Links, farm_for
@@ -53,6 +55,8 @@ class Interception:
 
     def ask(self, client: Client, fields: tuple[str, ...]) -> None:
         """Answer a request as it was ordered, as the faults in force want, or as ever."""
+        if fields[0] == str(OutgoingId.MARKET_DATA_TYPE):
+            client.data_type = int(fields[-1]) if fields[-1].isdecimal() else 1
         if not self._state.faults.active and not self._state.stubs:
             answer(client, fields)
             return
@@ -89,6 +93,8 @@ class Interception:
         self._links.wake(_farm(message_id, request))
         if message_id in _OF_HISTORY and not self._state.links.serves(HISTORY):
             client.notify(texts.HISTORY_TIMED_OUT, request.req_id)
+        elif (refusal := refusal_of(client, message_id, request)) is not None:
+            client.notify(refusal, request.req_id)
         elif message_id == OutgoingId.HISTORICAL_DATA and self._takes_time:
             self._serve_later(client, request.req_id, fields)
         elif message_id == OutgoingId.CANCEL_HISTORICAL_DATA and self._is_open(client, request):
@@ -96,6 +102,8 @@ class Interception:
             client.notify(texts.history_cancelled(request.req_id), request.req_id)
         else:
             answer(client, fields)
+            if message_id == OutgoingId.PLACE_ORDER and "market-closed" in self._state.faults:
+                tell_closed(client, request.req_id)
 
     @property
     def _takes_time(self) -> bool:

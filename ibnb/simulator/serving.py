@@ -61,6 +61,7 @@ class Serving:
             OSError: the port cannot be used.
         """
         self._links.begin(self._state.faults)
+        self._state.closed_at = self._state.now
         await self._open()
         self._tick()
 
@@ -92,6 +93,7 @@ class Serving:
             if self._happening is not None:
                 self._happening.cancel()
             self._links.follow(before, now)
+            self._follow_market(before, now)
             for client in self._state.clients:
                 client.follow_faults()
             if "max-clients" not in now:
@@ -120,6 +122,13 @@ class Serving:
             self._state.clients.forget()
             self._state.begin_anew(seed)
         await self.change_faults(faults)
+
+    def _follow_market(self, before: Faults, now: Faults) -> None:
+        if "market-closed" in now and "market-closed" not in before:
+            self._state.closed_at = self._state.now
+        if "competing-session" in now and "competing-session" not in before:
+            for client in self._state.clients:
+                client.lose_market_data()
 
     def _connect(self) -> Client:
         client = Client(

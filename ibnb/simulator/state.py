@@ -95,10 +95,11 @@ class State:
         self.faults = faults
         self.counters = Counters()
         self.links = LinkState()
+        self.closed_at = 0.0
         self.clients: ClientIds[Any] = ClientIds(release_after)
         self.places = Places()
         self.world = Universe(seed)
-        self.book = Book(self.world, reachable=lambda: self.is_linked)
+        self.book = Book(self.world, reachable=lambda: self.is_trading)
         self.received: deque[tuple[int | None, tuple[str, ...], int]] = deque(maxlen=KEPT_MESSAGES)
         self.stubs = Stubs()
         self.rejections: deque[Text] = deque()
@@ -145,7 +146,7 @@ class State:
         self._ahead = 0.0
         self._accounts = self._first_accounts
         self.world = Universe(self._seed)
-        self.book = Book(self.world, reachable=lambda: self.is_linked)
+        self.book = Book(self.world, reachable=lambda: self.is_trading)
         self.received.clear()
         self.rejections.clear()
         self.stubs.clear()
@@ -163,6 +164,16 @@ class State:
     def set_clock(self, moment: float) -> None:
         """Let the world's time be a moment, from which it goes on."""
         self._ahead = moment - time.time()
+
+    @property
+    def is_trading(self) -> bool:
+        """Whether orders reach an open market."""
+        return self.is_linked and "market-closed" not in self.faults
+
+    @property
+    def market_time(self) -> float:
+        """The time of what the market shows: that of its close while its fault closes it."""
+        return self.closed_at if "market-closed" in self.faults else self.now
 
     @property
     def clock(self) -> float:

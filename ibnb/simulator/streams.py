@@ -41,12 +41,20 @@ class QuoteStream:
     req_id: int
     instrument: Instrument
     known: Quote | None = None
+    kind: str = market_messages.LIVE
+    delay: float = 0.0
 
     def update(self, now: float, version: int) -> bytes:
         """Return the ticks since the last time."""
+        now -= self.delay
         quote = quote_at(self.instrument, now)
-        sent = market_messages.ticks(self.req_id, self.instrument, quote, self.known)
-        if self.instrument.right and (self.known is None or self.known.last != quote.last):
+        sent = market_messages.ticks(self.req_id, self.instrument, quote, self.known, self.kind)
+        is_live = self.kind == market_messages.LIVE
+        if (
+            is_live
+            and self.instrument.right
+            and (self.known is None or self.known.last != quote.last)
+        ):
             sent += data_messages.model_ticks(self.req_id, self.instrument, quote, now, version)
         self.known = quote
         return sent

@@ -80,6 +80,15 @@ TOO_MANY_SUMMARIES: Text = (
     322,
     "Error processing request.-'bO' : cause - Maximum number of account summary requests exceeded",
 )
+COMPETING_SESSION: Text = (10197, "No market data during competing live session")
+OTHER_SESSION: Text = (
+    HISTORY_ERROR,
+    f"{_HISTORY_TEXT}Trading TWS session is connected from a different IP address",
+)
+DELAYED_DATA: Text = (
+    Code.DELAYED_DATA,
+    "Requested market data is not subscribed. Displaying delayed market data.",
+)
 HISTORY_TIMED_OUT: Text = (HISTORY_ERROR, f"{_HISTORY_TEXT}Request Timed Out")
 ID_IN_USE: Text = (
     Code.CLIENT_ID_IN_USE,
@@ -142,6 +151,54 @@ def farm(name: str, kind: str, state: str) -> Text:
     """Return the notice of a data farm's state, the farm being for data of a kind."""
     code, text = _FARM_TEXTS[kind, state]
     return code, f"{text}{name}"
+
+
+_NOT_SUBSCRIBED = {
+    354: "Requested market data is not subscribed.Delayed market data is available.",
+    10089: (
+        "Requested market data requires additional subscription for API. See link in 'Market Data "
+        "Connections' dialog for more details.Delayed market data is available."
+    ),
+    10168: "Requested market data is not subscribed. Delayed market data is not enabled.",
+    10186: "Requested market data is not subscribed. Delayed market data is not enabled",
+}
+
+
+def not_subscribed(code: int, source: str) -> Text:
+    """Return the notice for market data without a subscription; `source` is what it is for."""
+    text = _NOT_SUBSCRIBED[code]
+    return code, f"{text}{source}" if "available" in text else text
+
+
+def partly_subscribed(source: str) -> Text:
+    """Return the notice for market data of which only a part needs no subscription."""
+    return 10090, (
+        "Part of requested market data is not subscribed. Subscription-independent ticks are still "
+        f"active.Delayed market data is available.{source}"
+    )
+
+
+def no_history_permission(what: str) -> Text:
+    """Return the notice for history without a subscription."""
+    return HISTORY_ERROR, f"{_HISTORY_TEXT}No market data permissions for {what}"
+
+
+def no_bars_permission(what: str) -> Text:
+    """Return the notice for real-time bars without a subscription."""
+    return 420, f"Invalid Real-time Query:No market data permissions for {what}"
+
+
+def no_tick_permission(what: str) -> Text:
+    """Return the notice for single ticks without a subscription."""
+    return NO_TICKS, f"Failed to request tick-by-tick data.No market data permissions for {what}"
+
+
+def market_closed(order: str, opens: str) -> Text:
+    """Return the notice for an order that waits for its market to open."""
+    return 399, (
+        f"Order Message:\n{order}\nWarning: your order will not be placed at the exchange until "
+        f"{opens}"
+    )
 
 
 def too_fast(most: int, sent: int, times: int) -> Text:

@@ -29,6 +29,8 @@ OF_A_FAULT = {
     **dict.fromkeys(("data-lost", "link-flaps", "farm-flaps", "farms-asleep"), "healthy"),
     **dict.fromkeys(("strict", "message-rate", "history-pacing", "history-open"), "healthy"),
     **dict.fromkeys(("lines", "no-duplicates", "time-throttled"), "healthy"),
+    **dict.fromkeys(("not-subscribed", "partly-subscribed", "competing-session"), "healthy"),
+    **dict.fromkeys(("no-news", "market-closed"), "healthy"),
 }
 """The verdict on each fault of the simulated gateway."""
 SLOW = {"slow"}
