@@ -12,6 +12,7 @@ from ibnb.tws import wire
 from ibnb.tws.notices import NO_REQUEST
 from ibnb.tws.wire import OutgoingId
 
+from .delivery import Delivery
 from .late import LateBytes
 from .links import farm_of
 from .protocol import messages, texts
@@ -57,9 +58,9 @@ class Client(asyncio.Protocol):
         self._ready = ready
         self._gone = gone
         self._ready_at: float | None = None
-        self._drop: asyncio.TimerHandle | None = None
+        self._ends: list[asyncio.TimerHandle] = []
         self._late = LateBytes(self._read)
-        self._transport: asyncio.Transport | None = None
+        self._delivery: Delivery | None = None
         self._greeted = False
         self._started = False
         self._deaf = False
@@ -75,13 +76,14 @@ class Client(asyncio.Protocol):
     @property
     def is_open(self) -> bool:
         """Whether it can still be told something."""
-        return self._transport is not None and not self._transport.is_closing()
+        return self._delivery is not None and not self._delivery.is_closing
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a connection, or treat it as the faults want."""
         # asyncio's TCP servers make no other kind.
-        self._transport = cast("asyncio.Transport", transport)
-        if self.state.places.settle(self._transport):
+        accepted = cast("asyncio.Transport", transport)
+        self._delivery = Delivery(accepted, lambda: self.state.faults, self.state.seed)
+        if self.state.places.settle(accepted):
             self._gone(self)
             return
         self.state.counters.accepted += 1
@@ -120,8 +122,9 @@ class Client(asyncio.Protocol):
         """Free the client ID, whoever closed and however."""
         if not self._started and not self._closed_by_us:
             self.state.counters.unfinished += 1
-        if self._drop is not None:
-            self._drop.cancel()
+        self._cancel_ends()
+        if self._delivery is not None:
+            self._delivery.drop()
         self._release()
         self.streams.clear()
         self._gone(self)
@@ -129,10 +132,9 @@ class Client(asyncio.Protocol):
 
     def send(self, data: bytes) -> None:
         """Send complete frames; nothing happens on a connection that is closing or half-open."""
-        if self._transport is None or self._transport.is_closing() or self._is_half_open():
+        if self._delivery is None or not data or self._is_half_open():
             return
-        if data:
-            self._transport.write(data)
+        self._delivery.send(data)
 
     def notify(self, text: texts.Text, req_id: int = NO_REQUEST) -> None:
         """Send a notice."""
@@ -141,31 +143,41 @@ class Client(asyncio.Protocol):
     def close(self) -> None:
         """Close the connection once everything sent has left."""
         self._closed_by_us = True
-        if self._transport is not None:
-            self._transport.close()
+        if self._delivery is not None:
+            self._delivery.close()
 
     def abort(self) -> None:
         """Close the connection at once, whatever is still unsent."""
         self._closed_by_us = True
-        if self._transport is not None:
-            self._transport.abort()
+        if self._delivery is not None:
+            self._delivery.abort()
 
     def follow_faults(self) -> None:
-        """Close a ready session when ``drop-after`` wants it, as the faults in force now have it.
+        """End a ready session when ``drop-after`` or ``cut-frame`` wants it, as it is in force now.
 
-        The seconds count from when the session became ready: one that is older is closed at once.
+        The seconds count from when the session became ready: one that is older is ended at once.
         """
-        if self._drop is not None:
-            self._drop.cancel()
-            self._drop = None
-        seconds = self.state.faults.seconds("drop-after")
-        if seconds is not None and self._ready_at is not None:
-            left = self._ready_at + seconds - time.monotonic()
-            self._drop = asyncio.get_running_loop().call_later(max(left, 0.0), self.close)
+        self._cancel_ends()
+        for fault, end in (("drop-after", self.close), ("cut-frame", self._break_off)):
+            seconds = self.state.faults.seconds(fault)
+            if seconds is not None and self._ready_at is not None:
+                left = self._ready_at + seconds - time.monotonic()
+                loop = asyncio.get_running_loop()
+                self._ends.append(loop.call_later(max(left, 0.0), end))
+
+    def _cancel_ends(self) -> None:
+        for timer in self._ends:
+            timer.cancel()
+        self._ends.clear()
+
+    def _break_off(self) -> None:
+        self._closed_by_us = True
+        if self._delivery is not None:
+            self._delivery.cut(messages.current_time(self.state.clock))
 
     def tick(self) -> None:
         """Send what has changed in the market since the last time."""
-        if self._transport is None or self._transport.get_write_buffer_size() > _MAX_UNSENT:
+        if self._delivery is None or self._delivery.unsent > _MAX_UNSENT:
             return
         if self._is_half_open():
             return

@@ -56,6 +56,13 @@ FAULTS: Mapping[str, str] = MappingProxyType(
         "competing-session": "another session has the market data: it stops, and is refused "
         "(10197, 162 for history)",
         "no-news": "has no news (10276)",
+        "jitter": "each message takes up to 0.2 seconds, or :SECONDS, longer, in the same order",
+        "bandwidth": "sends 2000 bytes a second, or :N",
+        "split-frames": "sends each message in pieces, its length too",
+        "cut-frame": "breaks off in the middle of a message, 2 seconds after a session is ready or "
+        ":SECONDS",
+        "lost-end": "never sends what ends an answer, or only :NAME of it, as in :openOrderEnd or "
+        ":positionEnd+execDetailsEnd",
         "market-closed": "no market is open: nothing ticks or fills, and orders wait (399)",
     }
 )
@@ -76,6 +83,23 @@ FARMS: Mapping[str, str] = MappingProxyType(
 )
 """The data farms, and what each is for."""
 
+ENDS = (
+    "all",
+    "contractDetailsEnd",
+    "openOrderEnd",
+    "accountDownloadEnd",
+    "execDetailsEnd",
+    "tickSnapshotEnd",
+    "positionEnd",
+    "accountSummaryEnd",
+    "positionMultiEnd",
+    "accountUpdateMultiEnd",
+    "securityDefinitionOptionParameterEnd",
+    "historicalNewsEnd",
+    "completedOrdersEnd",
+)
+"""What ends an answer that has several messages, and all of it."""
+
 _DEFAULT_SECONDS: Mapping[str, float | None] = {
     "id-held": None,
     "drop-after": 5.0,
@@ -87,17 +111,23 @@ _DEFAULT_SECONDS: Mapping[str, float | None] = {
     "link-flaps": 2.0,
     "farm-flaps": 2.0,
     "time-throttled": 1.0,
+    "jitter": 0.2,
+    "cut-frame": 2.0,
 }
 _DEFAULT_COUNTS: Mapping[str, int] = {
     "message-rate": 50,
     "history-open": 50,
     "lines": 100,
+    "bandwidth": 2000,
 }
-_SEVERAL = frozenset({"farm-down"})
-_LIMITS = frozenset({"history-pacing", "no-duplicates", "time-throttled", *_DEFAULT_COUNTS})
+_SEVERAL = frozenset({"farm-down", "lost-end"})
+_LIMITS = frozenset(
+    {"message-rate", "history-pacing", "history-open", "lines", "no-duplicates", "time-throttled"}
+)
 """What ``strict`` brings about."""
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "farm-down": tuple(FARMS),
+    "lost-end": ENDS,
     "not-subscribed": ("354", "10089", "10168", "10186"),
 }
 """What takes words and not seconds, and which; the first one stands for none that was given."""

@@ -30,7 +30,8 @@ OF_A_FAULT = {
     **dict.fromkeys(("strict", "message-rate", "history-pacing", "history-open"), "healthy"),
     **dict.fromkeys(("lines", "no-duplicates", "time-throttled"), "healthy"),
     **dict.fromkeys(("not-subscribed", "partly-subscribed", "competing-session"), "healthy"),
-    **dict.fromkeys(("no-news", "market-closed"), "healthy"),
+    **dict.fromkeys(("no-news", "market-closed", "jitter", "bandwidth"), "healthy"),
+    **dict.fromkeys(("split-frames", "cut-frame", "lost-end"), "healthy"),
 }
 """The verdict on each fault of the simulated gateway."""
 SLOW = {"slow"}
