@@ -16,6 +16,7 @@ from .delivery import Delivery
 from .late import LateBytes
 from .links import farm_of
 from .protocol import messages, texts
+from .protocol.languages import translated
 from .state import State
 from .streams import Stream, skip_to
 
@@ -54,6 +55,7 @@ class Client(asyncio.Protocol):
         self.wants_positions = False
         self.wants_account: str | None = None
         self.streams: dict[tuple[int, int], Stream] = {}
+        self._begun: dict[tuple[int, int], float] = {}
         self._answer = answer
         self._ready = ready
         self._gone = gone
@@ -89,7 +91,7 @@ class Client(asyncio.Protocol):
         self.state.counters.accepted += 1
         if "close" in self.state.faults or not self.state.places.take(self):
             self.close()
-        self._deaf = "silent" in self.state.faults
+        self._deaf = "silent" in self.state.faults or self.state.is_logging_in
         self.state.changed()
 
     def data_received(self, data: bytes) -> None:
@@ -137,7 +139,9 @@ class Client(asyncio.Protocol):
         self._delivery.send(data)
 
     def notify(self, text: texts.Text, req_id: int = NO_REQUEST) -> None:
-        """Send a notice."""
+        """Send a notice, in the gateway's language."""
+        for language in self.state.faults.words("language"):
+            text = translated(text, language)
         self.send(messages.notice(text, self.version, req_id))
 
     def close(self) -> None:
@@ -182,8 +186,8 @@ class Client(asyncio.Protocol):
         if self._is_half_open():
             return
         now = self.state.now
-        for stream in tuple(self.streams.values()):
-            if not self._flows(stream):
+        for key, stream in tuple(self.streams.items()):
+            if not self._flows(stream) or self._has_fallen_silent(key, stream):
                 continue
             self.send(stream.update(now, self.version))
 
@@ -195,6 +199,7 @@ class Client(asyncio.Protocol):
     def subscribe(self, message_id: int, req_id: int, stream: Stream) -> None:
         """Begin a subscription, in place of one with the same kind and reqId."""
         self.streams[message_id, req_id] = stream
+        self._begun[message_id, req_id] = time.monotonic()
         # What a market showed last is told, too, while it is closed.
         if self._flows(stream, closed=False):
             self.send(stream.update(self.state.market_time, self.version))
@@ -202,6 +207,7 @@ class Client(asyncio.Protocol):
     def lose_subscriptions(self) -> None:
         """Forget every subscription, as a gateway does that has lost its data."""
         self.streams.clear()
+        self._begun.clear()
         self.wants_positions = False
         self.wants_account = None
 
@@ -219,6 +225,7 @@ class Client(asyncio.Protocol):
 
     def unsubscribe(self, message_id: int, req_id: int) -> bool:
         """End a subscription that this kind of request began; say whether there was one."""
+        self._begun.pop((message_id, req_id), None)
         return self.streams.pop((message_id, req_id), None) is not None
 
     def _release(self) -> None:
@@ -315,6 +322,12 @@ class Client(asyncio.Protocol):
         links = self.state.links
         for text in links.farm_notices if links.is_up else [texts.LINK_LOST]:
             self.notify(text)
+
+    def _has_fallen_silent(self, key: tuple[int, int], stream: Stream) -> bool:
+        seconds = self.state.faults.seconds("silent-stream")
+        if seconds is None or farm_of(stream) is None:
+            return False
+        return time.monotonic() >= self._begun.get(key, 0.0) + seconds
 
     def _flows(self, stream: Stream, *, closed: bool = True) -> bool:
         """Say whether there may be anything new for a subscription; `closed` counts as a reason."""

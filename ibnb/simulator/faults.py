@@ -56,6 +56,12 @@ FAULTS: Mapping[str, str] = MappingProxyType(
         "competing-session": "another session has the market data: it stops, and is refused "
         "(10197, 162 for history)",
         "no-news": "has no news (10276)",
+        "nightly-restart": "closes all, refuses for 2 seconds or :SECONDS, says nothing for as "
+        "long while it logs in, and is back: the oldest open order was filled meanwhile, the "
+        "newest cancelled; happens once",
+        "silent-stream": "market data falls silent 1 second after it began, or :SECONDS, without a "
+        "word; all else goes on",
+        "language": "its notices are in German, or in :LANGUAGE of de, fr, es, ja",
         "jitter": "each message takes up to 0.2 seconds, or :SECONDS, longer, in the same order",
         "bandwidth": "sends 2000 bytes a second, or :N",
         "split-frames": "sends each message in pieces, its length too",
@@ -68,9 +74,9 @@ FAULTS: Mapping[str, str] = MappingProxyType(
 )
 """What each fault does, in one line, by the name under which it is asked for.
 
-``restart`` and ``data-lost`` happen at once where they are set while the gateway runs; where they
-were set from the start, one second after the first session became ready, so that it can be seen
-from both sides.
+``restart``, ``nightly-restart`` and ``data-lost`` happen at once where they are set while the
+gateway runs; where they were set from the start, one second after the first session became ready,
+so that it can be seen from both sides.
 """
 FARMS: Mapping[str, str] = MappingProxyType(
     {
@@ -111,6 +117,8 @@ _DEFAULT_SECONDS: Mapping[str, float | None] = {
     "link-flaps": 2.0,
     "farm-flaps": 2.0,
     "time-throttled": 1.0,
+    "nightly-restart": 2.0,
+    "silent-stream": 1.0,
     "jitter": 0.2,
     "cut-frame": 2.0,
 }
@@ -128,6 +136,7 @@ _LIMITS = frozenset(
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "farm-down": tuple(FARMS),
     "lost-end": ENDS,
+    "language": ("de", "fr", "es", "ja"),
     "not-subscribed": ("354", "10089", "10168", "10186"),
 }
 """What takes words and not seconds, and which; the first one stands for none that was given."""

@@ -192,11 +192,27 @@ def cancel(state: State, order_id: int | None, client_id: int | None) -> list[di
     else:
         found = [one for one in state.book.open_orders(client_id) if not one.is_staged]
     for order in found:
-        current = state.book.find(order.client_id, order.order_id)
         # The cancel of one may have ended others that were attached to it.
-        if current is not None and not current.is_done:
+        if not _is_done(state.book, order):
+            current = state.book.find(order.client_id, order.order_id) or order
             tell(state, state.book.cancel(current, state.now))
     return [_order(state.book, order) for order in found]
+
+
+def pass_night(state: State) -> None:
+    """Let happen to orders what may happen while no client is there: a fill, and a cancel."""
+    found = [one for one in state.book.open_orders() if not (one.is_staged or one.waits_for_parent)]
+    if found:
+        fill(state, found[0].order_id, None, None, client_id=found[0].client_id)
+    newest = found[-1] if len(found) > 1 else None
+    # The fill may have ended it: of some orders only one is to be filled.
+    if newest is not None and not _is_done(state.book, newest):
+        cancel(state, newest.order_id, newest.client_id)
+
+
+def _is_done(book: Book, order: OrderRecord) -> bool:
+    current = book.find(order.client_id, order.order_id)
+    return current is None or current.is_done
 
 
 def _open_order(book: Book, order_id: int, client_id: int | None) -> OrderRecord:

@@ -10,7 +10,7 @@ from typing import Any
 from .client import Client
 from .door import Door
 from .faults import Faults
-from .hands import take_turn
+from .hands import pass_night, take_turn
 from .interception import Interception
 from .links import Links
 from .state import State
@@ -19,7 +19,7 @@ _TICK_SECONDS = 0.5
 _CLOSING_SECONDS = 1.0
 _CLOSING_TURN_SECONDS = 0.01
 _REOPEN_SECONDS = 0.2
-ONCE = frozenset({"restart", "data-lost"})
+ONCE = frozenset({"restart", "nightly-restart", "data-lost"})
 """What happens once, and after a session became ready if it was set from the start."""
 RESTART_SECONDS = 1.0
 """How long after the first session became ready."""
@@ -43,6 +43,7 @@ class Serving:
         self._connections: set[Client] = set()
         self._due = bool(ONCE & set(state.faults.active))
         self._happening: asyncio.TimerHandle | None = None
+        self._login: asyncio.TimerHandle | None = None
         self._reopening: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._ending = False
@@ -92,6 +93,7 @@ class Serving:
             self._due = False
             if self._happening is not None:
                 self._happening.cancel()
+            self._log_in()
             self._links.follow(before, now)
             self._follow_market(before, now)
             for client in self._state.clients:
@@ -100,6 +102,8 @@ class Serving:
                 self._state.places.vacate()
             if "restart" in now:
                 self._restart(now.seconds("restart") or 0.0)
+            elif "nightly-restart" in now:
+                self._restart_overnight(now.seconds("nightly-restart") or 0.0)
             else:
                 await self._open()
 
@@ -157,6 +161,9 @@ class Serving:
             seconds = self._state.faults.seconds("restart")
             if seconds is not None:
                 self._restart(seconds)
+            night = self._state.faults.seconds("nightly-restart")
+            if night is not None:
+                self._restart_overnight(night)
 
     async def _refill(self) -> None:
         async with self._changing:
@@ -174,6 +181,20 @@ class Serving:
         closing = tuple(self._connections)
         asyncio.get_running_loop().call_later(_CLOSING_SECONDS, _abort, closing)
         self._reopen_after(seconds)
+        self._state.changed()
+
+    def _restart_overnight(self, seconds: float) -> None:
+        """Restart, log in after it, and come back to orders that have changed meanwhile."""
+        self._restart(seconds)
+        self._state.is_logging_in = True
+        pass_night(self._state)
+        self._login = asyncio.get_running_loop().call_later(2 * seconds, self._log_in)
+
+    def _log_in(self) -> None:
+        if self._login is not None:
+            self._login.cancel()
+            self._login = None
+        self._state.is_logging_in = False
         self._state.changed()
 
     def _reopen_after(self, seconds: float) -> None:

@@ -96,6 +96,7 @@ class State:
         self.counters = Counters()
         self.links = LinkState()
         self.closed_at = 0.0
+        self.is_logging_in = False
         self.clients: ClientIds[Any] = ClientIds(release_after)
         self.places = Places()
         self.world = Universe(seed)

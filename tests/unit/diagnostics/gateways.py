@@ -31,7 +31,8 @@ OF_A_FAULT = {
     **dict.fromkeys(("lines", "no-duplicates", "time-throttled"), "healthy"),
     **dict.fromkeys(("not-subscribed", "partly-subscribed", "competing-session"), "healthy"),
     **dict.fromkeys(("no-news", "market-closed", "jitter", "bandwidth"), "healthy"),
-    **dict.fromkeys(("split-frames", "cut-frame", "lost-end"), "healthy"),
+    **dict.fromkeys(("split-frames", "cut-frame", "lost-end", "nightly-restart"), "healthy"),
+    **dict.fromkeys(("silent-stream", "language"), "healthy"),
 }
 """The verdict on each fault of the simulated gateway."""
 SLOW = {"slow"}
