@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from argparse import Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any, NoReturn
@@ -25,7 +25,8 @@ IB = "ib"
 class ConnectOptions:
     """What a user asked for, as given; None where nothing was said and the settings decide.
 
-    `name` is the variable that a connection will be bound to, empty if that is not known.
+    `name` is the variable that a connection will be bound to, empty if that is not known. `fault`
+    are those of the simulated gateway of one's own; None leaves it as it is.
     """
 
     target: str | int | None = None
@@ -39,6 +40,7 @@ class ConnectOptions:
     trade: bool = False
     resume: bool = False
     name: str = ""
+    fault: Sequence[str] | None = None
 
 
 def connect_options(options: Namespace) -> ConnectOptions:
@@ -159,6 +161,12 @@ def _check_ids(_begun: str) -> Iterable[str]:
     return (check.id for check in CHECKS)
 
 
+def _faults(_begun: str) -> Iterable[str]:
+    from .simulator.faults import FAULTS
+
+    return FAULTS
+
+
 def _pages(begun: str) -> Iterable[str]:
     from .knowledge import completions
 
@@ -177,6 +185,14 @@ def connect_parser(verb: str) -> Parser:
         "--resume", action="store_true", help="after a loss: the same `ib`, with what it had"
     )
     parser.add_argument("--trade", action="store_true", help="let orders go to a live account")
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="NAME[:VALUE]",
+        help="with sim: break it like this",
+    )
+    parser.completers["fault"] = _faults
     parser.add_argument("--name", default=IB, metavar="NAME", help="bind to this name, not `ib`")
     return parser
 
@@ -239,7 +255,7 @@ def simulate_parser(verb: str) -> Parser:
     parser = Parser(verb, "Run a simulated gateway on this machine until it is stopped.")
     parser.add_argument("--port", type=_port, default=4002, metavar="N", help="0 picks a free one")
     parser.add_argument(
-        "--fault", action="append", default=[], metavar="NAME[:SECONDS]", help="misbehave like this"
+        "--fault", action="append", default=[], metavar="NAME[:VALUE]", help="misbehave like this"
     )
     parser.add_argument(
         "--release-after", type=_seconds, default=0.0, metavar="S", help="hold IDs this long"

@@ -3,7 +3,7 @@
 from .command import run
 from .control import ControlPort, ControlUnavailableError
 from .door import PortTakenError
-from .faults import FAULTS, UnknownFaultError
+from .faults import FAULTS, UnknownFaultError, check_faults
 from .gateway import SimulatedGateway
 from .naming import VerbError
 from .process import SimulatorFailedError, SimulatorProcess, start_simulator
@@ -26,6 +26,7 @@ __all__ = [
     "UnknownFaultError",
     "UnknownRequestError",
     "VerbError",
+    "check_faults",
     "read_scenario",
     "run",
     "start_simulator",

@@ -22,7 +22,8 @@ FAULTS: Mapping[str, str] = MappingProxyType(
         "half-open": "sends nothing more once a session is ready, or :SECONDS later; stays open",
         "slow": "answers 1 second late, or :SECONDS late; all is well otherwise",
         "restart": "closes all, refuses for 5 seconds or :SECONDS, then is back; happens once",
-        "connectivity-lost": "has lost its link to IBKR (1100): nothing ticks and nothing fills",
+        "connectivity-lost": "has lost its link to IBKR (1100) until it is healed (1102): nothing "
+        "ticks and nothing fills",
         "farms-down": "is ready, but its data farms are broken (2103, 2105, 2157)",
         "read-only": "has the Read-Only API on: refuses orders and requests for them (321)",
         "max-clients": "has 32 API clients already, and lets nobody else in",
@@ -267,6 +268,16 @@ def _words_of(name: str, given: str) -> tuple[str, ...]:
             f"{several}"
         )
     return tuple(dict.fromkeys(words))
+
+
+def check_faults(texts: Iterable[str]) -> None:
+    """Look at faults that somebody wrote.
+
+    Raises:
+        UnknownFaultError: see `parse_fault`.
+    """
+    for text in texts:
+        parse_fault(text)
 
 
 def parse_faults(texts: Iterable[str], since: float) -> Faults:

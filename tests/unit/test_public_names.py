@@ -27,7 +27,7 @@ ROOMS = {
         *("ControlPort", "ControlUnavailableError", "FAULTS", "PortTakenError", "Request"),
         *("Scenario", "ScenarioError", "SimulatedGateway", "SimulatorFailedError"),
         *("SimulatorProcess", "UnknownFaultError", "UnknownRequestError", "VERBS", "VerbError"),
-        *("read_scenario", "run", "start_simulator"),
+        *("check_faults", "read_scenario", "run", "start_simulator"),
     ],
     "session": [
         *("BadInputError", "BlockingInHandler", "BlockingOnThread", "Closed", "ConnectFailed"),

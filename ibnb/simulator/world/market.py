@@ -162,6 +162,8 @@ def to_tick(instrument: Instrument, price: float) -> float:
 def quote_at(instrument: Instrument, time: float) -> Quote:
     """Return the quote at `time` (seconds since the epoch)."""
     turn = int(time * TRADES_A_SECOND)
+    if not (instrument.pins or instrument.underlying or instrument.legs):
+        return _quote(instrument, turn)
     # Of what was set by hand nothing is remembered: it holds at once, and in this gateway alone.
     quote = _fresh_quote(instrument, turn) if _is_pinned(instrument) else _quote(instrument, turn)
     pin = instrument.pins.at(turn / TRADES_A_SECOND)

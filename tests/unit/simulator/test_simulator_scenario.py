@@ -84,5 +84,6 @@ def test_the_list_of_what_there_is():
     """Every fault and every verb, each with what it does; nothing is started."""
     ended = ibnb("sim", "--list")
     assert ended.returncode == 0
-    words = [line.split()[0] for line in ended.stdout.splitlines() if line.startswith("  ")]
-    assert words == [*FAULTS, *VERBS]
+    listed = [line.split(None, 1) for line in ended.stdout.splitlines() if line.startswith("  ")]
+    assert [name for name, _ in listed] == [*FAULTS, *VERBS]
+    assert dict(listed[: len(FAULTS)]) == FAULTS
