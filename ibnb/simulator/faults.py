@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -129,6 +131,7 @@ _DEFAULT_COUNTS: Mapping[str, int] = {
     "lines": 100,
     "bandwidth": 2000,
 }
+_MOST_MEANT = 4
 _SEVERAL = frozenset({"farm-down", "lost-end"})
 _LIMITS = frozenset(
     {"message-rate", "history-pacing", "history-open", "lines", "no-duplicates", "time-throttled"}
@@ -223,7 +226,9 @@ def parse_fault(text: str) -> Fault:
     """
     name, colon, given = text.strip().partition(":")
     if name not in FAULTS:
-        raise UnknownFaultError(f"unknown fault {name!r}: give one of {', '.join(FAULTS)}")
+        meant = _meant(name)
+        hint = f"did you mean {' or '.join(meant)}? Give" if meant else "give"
+        raise UnknownFaultError(f"unknown fault {name!r}: {hint} one of {', '.join(FAULTS)}")
     if name in _WORDS:
         return Fault(name, words=_words_of(name, given if colon else _WORDS[name][0]))
     if name in _DEFAULT_COUNTS:
@@ -247,6 +252,14 @@ def parse_fault(text: str) -> Fault:
             f"(faults: {', '.join(FAULTS)})"
         )
     return Fault(name, seconds)
+
+
+def _meant(name: str) -> list[str]:
+    """The faults that somebody may mean: by a part of the name, a code, or what is nearly one."""
+    found = [fault for fault in FAULTS if name and name in fault]
+    if name.isdecimal():
+        found = [fault for fault, about in FAULTS.items() if re.search(rf"\b{name}\b", about)]
+    return found[:_MOST_MEANT] or difflib.get_close_matches(name, FAULTS, n=1)
 
 
 def _count_of(name: str, given: str) -> int:

@@ -41,7 +41,8 @@ class SimulatedGateway(Handle):
         accounts: the accounts of every session; one paper account by default.
         release_after: seconds for which a client ID stays held once its connection is closed.
         seed: what its prices are made from; the same seed is the same world.
-        heard: is called with every request, on the gateway's own thread.
+        heard: is called with every request, on the gateway's own thread, from which the gateway
+            cannot be steered.
 
     Raises:
         UnknownFaultError: there is no such fault, or its seconds make no sense.

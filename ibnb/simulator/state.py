@@ -99,8 +99,7 @@ class State:
         self.is_logging_in = False
         self.clients: ClientIds[Any] = ClientIds(release_after)
         self.places = Places()
-        self.world = Universe(seed)
-        self.book = Book(self.world, reachable=lambda: self.is_trading)
+        self.world, self.book = self._beginning(seed)
         self.received: deque[tuple[int | None, tuple[str, ...], int]] = deque(maxlen=KEPT_MESSAGES)
         self.stubs = Stubs()
         self.rejections: deque[Text] = deque()
@@ -146,11 +145,14 @@ class State:
         self._seed = self._first_seed if seed is None else seed
         self._ahead = 0.0
         self._accounts = self._first_accounts
-        self.world = Universe(self._seed)
-        self.book = Book(self.world, reachable=lambda: self.is_trading)
+        self.world, self.book = self._beginning(self._seed)
         self.received.clear()
         self.rejections.clear()
         self.stubs.clear()
+
+    def _beginning(self, seed: int) -> tuple[Universe, Book]:
+        world = Universe(seed)
+        return world, Book(world, reachable=lambda: self.is_trading)
 
     @property
     def is_linked(self) -> bool:
