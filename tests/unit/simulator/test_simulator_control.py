@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from commands import environment
+from commands import environment, ibnb, python
 
 from ibnb.simulator import VERBS
 
@@ -155,3 +155,21 @@ def test_it_is_asked_by_any_name_of_the_loopback(door):
     """With the port or without."""
     for host in ("localhost", f"localhost:{door.port}", f"127.0.0.1:{door.port}", "127.0.0.1"):
         assert door.ask("GET", "/", Host=host)[0] == 200
+
+
+def test_without_tornado_it_says_what_to_install():
+    """In one line, before anything listens."""
+    blocked = (
+        "import sys; sys.modules['tornado'] = None; sys.argv = ['ibnb', 'sim', '--control', '0']"
+    )
+    ended = python("-c", f"{blocked}; from ibnb.cli import main; sys.exit(main())")
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert "pip install 'ibnb[sim]'" in ended.stderr
+
+
+def test_a_control_port_that_is_taken(door):
+    """The error names it, and nothing is left listening."""
+    ended = ibnb("sim", "--port", "0", "--control", str(door.port))
+    assert ended.returncode == 2
+    assert f"port {door.port} is taken" in ended.stderr
