@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from ibnb.tws.notices import NO_REQUEST
 
-from . import hands
+from . import actions
 from .faults import Faults
 from .naming import ContractName, VerbError, find_instrument
 from .protocol import texts
@@ -83,8 +83,8 @@ class Handle(ABC):
 
         def work() -> dict[str, Any]:
             instrument = find_instrument(self._state.world, contract)
-            hands.hold_quote(self._state, instrument, (bid, ask, last), (bid_size, ask_size))
-            return hands.quote(self._state, instrument)
+            actions.hold_quote(self._state, instrument, (bid, ask, last), (bid_size, ask_size))
+            return actions.quote(self._state, instrument)
 
         return self._on_loop(work)
 
@@ -118,7 +118,7 @@ class Handle(ABC):
         """
 
         def work() -> dict[str, Any]:
-            return hands.add_instrument(
+            return actions.add_instrument(
                 self._state.world,
                 symbol,
                 sec_type,
@@ -150,7 +150,7 @@ class Handle(ABC):
             client_id: whose order it is; needed only if several clients have one with this ID.
         """
         return self._on_loop(
-            lambda: hands.fill(self._state, order_id, shares, price, client_id=client_id)
+            lambda: actions.fill(self._state, order_id, shares, price, client_id=client_id)
         )
 
     def reject_next(
@@ -183,7 +183,7 @@ class Handle(ABC):
             order_id: its order ID; without one, every open order is cancelled.
             client_id: whose orders; by default everybody's.
         """
-        return self._on_loop(lambda: hands.cancel(self._state, order_id, client_id))
+        return self._on_loop(lambda: actions.cancel(self._state, order_id, client_id))
 
     def positions(
         self,
@@ -204,11 +204,11 @@ class Handle(ABC):
         def work() -> list[dict[str, Any]]:
             if contract is None:
                 _check(size is None, "size needs a contract: name the instrument, such as AAPL")
-                return hands.positions(self._state, account)
+                return actions.positions(self._state, account)
             instrument = find_instrument(self._state.world, contract)
             if size is not None:
-                hands.hold(self._state, instrument, size, price, account)
-            return hands.positions(self._state, account, instrument)
+                actions.hold(self._state, instrument, size, price, account)
+            return actions.positions(self._state, account, instrument)
 
         return self._on_loop(work)
 
@@ -222,7 +222,7 @@ class Handle(ABC):
             currency: in which currency.
             account: of this account only; to be set, by default the first one's.
         """
-        return self._on_loop(lambda: hands.cash(self._state, amount, currency, account))
+        return self._on_loop(lambda: actions.cash(self._state, amount, currency, account))
 
     def accounts(self, names: Sequence[str] | None = None) -> list[str]:
         """Return the accounts, after they were set if names are given: for sessions to come.
@@ -252,7 +252,7 @@ class Handle(ABC):
 
         def work() -> str:
             if moment is not None:
-                hands.set_clock(self._state, moment)
+                actions.set_clock(self._state, moment)
             return dt.datetime.fromtimestamp(self._state.now, dt.UTC).isoformat()
 
         return self._on_loop(work)

@@ -7,10 +7,10 @@ import socket
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
+from .actions import pass_night, take_turn
 from .client import Client
 from .door import Door
 from .faults import Faults
-from .hands import pass_night, take_turn
 from .interception import Interception
 from .links import Links
 from .state import State
