@@ -27,6 +27,9 @@ _LEG_FIELDS = 4
 _DELTA_NEUTRAL = "deltaNeutral"
 """Stands where a flag says whether three fields more follow."""
 _DELTA_NEUTRAL_FIELDS = 3
+_PLAIN_CANCELS = frozenset({OutgoingId.CANCEL_ORDER, OutgoingId.GLOBAL_CANCEL})
+_PLAIN_CANCELS_SINCE = 192
+"""From this server version on, cancels have no version of their own."""
 _NOTHING = frozenset({("conId", "0"), ("strike", "0.0"), ("strike", "0")})
 """What clients send for a contract that has none."""
 _UNSET = frozenset({"1.7976931348623157e+308", "1.7976931348623157E308", "2147483647"})
@@ -38,10 +41,11 @@ _REQUESTS: Mapping[int, str] = {
     "regulatorySnapshot mktDataOptions",
     2: "cancelMktData version reqId",
     3: "placeOrder orderId",
-    4: "cancelOrder version orderId manualOrderCancelTime",
+    4: "cancelOrder version orderId manualOrderCancelTime manualOrderIndicator",
     5: "reqOpenOrders version",
     6: "reqAccountUpdates version subscribe account",
-    7: "reqExecutions version reqId clientId account time symbol secType exchange side",
+    7: "reqExecutions version reqId clientId account time symbol secType exchange side "
+    "lastNDays specificDates",
     8: "reqIds version numIds",
     9: "reqContractDetails version reqId contract includeExpired secIdType secId issuerId",
     10: "reqMktDepth version reqId contract numRows isSmartDepth mktDepthOptions",
@@ -56,8 +60,10 @@ _REQUESTS: Mapping[int, str] = {
     19: "replaceFA version faDataType xml reqId",
     20: "reqHistoricalData reqId contract includeExpired endDateTime barSizeSetting durationStr "
     "useRTH whatToShow formatDate legs keepUpToDate chartOptions",
-    21: "exerciseOptions version reqId",
-    22: "reqScannerSubscription reqId",
+    21: "exerciseOptions version reqId conId symbol secType lastTradeDateOrContractMonth strike "
+    "right multiplier exchange currency localSymbol tradingClass exerciseAction exerciseQuantity "
+    "account override",
+    22: "reqScannerSubscription reqId numberOfRows instrument locationCode scanCode",
     23: "cancelScannerSubscription version reqId",
     24: "reqScannerParameters version",
     25: "cancelHistoricalData version reqId",
@@ -119,6 +125,7 @@ _REQUESTS: Mapping[int, str] = {
     102: "reqWshEventData reqId conId",
     103: "cancelWshEventData reqId",
     104: "reqUserInfo reqId",
+    105: "reqCurrentTimeInMillis",
 }
 _FIELDS: Mapping[int, tuple[str, ...]] = {
     number: tuple(
@@ -207,7 +214,10 @@ def _parameters(number: int, fields: Sequence[str], version: int) -> Mapping[str
     try:
         if number == OutgoingId.PLACE_ORDER:
             return _order(fields, version)
-        return _named(_FIELDS.get(number, ()), list(fields[1:]))
+        names = _FIELDS.get(number, ())
+        if number in _PLAIN_CANCELS and version >= _PLAIN_CANCELS_SINCE:
+            names = names[1:]
+        return _named(names, list(fields[1:]))
     except (IndexError, ValueError):
         return {}
 

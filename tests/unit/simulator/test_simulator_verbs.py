@@ -3,6 +3,8 @@
 import pytest
 
 from ibnb.simulator import SimulatedGateway, UnknownFaultError, UnknownRequestError, VerbError
+from ibnb.simulator.answers import KNOWN_REQUESTS
+from ibnb.simulator.requests import NAMES, read_request
 
 
 def spy(library):
@@ -238,6 +240,29 @@ async def test_what_was_heard_is_found_by_name_and_parameter(library, gateway, c
         gateway.requests("reqMktDate")
     with pytest.raises(UnknownRequestError, match="no parameter 'ticker': give one of reqId"):
         gateway.requests("reqMktData", ticker="AAPL")
+
+
+def test_every_request_that_a_gateway_knows_has_a_name():
+    """Whatever is heard can be asked for."""
+    assert set(NAMES) >= KNOWN_REQUESTS
+
+
+@pytest.mark.parametrize(
+    ("fields", "version", "said"),
+    [
+        (("4", "1", "7"), 178, "cancelOrder(orderId=7)"),
+        (("4", "7", "", "", ""), 192, "cancelOrder(orderId=7)"),
+        (("58", "1"), 178, "reqGlobalCancel()"),
+        (("23", "1", "5"), 178, "cancelScannerSubscription(reqId=5)"),
+        (("81", "5"), 178, "reqMatchingSymbols(reqId=5)"),
+        (("3", "5", "x"), 178, "placeOrder()"),
+        (("777", "5"), 178, "message 777()"),
+        ((), 178, "message -1()"),
+    ],
+)
+def test_a_request_is_read_by_its_version(fields, version, said):
+    """What is missing is not there, and what cannot be read has its name alone."""
+    assert str(read_request(1, fields, version)) == said
 
 
 def test_notices_and_closes_reach_whom_they_are_for(gateway, dial):
