@@ -75,6 +75,7 @@ class App:
         self.waiting: Callable[[], AbstractContextManager[Callable[[Waiting], None] | None]]
         self.waiting = nullcontext
         self._simulator: SimulatorProcess | None = None
+        self._old_simulators: list[SimulatorProcess] = []
         self._diagnostician: Diagnostician | None = None
         self._pace: Throttle | None = None
         self.good = GoodConnects(self._state)
@@ -216,9 +217,11 @@ class App:
         """Close the connection and end the simulated gateway, where there are any."""
         if self.session.connection is not None:
             run(self.session.disconnect("ibnb was unloaded."), self.session.home)
-        if self._simulator is not None:
-            self._simulator.stop()
-            self._simulator = None
+        for simulator in (self._simulator, *self._old_simulators):
+            if simulator is not None:
+                simulator.stop()
+        self._simulator = None
+        self._old_simulators.clear()
         self.notebook_leases.close()
 
     def _context(self) -> NotebookContext:
@@ -242,12 +245,22 @@ class App:
             )
             return None
 
-    def _own_simulator(self) -> str:
-        from .simulator.process import start_simulator
+    def _own_simulator(self, faults: Sequence[str] | None) -> str:
+        """Return where it is; it is another one if other faults are asked for."""
+        from .simulator import UnknownFaultError, check_faults, start_simulator
 
-        if self._simulator is None or not self._simulator.is_running:
-            self._simulator = start_simulator()
-        return f"{self._simulator.host}:{self._simulator.port}"
+        known = self._simulator
+        wanted = None if faults is None else tuple(faults)
+        if known is None or not known.is_running or wanted not in {None, known.faults}:
+            try:
+                check_faults(wanted or ())
+            except UnknownFaultError as error:
+                raise BadInputError(f"--fault: {error}") from None
+            if known is not None:
+                # What is connected to it stays until the new connection is ready.
+                self._old_simulators.append(known)
+            self._simulator = known = start_simulator(wanted or ())
+        return f"{known.host}:{known.port}"
 
 
 _app: App | None = None

@@ -115,25 +115,47 @@ def explain(words: Sequence[str]) -> int:
 
 def sim(words: Sequence[str]) -> int:
     """Run the simulated gateway until it is stopped."""
-    from .simulator import PortTakenError, UnknownFaultError
+    from .simulator import ControlUnavailableError, PortTakenError, ScenarioError, UnknownFaultError
     from .simulator.command import run
 
     options = simulate_parser("ibnb sim").parse_args(words)
+    if options.list:
+        _list_simulator()
+        return HEALTHY
     try:
         return run(
             options.port,
-            options.fault,
+            [*options.fault, *(["strict"] if options.strict else [])],
             release_after=options.release_after,
             seed=options.seed,
+            control=options.control,
+            scenario=Path(options.scenario) if options.scenario else None,
+            verbose=options.verbose,
             parent_pid=options.parent_pid,
         )
-    except (PortTakenError, UnknownFaultError) as error:
+    except (
+        ControlUnavailableError,
+        PortTakenError,
+        ScenarioError,
+        UnknownFaultError,
+    ) as error:
         raise BadInputError(f"ibnb sim: {error}") from None
     except OSError as error:
         reason = error.strerror or error
         raise BadInputError(
             f"ibnb sim: port {options.port} cannot be used: {reason}; give another, or 0 for any"
         ) from None
+
+
+def _list_simulator() -> None:
+    from .simulator import FAULTS, VERBS
+
+    print("faults, each --fault NAME or NAME:VALUE:")
+    for name, about in FAULTS.items():
+        print(f"  {name:20} {about}")
+    print("verbs, of Python, --control, --scenario and the pytest marker:")
+    for verb in VERBS.values():
+        print(f"  {verb.name:20} {verb.about}")
 
 
 def demo(words: Sequence[str]) -> int:

@@ -31,7 +31,8 @@ _IS_PYTHON = re.compile(r"[=.,(\[]|(?:in|is|and|or|if)\b")
 _MODULE = re.compile(r"(?:[^'\"#]*[^\w.'\"#])?ibnb\.(?P<begun>\w*)")
 _IMPORT = re.compile(r"\s*(?:from|import)\b")
 _FAULTS = re.compile(
-    r"\b(?:(?:SimulatedGateway|start_simulator)\([^()]*\bfaults\s*=|set_faults\()\s*"
+    r"\b(?:(?:SimulatedGateway|start_simulator)\([^()]*\bfaults\s*=|"
+    r"mark\.simulated_gateway\([^()]*\bfaults\s*=|(?:\.faults|set_faults)\()\s*"
     r"[\[({](?P<given>[^\])}]*,)?\s*['\"](?P<begun>[\w-]*)$"
 )
 

@@ -97,7 +97,7 @@ class IbMagics(Magics, IbSettings):
 
         Usage: ``%ibconnect [paper|live|sim|PORT|HOST:PORT] [--expect paper|live] [--client-id N]
         [--account A] [--timeout S] [--wait S] [--readonly] [--resume] [--trade] [--name ib]
-        [--library ib_insync|ib_async]``
+        [--library ib_insync|ib_async] [--fault NAME]``
         """
         with _one_line():
             options = connect_parser("%ibconnect").parse_line(line)

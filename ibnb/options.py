@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from argparse import Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
@@ -29,7 +29,8 @@ IB = "ib"
 class ConnectOptions:
     """What a user asked for, as given; None if nothing was said and the settings decide.
 
-    `name` is the variable that a connection will be bound to, empty if that is not known.
+    `name` is the variable that a connection will be bound to, empty if that is not known. `fault`
+    are those of the simulated gateway of one's own; None leaves it as it is.
     """
 
     target: str | int | None = None
@@ -43,6 +44,7 @@ class ConnectOptions:
     trade: bool = False
     resume: bool = False
     name: str = ""
+    fault: Sequence[str] | None = None
 
 
 def connect_options(options: Namespace) -> ConnectOptions:
@@ -163,6 +165,12 @@ def _check_ids(_begun: str) -> Iterable[str]:
     return (check.id for check in CHECKS)
 
 
+def _faults(_begun: str) -> Iterable[str]:
+    from .simulator.faults import FAULTS
+
+    return FAULTS
+
+
 def _pages(begun: str) -> Iterable[str]:
     from .knowledge import completions
 
@@ -181,6 +189,14 @@ def connect_parser(verb: str) -> Parser:
         "--resume", action="store_true", help="after a loss: the same `ib`, with what it had"
     )
     parser.add_argument("--trade", action="store_true", help="let orders go to a live account")
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="NAME[:VALUE]",
+        help="with sim: break it like this",
+    )
+    parser.completers["fault"] = _faults
     parser.add_argument("--name", default=IB, metavar="NAME", help="bind to this name, not `ib`")
     return parser
 
@@ -266,7 +282,7 @@ def simulate_parser(verb: str) -> Parser:
     parser = Parser(verb, "Run a simulated gateway on this machine until it is stopped.")
     parser.add_argument("--port", type=_port, default=4002, metavar="N", help="0 picks a free one")
     parser.add_argument(
-        "--fault", action="append", default=[], metavar="NAME[:SECONDS]", help="misbehave like this"
+        "--fault", action="append", default=[], metavar="NAME[:VALUE]", help="misbehave like this"
     )
     parser.add_argument(
         "--release-after", type=_seconds, default=0.0, metavar="S", help="hold IDs this long"
@@ -274,6 +290,18 @@ def simulate_parser(verb: str) -> Parser:
     parser.add_argument(
         "--seed", type=_seed, default=1, metavar="N", help="the same seed has the same prices"
     )
+    parser.add_argument(
+        "--control", type=_port, metavar="PORT", help="serve its verbs there, as HTTP and JSON"
+    )
+    parser.add_argument(
+        "--scenario", type=_file, metavar="FILE", help="let the steps of this file happen to it"
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="keep a real gateway's limits, as --fault strict"
+    )
+    parser.add_argument("--verbose", action="store_true", help="print what it hears, by name")
+    parser.add_argument("--list", action="store_true", help="list faults and verbs, run nothing")
+    parser.files.add("scenario")
     parser.add_argument("--parent-pid", type=int, metavar="PID", help="end with this process")
     # One line for each fault, and not one paragraph of all.
     parser.formatter_class = argparse.RawDescriptionHelpFormatter

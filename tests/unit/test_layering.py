@@ -43,12 +43,14 @@ MAY_KNOW = {
     "psutil": {"tws", "session", "simulator"},
     "pytest": {"pytest_plugin"},
     "exchange_calendars": {"simulator"},
+    "tornado": {"simulator"},
 }
 """Of each package from elsewhere, the rooms and modules that import it."""
 API_LIBRARIES = {"ib_insync", "ib_async", "ibapi", "eventkit"}
 LATE = {
     *(
         "exchange_calendars",
+        "tornado",
         "psutil",
         "jinja2",
         "ipywidgets",
