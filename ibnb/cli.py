@@ -98,7 +98,7 @@ def explain(words: Sequence[str]) -> int:
 
 def sim(words: Sequence[str]) -> int:
     """Run the simulated gateway until it is stopped."""
-    from .simulator import PortTakenError, UnknownFaultError
+    from .simulator import BadClockError, PortTakenError, UnknownFaultError
     from .simulator.command import run
 
     options = simulate_parser("ibnb sim").parse_args(words)
@@ -108,9 +108,11 @@ def sim(words: Sequence[str]) -> int:
             options.fault,
             release_after=options.release_after,
             seed=options.seed,
+            clock=" ".join(options.clock) if options.clock else None,
+            latency=options.latency,
             parent_pid=options.parent_pid,
         )
-    except (PortTakenError, UnknownFaultError) as error:
+    except (BadClockError, PortTakenError, UnknownFaultError) as error:
         raise BadInputError(f"ibnb sim: {error}") from None
     except OSError as error:
         reason = error.strerror or error

@@ -247,6 +247,16 @@ def simulate_parser(verb: str) -> Parser:
     parser.add_argument(
         "--seed", type=_seed, default=1, metavar="N", help="the same seed has the same prices"
     )
+    parser.add_argument(
+        "--clock",
+        nargs="+",
+        metavar="WORD",
+        help="begin at TIME [ZONE] [xSPEED], such as 2026-07-01T09:29:55 America/New_York x60, "
+        "or now; market hours are real then",
+    )
+    parser.add_argument(
+        "--latency", type=_seconds, default=0.0, metavar="S", help="orders take about this long"
+    )
     parser.add_argument("--parent-pid", type=int, metavar="PID", help="end with this process")
     # One line for each fault, and not one paragraph of all.
     parser.formatter_class = argparse.RawDescriptionHelpFormatter

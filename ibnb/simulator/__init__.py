@@ -5,9 +5,11 @@ from .door import PortTakenError
 from .faults import FAULTS, UnknownFaultError
 from .gateway import SimulatedGateway
 from .process import SimulatorFailedError, SimulatorProcess, start_simulator
+from .world.clock import BadClockError
 
 __all__ = [
     "FAULTS",
+    "BadClockError",
     "PortTakenError",
     "SimulatedGateway",
     "SimulatorFailedError",

@@ -22,6 +22,8 @@ def run(
     *,
     release_after: float = 0.0,
     seed: int = DEFAULT_SEED,
+    clock: str | None = None,
+    latency: float = 0.0,
     parent_pid: int | None = None,
 ) -> int:
     """Serve until Ctrl-C, SIGTERM, or the end of the parent; return the exit status.
@@ -33,10 +35,13 @@ def run(
         faults: how it is broken, each ``NAME`` or ``NAME:SECONDS``.
         release_after: seconds for which a client ID stays held once its connection is closed.
         seed: what its prices are made from.
+        clock: the world's time at the beginning; see `SimulatedGateway`.
+        latency: how long orders are about on their way, in seconds of the world.
         parent_pid: a process with which this one ends, within about a second, however that ends.
 
     Raises:
         UnknownFaultError: there is no such fault, or its seconds make no sense.
+        BadClockError: the clock cannot be.
         PortTakenError: another program has the port.
     """
     ended = threading.Event()
@@ -47,7 +52,14 @@ def run(
         ended.set()
 
     try:
-        gateway = SimulatedGateway(port, faults=faults, release_after=release_after, seed=seed)
+        gateway = SimulatedGateway(
+            port,
+            faults=faults,
+            release_after=release_after,
+            seed=seed,
+            clock=clock,
+            latency=latency,
+        )
         for kind in before:
             signal.signal(kind, end)
         with gateway:

@@ -16,6 +16,7 @@ from .protocol import texts
 from .state import State
 
 _TICK_SECONDS = 0.5
+_ARRIVAL_SECONDS = 0.02
 _CLOSING_SECONDS = 1.0
 _CLOSING_TURN_SECONDS = 0.01
 _REOPEN_SECONDS = 0.2
@@ -58,6 +59,8 @@ class Serving:
         """
         await self._open()
         self._tick()
+        if self._state.latency:
+            self._let_arrive()
 
     async def end(self) -> None:
         """Close every connection and the port."""
@@ -185,6 +188,11 @@ class Serving:
         tell(self._state, self._state.book.match(self._state.now))
         for client in self._state.clients:
             client.tick()
+
+    def _let_arrive(self) -> None:
+        asyncio.get_running_loop().call_later(_ARRIVAL_SECONDS, self._let_arrive)
+        if self._state.is_linked:
+            tell(self._state, self._state.book.arrive(self._state.now))
 
     def _spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if self._ending:

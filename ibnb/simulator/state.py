@@ -12,7 +12,9 @@ from typing import Any, Generic, TypeVar
 
 from .faults import Faults
 from .places import Places
+from .trading.arrival import Arrival
 from .trading.book import Book
+from .world.clock import ClockSetting, WorldClock
 from .world.universe import DEFAULT_SEED, Universe
 
 Holder = TypeVar("Holder")
@@ -86,13 +88,19 @@ class State:
         accounts: Sequence[str] | None,
         release_after: float,
         seed: int = DEFAULT_SEED,
+        *,
+        clock: ClockSetting | None = None,
+        latency: float = 0.0,
     ) -> None:
         self.faults = faults
         self.counters = Counters()
         self.clients: ClientIds[Any] = ClientIds(release_after)
         self.places = Places()
-        self.world = Universe(seed)
-        self.book = Book(self.world, reachable=lambda: self.is_linked)
+        self.time = WorldClock(clock)
+        self.latency = latency
+        self.world = Universe(seed, self.time.day, keeps_hours=self.time.is_set)
+        arrival = Arrival(latency, seed)
+        self.book = Book(self.world, reachable=lambda: self.is_linked, arrival=arrival)
         self.received: deque[tuple[int | None, tuple[str, ...]]] = deque(maxlen=KEPT_MESSAGES)
         self._accounts = tuple(accounts) if accounts is not None else (PAPER_ACCOUNT,)
         self._changes = 0
@@ -113,7 +121,7 @@ class State:
     @property
     def now(self) -> float:
         """The time of the world, in seconds since the epoch."""
-        return time.time()
+        return self.time.now
 
     @property
     def clock(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from ibnb.simulator.client import Client
 from ibnb.simulator.protocol import messages, order_messages, texts
@@ -41,6 +42,9 @@ def place_order(client: Client, fields: tuple[str, ...]) -> None:
     if instrument is None:
         client.notify(texts.NO_DEFINITION, ticket.order_id)
         return
+    if "tif-preset" in state.faults and not ticket.text("tif"):
+        ticket = replace(ticket, values={**ticket.values, "tif": "DAY"})
+        client.notify(texts.TIF_WAS_SET, ticket.order_id)
     account = ticket.text("account", state.accounts[0])
     now = state.now
     ticket = ticket.sized(quote_at(instrument, now).last)

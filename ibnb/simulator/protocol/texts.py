@@ -8,15 +8,18 @@ DUPLICATE_ORDER_ID = 103
 FILLED_ALREADY = 104
 OTHER_ORDER = 105
 PRICE_INCREMENT = 110
+NOT_CANCELLABLE = 161
 HISTORY_ERROR = 162
 ORDER_REJECTED = 201
 NO_TICKER = 300
 NO_DEPTH = 310
+ORDER_MESSAGE = 399
 NO_ACCOUNT = 435
 TIME_WITHOUT_ZONE = 2174
 NO_TICKS = 10189
 NO_NEWS = 10276
 CONTINUOUS_END = 10339
+TIF_PRESET = 10349
 NO_FUNDAMENTALS = 10358
 NOT_SIMULATED = 90001
 UNREADABLE = 320
@@ -89,6 +92,7 @@ WRONG_INCREMENT: Text = (
 )
 CANNOT_MODIFY_FILLED: Text = (FILLED_ALREADY, "Can't modify a filled order.")
 DOES_NOT_MATCH: Text = (OTHER_ORDER, "Order being modified does not match original order.")
+TIF_WAS_SET: Text = (TIF_PRESET, "Order TIF was set to DAY based on order preset.")
 ACCOUNT_MISSING: Text = (NO_ACCOUNT, "You must specify an account.")
 NEWS_NOT_ALLOWED: Text = (NO_NEWS, "News feed is not allowed.")
 FUNDAMENTALS_NOT_ALLOWED: Text = (NO_FUNDAMENTALS, "Fundamentals data is not allowed.")
@@ -165,6 +169,25 @@ def no_ticker(req_id: int) -> Text:
 def not_found(order_id: int) -> Text:
     """Return the notice for the cancelling of an order that is not this client's."""
     return Code.CANCEL_NOT_FOUND, f"OrderId {order_id} that needs to be cancelled is not found."
+
+
+def not_cancellable(perm_id: int) -> Text:
+    """Return the notice for the cancelling of an order that is being cancelled."""
+    return (
+        NOT_CANCELLABLE,
+        (f"Cancel attempted when order is not in a cancellable state. Order permId = {perm_id}"),
+    )
+
+
+def held_until(order: str, opens: str) -> Text:
+    """Return the warning that an order waits for its market to open."""
+    return (
+        ORDER_MESSAGE,
+        (
+            f"Order Message:\n{order}\nWarning: your order will not be placed at the exchange "
+            f"until {opens}"
+        ),
+    )
 
 
 def too_late(order_id: int, status: str) -> Text:

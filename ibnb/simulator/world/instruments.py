@@ -27,7 +27,8 @@ class Instrument:
 
     `path` is None for an option: its price follows that of `underlying`. It is None for a
     combination, too: its price is what its `legs` are worth, each with how often it is bought, or
-    sold if that is negative.
+    sold if that is negative. `keeps_hours` says whether it is traded in its exchange's hours only,
+    and not at any hour.
     """
 
     con_id: int
@@ -63,6 +64,7 @@ class Instrument:
     size_increment: str = "1"
     suggested_size: str = "1"
     derivatives: tuple[str, ...] = ()
+    keeps_hours: bool = False
 
     def __hash__(self) -> int:
         """Return the conId: instruments are looked up at every tick."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from .calendars import day_of, last_session, midnight, session
 from .instruments import Instrument
+from .opening import LAST_LOOK, is_open, open_parts, shown
 from .options import greeks, volatility_of, years_left
 from .paths import TRADES_A_SECOND
 
@@ -71,6 +73,7 @@ class Prices:
 
 def price_at(instrument: Instrument, time: float) -> float:
     """Return the price of the last trade at `time` (seconds since the epoch)."""
+    time = shown(instrument, time)
     if instrument.path is not None:
         return instrument.of_ticks(instrument.path.price(time))
     if instrument.legs:
@@ -83,6 +86,32 @@ def price_at(instrument: Instrument, time: float) -> float:
 
 def prices_between(instrument: Instrument, start: float, end: float) -> Prices:
     """Return what the price does from `start` up to but without `end`."""
+    if not instrument.keeps_hours:
+        return _moves(instrument, start, end)
+    parts = open_parts(instrument, start, end)
+    if not parts:
+        price = price_at(instrument, start)
+        return Prices(price, price, price, price, 0, price, 0)
+    return _joined([_moves(instrument, *part) for part in parts], instrument.decimals)
+
+
+def _joined(parts: Sequence[Prices], decimals: int) -> Prices:
+    """What the price does in several times, one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    return Prices(
+        parts[0].open,
+        max(one.high for one in parts),
+        min(one.low for one in parts),
+        parts[-1].close,
+        sum(one.volume for one in parts),
+        round(sum(one.average for one in parts) / len(parts), decimals + 2),
+        sum(one.count for one in parts),
+    )
+
+
+def _moves(instrument: Instrument, start: float, end: float) -> Prices:
+    """What the price does in a time in which it is traded."""
     if instrument.path is not None:
         span = instrument.path.span(start, end)
         found = [instrument.of_ticks(at) for at in (span.open, span.high, span.low, span.close)]
@@ -110,6 +139,8 @@ def trades_between(instrument: Instrument, start: float, end: float) -> list[Tra
         return []
     found = []
     for second in range(int(start), int(end) + 1):
+        if not is_open(instrument, second):
+            continue
         for time, ticks, size in base.path.trades(second):
             if start <= time < end:
                 price = base.of_ticks(ticks)
@@ -126,7 +157,7 @@ def to_tick(instrument: Instrument, price: float) -> float:
 
 def quote_at(instrument: Instrument, time: float) -> Quote:
     """Return the quote at `time` (seconds since the epoch)."""
-    return _quote(instrument, int(time * TRADES_A_SECOND))
+    return _quote(instrument, int(shown(instrument, time) * TRADES_A_SECOND))
 
 
 def _looks(combination: Instrument, start: float, end: float) -> Prices:
@@ -159,7 +190,7 @@ def _quote(instrument: Instrument, turn: int) -> Quote:
     hours = instrument.hours
     begins = midnight(hours.zone, day_of(hours.zone, time))
     # One turn more: the trade at this very time belongs to the day.
-    today = prices_between(instrument, begins, time + 1 / TRADES_A_SECOND)
+    today = prices_between(instrument, begins, time + LAST_LOOK)
     size = _SIZES.get(instrument.sec_type, 10)
     wobble = turn // TRADES_A_SECOND % 7
     top = size * _SHARE_OF_TOP // 3 if instrument.sec_type == "STK" else size

@@ -64,14 +64,21 @@ class Universe:
         seed: what makes this world's prices.
         day: what is traded depends on it: futures and options end.
         denied: symbols of stocks that do not exist.
+        keeps_hours: whether everything is traded in its exchange's hours only.
     """
 
     def __init__(
-        self, seed: int = DEFAULT_SEED, day: dt.date | None = None, denied: Iterable[str] = DENIED
+        self,
+        seed: int = DEFAULT_SEED,
+        day: dt.date | None = None,
+        denied: Iterable[str] = DENIED,
+        *,
+        keeps_hours: bool = False,
     ) -> None:
         self._seed = seed
         self._day = day or dt.datetime.now(dt.UTC).date()
         self._denied = frozenset(denied)
+        self._keeps_hours = keeps_hours
         self._known: dict[int, Instrument] = {}
         self._named: dict[tuple[str, ...], Instrument] = {}
 
@@ -244,6 +251,7 @@ class Universe:
                 volume=int(path.get("volume", 3_000_000)),
             )
             instrument = replace(instrument, path=made)
+        instrument = replace(instrument, keeps_hours=self._keeps_hours)
         self._named[key] = self._known[instrument.con_id] = instrument
         return instrument
 
