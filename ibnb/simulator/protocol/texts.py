@@ -10,6 +10,7 @@ OTHER_ORDER = 105
 PRICE_INCREMENT = 110
 NOT_CANCELLABLE = 161
 HISTORY_ERROR = 162
+PROCESSING = 322
 ORDER_REJECTED = 201
 NO_TICKER = 300
 NO_DEPTH = 310
@@ -19,6 +20,7 @@ TIME_WITHOUT_ZONE = 2174
 NO_TICKS = 10189
 NO_NEWS = 10276
 CONTINUOUS_END = 10339
+EXERCISE_WARNING = 10333
 TIF_PRESET = 10349
 NO_FUNDAMENTALS = 10358
 NOT_SIMULATED = 90001
@@ -100,6 +102,10 @@ NO_END_FOR_CONTINUOUS: Text = (
     CONTINUOUS_END,
     "Setting end date/time for continuous future security type is not allowed",
 )
+NOT_IN_THE_MONEY: Text = (
+    EXERCISE_WARNING,
+    "The option is not in the money: it is not exercised unless override says so.",
+)
 DEPTH_NOT_FOUND = "Can't find the subscribed market depth with tickerId:"
 ZONE_MISSING: Text = (
     TIME_WITHOUT_ZONE,
@@ -169,6 +175,17 @@ def no_ticker(req_id: int) -> Text:
 def not_found(order_id: int) -> Text:
     """Return the notice for the cancelling of an order that is not this client's."""
     return Code.CANCEL_NOT_FOUND, f"OrderId {order_id} that needs to be cancelled is not found."
+
+
+def no_option_position(account: str) -> Text:
+    """Return the notice for the exercise of options that an account does not hold."""
+    return (
+        PROCESSING,
+        (
+            "Error processing request.-'bN' : cause - No unlapsed position exists in this option "
+            f"in account {account}."
+        ),
+    )
 
 
 def not_cancellable(perm_id: int) -> Text:

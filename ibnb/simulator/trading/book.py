@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Protocol
@@ -445,6 +445,29 @@ class Book:
                 if not child.is_staged:
                     changes += self._begin(replace(child, placed=now), now)
         return changes
+
+    def settle(
+        self, order: OrderRecord, legs: Sequence[tuple[Instrument, float, float]], now: float
+    ) -> list[Change]:
+        """Book what changes hands outside the market, each part at its price and without a fee.
+
+        `legs` are instruments, by how much each position changes, and prices. The order is not
+        kept: it never was at the market.
+        """
+        order = replace(order, perm_id=self._permitted)
+        self._permitted += 1
+        changes: list[Change] = []
+        held: list[Change] = []
+        for number, (instrument, shares, price) in enumerate(legs, start=1):
+            position, realized = self._book(order.account, instrument, shares, price, 0.0)
+            held.append(position)
+            leg = (instrument, 1 if order.buys == (shares > 0) else -1)
+            exec_id = f"00025b44.{order.perm_id:08x}.01.{number:02d}"
+            fill = Execution(exec_id, order, now, abs(shares), price, 0.0, realized, leg)
+            self._executions.append(fill)
+            self._flows[order.account, instrument.con_id].append(fill)
+            changes += [fill, Fee(fill)]
+        return changes + held
 
     def _fill_legs(
         self, order: OrderRecord, shares: float, price: float, now: float, exec_id: str

@@ -197,11 +197,11 @@ def commission(instrument: Instrument, shares: float, value: float = 0.0) -> flo
     if instrument.legs:
         return round(sum(commission(leg, shares * abs(ratio)) for leg, ratio in instrument.legs), 4)
     match instrument.sec_type:
-        case "FUT":
+        case "FUT" | "FOP":
             return round(2.25 * shares, 2)
         case "OPT":
             return round(max(1.0, 0.65 * shares), 2)
-        case "CASH":
+        case "CASH" | "FUND":
             return 2.0
         case "CRYPTO":
             return round(max(1.75, 0.0018 * value), 2)

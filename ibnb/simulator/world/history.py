@@ -169,7 +169,9 @@ class BarRequest:
         """Say whether an instrument has what is asked for."""
         if self.is_of_trades:
             return instrument.has_trades
-        return instrument.sec_type == "BOND" if self.kind in _YIELDS else True
+        if self.kind in _YIELDS:
+            return instrument.sec_type == "BOND"
+        return not instrument.legs or self.kind not in _AT_HOME
 
     def end_time(self, now: float) -> float:
         """Return when the last bar ends, in seconds since the epoch."""
@@ -187,7 +189,8 @@ def sessions_for(instrument: Instrument, request: BarRequest, now: float) -> lis
         # The market shows prices at any hour, and what is asked for is the time until now.
         begins = _aligned(int(end) - left, request.bar_seconds)
         return [Session(day_of(hours.zone, end), begins, int(end))]
-    day = last_session(hours, end, regular=regular)
+    # Nothing has been traded yet of a day that begins at this very time.
+    day = last_session(hours, end - LAST_LOOK, regular=regular)
     found: list[Session] = []
     earliest = day_of(hours.zone, end) - left * _UNIT_DAYS.get(unit, 0)
     first = first_day(instrument)

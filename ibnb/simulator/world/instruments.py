@@ -99,7 +99,7 @@ class Instrument:
     @property
     def has_trades(self) -> bool:
         """Whether trades are reported, beside bids and offers."""
-        return self.sec_type not in {"CASH", "CFD", "CMDTY"}
+        return self.sec_type not in {"CASH", "CFD", "CMDTY", "FUND"}
 
     def in_ticks(self, price: float) -> int:
         """Return a price in the smallest steps of the instrument's price."""
