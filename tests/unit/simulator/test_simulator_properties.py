@@ -2,18 +2,16 @@
 
 import datetime as dt
 import itertools
-from collections import defaultdict
-from decimal import Decimal
 
 import pytest
+from balancing import check_books
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ibnb.simulator.protocol.tickets import Ticket
 from ibnb.simulator.trading.arrival import Arrival
-from ibnb.simulator.trading.book import STARTING_CASH, STARTING_POSITIONS, Book, balance
+from ibnb.simulator.trading.book import Book
 from ibnb.simulator.trading.exercise import Exercise
-from ibnb.simulator.trading.orders import DONE
 from ibnb.simulator.world.history import BarRequest, bars_for, running_bar
 from ibnb.simulator.world.instruments import ContractSpec, LegSpec
 from ibnb.simulator.world.market import depth_at, price_at, prices_between, quote_at, trades_between
@@ -246,36 +244,6 @@ class Trader:
             wanted.settle(self.book, 1, 0, self.now)
 
 
-def cash_of(executions):
-    """Return what executions paid by currency, worked out without the book: to the cent."""
-    paid, held = defaultdict(Decimal), defaultdict(lambda: (Decimal(), Decimal()))
-    for con_id, size, price in STARTING_POSITIONS:
-        held[con_id] = Decimal(str(size)), Decimal(str(price))
-    for fill in executions:
-        if fill.instrument.legs:
-            continue
-        one, shares = fill.instrument, Decimal(str(fill.signed))
-        price, unit = Decimal(str(fill.price)), Decimal(str(one.unit))
-        paid[one.currency] += Decimal(str(fill.commission))
-        if one.is_margined:
-            size, average = held[one.con_id]
-            closing = Decimal()
-            if size * shares < 0:
-                closing = min(abs(size), abs(shares)) * (1 if size > 0 else -1)
-            paid[one.currency] -= closing * (price - average) * unit
-            after = size + shares
-            if not closing:
-                average = (size * average + shares * price) / after
-            elif after * size <= 0:
-                average = price
-            held[one.con_id] = after, average
-        else:
-            paid[one.currency] += shares * price * unit
-        if one.sec_type == "CASH":
-            paid[one.symbol] -= shares
-    return paid
-
-
 @settings(max_examples=100, deadline=None)
 @given(
     steps=st.lists(STEPS, min_size=20, max_size=60),
@@ -288,22 +256,4 @@ def test_the_books_balance_whatever_is_ordered(steps, hours, latency):
     for verb, what in steps:
         getattr(trader, verb)(what)
     book = trader.book
-    sizes = balance(book.executions)
-    starting = {con_id: size for con_id, size, _ in STARTING_POSITIONS}
-    for held in book.every_position(ACCOUNT):
-        con_id = held.instrument.con_id
-        expected = starting.get(con_id, 0) + sizes.get((ACCOUNT, con_id), 0)
-        assert held.size == pytest.approx(expected, abs=1e-9)
-    paid = cash_of(book.executions)
-    for currency in {*paid, *book.currencies(ACCOUNT)}:
-        start = STARTING_CASH if currency == "USD" else 0.0
-        assert book.cash(ACCOUNT, currency) == pytest.approx(
-            start - float(paid[currency]), abs=0.01
-        )
-    for order in book.orders:
-        fills = [one for one in book.executions if one.order.perm_id == order.perm_id]
-        whole = [one for one in fills if one.leg is None]
-        assert sum(one.shares for one in whole) == pytest.approx(order.filled)
-        assert 0 <= order.filled <= order.ticket.quantity
-        assert (order.status == "Filled") == (order.remaining == 0)
-        assert (order in book.open_orders()) == (order.status not in DONE)
+    check_books(book, ACCOUNT)
