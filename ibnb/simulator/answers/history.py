@@ -153,6 +153,9 @@ def historical_ticks(client: Client, fields: tuple[str, ...]) -> None:
     instrument = instrument_with(client, spec, req_id, kind)
     if instrument is None:
         return
+    if instrument.is_valued_daily:
+        client.notify(texts.no_data(f"{instrument.symbol}/{instrument.sec_type} {kind}"), req_id)
+        return
     now = client.state.now
     begins, ends = parse_time(start), parse_time(end)
     if begins is not None:

@@ -202,9 +202,9 @@ class Book:
     def match(self, now: float) -> list[Change]:
         """Let the open orders meet the market, as it was since the last time."""
         since, self._matched = self._matched or now, now
-        changes = self.arrive(now)
         if not self._reachable():
-            return changes
+            return []
+        changes = self.arrive(now)
         for order in self.open_orders():
             current = self._orders[order.client_id, order.order_id]
             if current.is_done or current.is_staged or current.waits_for_parent:

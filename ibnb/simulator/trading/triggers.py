@@ -7,7 +7,13 @@ from dataclasses import replace
 from ibnb.simulator.world.calendars import day_of, session, trades_on
 from ibnb.simulator.world.history import parse_time
 from ibnb.simulator.world.market import Market
-from ibnb.simulator.world.opening import closes_after, is_open, opens_after, session_begun
+from ibnb.simulator.world.opening import (
+    LAST_LOOK,
+    closes_after,
+    is_open,
+    opens_after,
+    session_begun,
+)
 
 from .conditions import Conditions
 from .orders import CLOSE_TYPES, LIMIT_TYPES, STOP_TYPES, TOUCH_TYPES, TRAILING_TYPES, OrderRecord
@@ -50,9 +56,11 @@ class Triggers:
         tif, until = order.ticket.text("tif"), order.ticket.text("goodTillDate")
         if tif == "GTD" and until:
             return parse_time(until)
-        if tif in _FOR_A_DAY and order.instrument.keeps_hours:
-            return self.closes(order, order.placed)
-        return None
+        if not order.instrument.keeps_hours:
+            return None
+        if tif == "OPG":
+            return self.closes(order, _auction(order, closing=False))
+        return self.closes(order, order.placed) if tif in _FOR_A_DAY else None
 
     def with_stop(self, order: OrderRecord, now: float) -> OrderRecord:
         """Give an order that trails its first stop, and any other the one it names."""
@@ -126,9 +134,13 @@ def _trail(order: OrderRecord, price: float) -> float:
 
 
 def _auction(order: OrderRecord, *, closing: bool) -> float:
-    """The first end or beginning of regular trading after an order was placed."""
+    """The first end or beginning of regular trading after an order was placed.
+
+    Where hours are kept, the last moment of trading is the end: nothing is traded after it.
+    """
     hours = order.instrument.hours
     day = day_of(hours.zone, order.placed)
     while not trades_on(hours, day) or session(hours, day, regular=True)[closing] <= order.placed:
         day += 1
-    return session(hours, day, regular=True)[closing]
+    last = LAST_LOOK if closing and order.instrument.keeps_hours else 0.0
+    return session(hours, day, regular=True)[closing] - last

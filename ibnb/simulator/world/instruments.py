@@ -97,6 +97,11 @@ class Instrument:
         return self.sec_type in {"FUT", "CFD"}
 
     @property
+    def is_valued_daily(self) -> bool:
+        """Whether it has one price a day, and neither bids nor trades."""
+        return self.sec_type == "FUND"
+
+    @property
     def has_trades(self) -> bool:
         """Whether trades are reported, beside bids and offers."""
         return self.sec_type not in {"CASH", "CFD", "CMDTY", "FUND"}

@@ -77,7 +77,7 @@ class Prices:
 def price_at(instrument: Instrument, time: float) -> float:
     """Return the price of the last trade at `time` (seconds since the epoch)."""
     time = shown(instrument, time)
-    if instrument.sec_type == "FUND":
+    if instrument.is_valued_daily:
         time = valued(instrument, time)
     if instrument.path is not None:
         return instrument.of_ticks(instrument.path.price(time))
@@ -126,7 +126,7 @@ def valued(fund: Instrument, time: float) -> float:
 
 def _moves(instrument: Instrument, start: float, end: float) -> Prices:
     """What the price does in a time in which it is traded."""
-    if instrument.sec_type == "FUND":
+    if instrument.is_valued_daily:
         first, last = price_at(instrument, start), price_at(instrument, max(end - LAST_LOOK, start))
         return Prices(first, max(first, last), min(first, last), last, 0, last, 0)
     if instrument.path is not None:
@@ -158,7 +158,7 @@ def trades_between(instrument: Instrument, start: float, end: float) -> list[Tra
             for time in moments(start, end)
             if is_open(instrument, time)
         ]
-    if base is None or base.path is None or instrument.sec_type == "FUND":
+    if base is None or base.path is None or instrument.is_valued_daily:
         return []
     found = []
     for second in range(int(start), int(end) + 1):
@@ -299,7 +299,7 @@ def _quote(instrument: Instrument, turn: int) -> Quote:
     wobble = turn // TRADES_A_SECOND % 7
     top = size * _SHARE_OF_TOP // 3 if instrument.sec_type == "STK" else size
     # A fund has one price, at which it is bought and sold.
-    beside = 0.0 if instrument.sec_type == "FUND" else instrument.min_tick
+    beside = 0.0 if instrument.is_valued_daily else instrument.min_tick
     return Quote(
         bid=max(to_tick(instrument, last - beside), instrument.min_tick),
         ask=to_tick(instrument, last + beside),

@@ -328,7 +328,7 @@ STREAMS = (
 
 async def test_every_stream_is_decoded_alike(library, until, trouble):
     """Both get what streams, of the same form, and the trades and bars are the world's."""
-    with SimulatedGateway(clock=OPEN + " x5") as gateway:
+    with SimulatedGateway(clock=OPEN + " x20") as gateway:
         parties = await both(library, gateway, until)
         for method, arguments, contract, ending, brings in STREAMS:
             forms = []

@@ -166,4 +166,8 @@ async def test_warrants_and_funds_are_traded(desk, misread, values):
     trade = ib.placeOrder(contract, desk.api.MarketOrder("BUY", 1))
     await desk.until(lambda: desk.holding(contract.conId) == 1)
     assert trade.orderStatus.status == "Filled"
+    ask = (contract, "", "20250606 15:00:00 UTC", 10, "MIDPOINT", True)
+    found = await asyncio.wait_for(ib.reqHistoricalTicksAsync(*ask), WAIT)
+    # A fund has one price a day, and none between.
+    assert len(found) == (10 if contract.secType == "WAR" else 0)
     assert misread() == []

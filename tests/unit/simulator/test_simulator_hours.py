@@ -2,11 +2,20 @@
 
 import asyncio
 import datetime as dt
+import os
+import subprocess
+import sys
+import types
 import zoneinfo
+from dataclasses import replace
 
 import pytest
 
 from ibnb.simulator import BadClockError, SimulatedGateway
+from ibnb.simulator.protocol.tickets import Ticket
+from ibnb.simulator.trading.arrival import Arrival
+from ibnb.simulator.trading.book import Book
+from ibnb.simulator.trading.checks import refusal_of
 from ibnb.simulator.world.clock import WorldClock, parse_clock
 from ibnb.simulator.world.history import BarRequest, bars_for, running_bar
 from ibnb.simulator.world.instruments import ContractSpec
@@ -15,6 +24,7 @@ from ibnb.simulator.world.opening import is_open
 from ibnb.simulator.world.universe import Universe
 
 WAIT = 20
+ACCOUNT = "DU1234567"
 NEW_YORK = zoneinfo.ZoneInfo("America/New_York")
 WEDNESDAY = dt.date(2026, 7, 1)
 WORLD = Universe(day=WEDNESDAY, keeps_hours=True)
@@ -119,6 +129,86 @@ def test_the_bars_of_a_world_with_hours_are_those_of_the_same_world_without():
     assert bars_for(instrument("STK"), ask, at(2, 12)) == bars_for(other, ask, at(2, 12))
 
 
+class Day:
+    """A book in a world that keeps its hours, on a day whose time a test lets pass."""
+
+    def __init__(self, latency=0.0):
+        self.book = Book(WORLD, arrival=Arrival(latency))
+        self.told = []
+        self.pass_to(at(1, 15, 30))
+
+    def pass_to(self, now):
+        """Let time pass up to a moment."""
+        self.now = now
+        self.told += self.book.match(now)
+
+    def place(self, order_id=None, **values):
+        """Order a share of Apple, or change an order; return its ID."""
+        order_id = order_id or self.book.next_order_id(1)
+        given = {"action": "BUY", "totalQuantity": "1", "transmit": "1", "tif": "DAY", **values}
+        ticket = Ticket(order_id, STOCK, given)
+        self.told += self.book.place(1, ACCOUNT, ticket, instrument("STK"), now=self.now)
+        return order_id
+
+    def status(self, order_id):
+        """Return the status of an order."""
+        return self.book.find(1, order_id).status
+
+
+def test_an_order_on_the_close_fills_at_the_last_price():
+    """Nothing is traded after the close: MOC fills just before it, although it is for the day."""
+    day = Day()
+    order = day.place(orderType="MOC")
+    day.pass_to(at(1, 15, 59))
+    assert day.status(order) == "PreSubmitted"
+    day.pass_to(at(1, 16, 5))
+    (fill,) = day.book.executions
+    assert fill.time == at(1, 16) - 0.25
+    assert fill.price == quote_at(instrument("STK"), fill.time).ask
+
+
+def test_an_order_for_the_opening_fills_there_or_ends_with_the_day():
+    """OPG waits for the next opening; what has found nobody by the evening is cancelled."""
+    day = Day()
+    taken = day.place(orderType="MKT", tif="OPG")
+    left = day.place(orderType="LMT", lmtPrice="10", tif="OPG")
+    day.pass_to(at(1, 15, 45))
+    assert day.status(taken) == "PreSubmitted"
+    day.pass_to(at(2, 9, 29))
+    assert day.status(taken) == "PreSubmitted"
+    day.pass_to(at(2, 9, 30, 1))
+    assert day.status(taken) == "Filled"
+    day.pass_to(at(2, 17))
+    assert day.status(left) == "Cancelled"
+
+
+def test_what_the_market_did_up_to_the_close_counts():
+    """A limit that the price reached in the last minutes fills, however late the next look is."""
+    day = Day()
+    last = prices_between(instrument("STK"), at(1, 15, 30), at(1, 16))
+    stays = day.place(orderType="LMT", lmtPrice=f"{last.low - 1:.2f}", tif="GTC")
+    reached = day.place(orderType="LMT", lmtPrice=f"{last.low + 0.01:.2f}", tif="GTC")
+    day.pass_to(at(1, 19))
+    assert day.status(reached) == "Filled"
+    assert day.book.executions[0].time < at(1, 16)
+    assert day.status(stays) == "Submitted"
+
+
+def test_an_order_that_is_being_cancelled_is_not_changed():
+    """The change is refused, and the cancel goes on."""
+    day = Day(latency=60.0)
+    order = day.place(orderType="LMT", lmtPrice="10", tif="GTC")
+    day.pass_to(at(1, 15, 32))
+    day.told += day.book.cancel(day.book.find(1, order), day.now)
+    before = day.book.find(1, order)
+    assert before.status == "PendingCancel"
+    values = {**before.ticket.values, "lmtPrice": "11"}
+    after = replace(before, ticket=replace(before.ticket, values=values))
+    assert refusal_of(day.book, after, before, day.now)[0] == 201
+    day.pass_to(at(1, 15, 34))
+    assert day.status(order) == "Cancelled"
+
+
 async def connected(library, gateway, until):
     """Return a session, the codes and texts that it is told, and a stock."""
     ib = library.IB()
@@ -201,6 +291,21 @@ async def test_the_clock_of_the_world_is_told(library, until):
         told = await asyncio.wait_for(ib.reqCurrentTimeAsync(), WAIT)
         assert told.date() == WEDNESDAY
         ib.disconnect()
+
+
+def test_the_program_has_a_clock(dial):
+    """`ibnb sim --clock` begins at the moment that it is given, and goes on from there."""
+    command = [sys.executable, "-P", "-m", "ibnb", "sim", "--port", "0"]
+    command += ["--parent-pid", str(os.getpid()), "--clock", *f"{BEFORE_OPEN} x60".split()]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as program:
+        where = types.SimpleNamespace(port=int(program.stdout.readline().rpartition(":")[2]))
+        client = dial(where)
+        client.open()
+        client.send(49, 1)
+        told = int(client.read_until(49)[-1][2])
+        assert at(1, 9, 29, 59) <= told < at(2, 9)
+        program.terminate()
 
 
 async def test_a_cancel_that_is_on_its_way(library, until):
