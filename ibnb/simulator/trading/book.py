@@ -271,8 +271,10 @@ class Book:
 
     def _transmit(self, order: OrderRecord, now: float, *, at_once: bool = False) -> list[Change]:
         """Send an order off: as captured, it is told as it comes in, and again when it works."""
-        values = {**order.ticket.values, "transmit": "1"}
-        order = replace(order, ticket=replace(order.ticket, values=values), placed=now)
+        if not order.ticket.flag("transmit"):
+            values = {**order.ticket.values, "transmit": "1"}
+            order = replace(order, ticket=replace(order.ticket, values=values))
+        order = replace(order, placed=now)
         parent = self._parent(order)
         if parent is not None and not parent.is_done:
             triggered = order.ticket.order_type in STOP_TYPES | TOUCH_TYPES
