@@ -115,7 +115,13 @@ def explain(words: Sequence[str]) -> int:
 
 def sim(words: Sequence[str]) -> int:
     """Run the simulated gateway until it is stopped."""
-    from .simulator import ControlUnavailableError, PortTakenError, ScenarioError, UnknownFaultError
+    from .simulator import (
+        BadClockError,
+        ControlUnavailableError,
+        PortTakenError,
+        ScenarioError,
+        UnknownFaultError,
+    )
     from .simulator.command import run
 
     options = simulate_parser("ibnb sim").parse_args(words)
@@ -130,10 +136,13 @@ def sim(words: Sequence[str]) -> int:
             seed=options.seed,
             control=options.control,
             scenario=Path(options.scenario) if options.scenario else None,
+            clock=" ".join(options.clock) if options.clock else None,
+            latency=options.latency,
             verbose=options.verbose,
             parent_pid=options.parent_pid,
         )
     except (
+        BadClockError,
         ControlUnavailableError,
         PortTakenError,
         ScenarioError,

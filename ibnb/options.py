@@ -291,6 +291,16 @@ def simulate_parser(verb: str) -> Parser:
         "--seed", type=_seed, default=1, metavar="N", help="the same seed has the same prices"
     )
     parser.add_argument(
+        "--clock",
+        nargs="+",
+        metavar="WORD",
+        help="begin at TIME [ZONE] [xSPEED], such as 2026-07-01T09:29:55 America/New_York x60, "
+        "or now; market hours are real then",
+    )
+    parser.add_argument(
+        "--latency", type=_seconds, default=0.0, metavar="S", help="orders take about this long"
+    )
+    parser.add_argument(
         "--control", type=_port, metavar="PORT", help="serve its verbs there, as HTTP and JSON"
     )
     parser.add_argument(

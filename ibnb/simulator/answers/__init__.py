@@ -38,6 +38,7 @@ _ANSWERS: Mapping[int, Answer] = {
     OutgoingId.CURRENT_TIME: account.current_time,
     OutgoingId.REAL_TIME_BARS: market.real_time_bars,
     OutgoingId.FUNDAMENTALS: reference.fundamentals,
+    OutgoingId.EXERCISE_OPTIONS: orders.exercise_options,
     OutgoingId.IMPLIED_VOLATILITY: market.implied_volatility,
     OutgoingId.OPTION_PRICE: market.option_price,
     OutgoingId.GLOBAL_CANCEL: orders.global_cancel,
@@ -96,7 +97,6 @@ _WITHOUT_ANSWER = frozenset(
 # Requests of the real API that are not simulated: what they are, and in which field each has its
 # reqId; None where it has none. They are refused, so that nobody waits for an answer.
 _NOT_SIMULATED: Mapping[int, tuple[str, int | None]] = {
-    OutgoingId.EXERCISE_OPTIONS: ("the exercise of options", 2),
     65: ("the verification of programs", None),
     66: ("the verification of programs", None),
     72: ("the verification of programs", None),
@@ -110,6 +110,7 @@ _NOT_SIMULATED: Mapping[int, tuple[str, int | None]] = {
 # whole connection without an answer, whereas with `readonly=True` they do connect.
 _ABOUT_ORDERS: Mapping[int, int | None] = {
     OutgoingId.PLACE_ORDER: 1,
+    OutgoingId.EXERCISE_OPTIONS: 2,
     OutgoingId.CANCEL_ORDER: 2,
     OutgoingId.OPEN_ORDERS: None,
     OutgoingId.AUTO_OPEN_ORDERS: None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from ibnb.simulator.client import Client
 from ibnb.simulator.protocol import messages, order_messages, texts
@@ -11,6 +12,7 @@ from ibnb.simulator.protocol.tickets import Ticket, read_ticket
 from ibnb.simulator.state import State
 from ibnb.simulator.trading.account import margin, margin_change
 from ibnb.simulator.trading.checks import objection_to, refusal_of
+from ibnb.simulator.trading.exercise import Exercise
 from ibnb.simulator.trading.orders import (
     Change,
     Execution,
@@ -22,12 +24,14 @@ from ibnb.simulator.trading.orders import (
     Word,
     commission,
 )
-from ibnb.simulator.world.history import local_text, parse_time
-from ibnb.simulator.world.instruments import Instrument
+from ibnb.simulator.world.history import parse_time
+from ibnb.simulator.world.instruments import ContractSpec, Instrument
 from ibnb.simulator.world.market import quote_at
 
 from .account import tell_position
-from .history import next_opening
+from .asked import account_of, instrument_of
+
+_EXERCISE, _LAPSE = 1, 2
 
 
 def place_order(client: Client, fields: tuple[str, ...]) -> None:
@@ -42,6 +46,9 @@ def place_order(client: Client, fields: tuple[str, ...]) -> None:
     if instrument is None:
         client.notify(texts.NO_DEFINITION, ticket.order_id)
         return
+    if "tif-preset" in state.faults and not ticket.text("tif"):
+        ticket = replace(ticket, values={**ticket.values, "tif": "DAY"})
+        client.notify(texts.TIF_WAS_SET, ticket.order_id)
     account = ticket.text("account", state.accounts[0])
     now = state.now
     ticket = ticket.sized(quote_at(instrument, now).last)
@@ -77,19 +84,6 @@ def _unacceptable(ticket: Ticket, accounts: tuple[str, ...]) -> texts.Text | Non
     return texts.ACCOUNT_MISSING if is_open else None
 
 
-def tell_closed(client: Client, order_id: int) -> None:
-    """Tell a client that its order waits for the market to open."""
-    order = client.state.book.find(client.id, order_id)
-    if order is None or order.is_done or order.is_staged:
-        return
-    instrument = order.instrument
-    opens = next_opening(instrument, client.state.now, regular=True)
-    what = f"{order.ticket.action} {order.remaining:g} {instrument.symbol}"
-    where = f"{instrument.listed_on}.{instrument.trading_class}"
-    told = texts.market_closed(f"{what} {where}", local_text(opens, instrument, zoned=True))
-    client.notify(told, order_id)
-
-
 def cancel_order(client: Client, fields: tuple[str, ...]) -> None:
     """Cancel an order of this client's own."""
     order_id = int(fields[2])
@@ -100,6 +94,29 @@ def cancel_order(client: Client, fields: tuple[str, ...]) -> None:
         client.notify(texts.too_late(order_id, order.status), order_id)
     else:
         tell(client.state, client.state.book.cancel(order, client.state.now))
+
+
+def exercise_options(client: Client, fields: tuple[str, ...]) -> None:
+    """Exercise options that an account holds, or let them lapse."""
+    req_id = int(fields[2])
+    # This contract is sent without its primary exchange.
+    spec = ContractSpec.read((*fields[3:11], "", *fields[11:14]))
+    action, quantity, asked, override = int(fields[14]), int(fields[15]), fields[16], fields[17]
+    option = instrument_of(client, spec, req_id, exchange=False)
+    account = account_of(client, asked, req_id) if option is not None else None
+    if option is None or account is None:
+        return
+    if not option.right or action not in {_EXERCISE, _LAPSE} or quantity <= 0:
+        cause = "Exercise needs an option, an action of 1 or 2, and a positive quantity"
+        client.notify(texts.invalid(cause), req_id)
+        return
+    wanted = Exercise(account, option, quantity, action == _LAPSE, override == "1")
+    state = client.state
+    objection = wanted.objection(state.book, state.now)
+    if objection is not None:
+        client.notify(objection, req_id)
+        return
+    tell(state, wanted.settle(state.book, client.id, req_id, state.now))
 
 
 def global_cancel(client: Client, fields: tuple[str, ...]) -> None:  # noqa: ARG001 - every answer takes them

@@ -10,15 +10,20 @@ DUPLICATE_ORDER_ID = 103
 FILLED_ALREADY = 104
 OTHER_ORDER = 105
 PRICE_INCREMENT = 110
+NOT_CANCELLABLE = 161
 HISTORY_ERROR = 162
+PROCESSING = 322
 ORDER_REJECTED = 201
 NO_TICKER = 300
 NO_DEPTH = 310
+ORDER_MESSAGE = 399
 NO_ACCOUNT = 435
 TIME_WITHOUT_ZONE = 2174
 NO_TICKS = 10189
 NO_NEWS = 10276
 CONTINUOUS_END = 10339
+EXERCISE_WARNING = 10333
+TIF_PRESET = 10349
 NO_FUNDAMENTALS = 10358
 NOT_SIMULATED = 90001
 UNREADABLE = 320
@@ -122,12 +127,17 @@ WRONG_INCREMENT: Text = (
 )
 CANNOT_MODIFY_FILLED: Text = (FILLED_ALREADY, "Can't modify a filled order.")
 DOES_NOT_MATCH: Text = (OTHER_ORDER, "Order being modified does not match original order.")
+TIF_WAS_SET: Text = (TIF_PRESET, "Order TIF was set to DAY based on order preset.")
 ACCOUNT_MISSING: Text = (NO_ACCOUNT, "You must specify an account.")
 NEWS_NOT_ALLOWED: Text = (NO_NEWS, "News feed is not allowed.")
 FUNDAMENTALS_NOT_ALLOWED: Text = (NO_FUNDAMENTALS, "Fundamentals data is not allowed.")
 NO_END_FOR_CONTINUOUS: Text = (
     CONTINUOUS_END,
     "Setting end date/time for continuous future security type is not allowed",
+)
+NOT_IN_THE_MONEY: Text = (
+    EXERCISE_WARNING,
+    "The option is not in the money: it is not exercised unless override says so.",
 )
 DEPTH_NOT_FOUND = "Can't find the subscribed market depth with tickerId:"
 ZONE_MISSING: Text = (
@@ -191,14 +201,6 @@ def no_bars_permission(what: str) -> Text:
 def no_tick_permission(what: str) -> Text:
     """Return the notice for single ticks without a subscription."""
     return NO_TICKS, f"Failed to request tick-by-tick data.No market data permissions for {what}"
-
-
-def market_closed(order: str, opens: str) -> Text:
-    """Return the notice for an order that waits for its market to open."""
-    return 399, (
-        f"Order Message:\n{order}\nWarning: your order will not be placed at the exchange until "
-        f"{opens}"
-    )
 
 
 def too_fast(most: int, sent: int, times: int) -> Text:
@@ -277,6 +279,36 @@ def no_ticker(req_id: int) -> Text:
 def not_found(order_id: int) -> Text:
     """Return the notice for the cancelling of an order that is not this client's."""
     return Code.CANCEL_NOT_FOUND, f"OrderId {order_id} that needs to be cancelled is not found."
+
+
+def no_option_position(account: str) -> Text:
+    """Return the notice for the exercise of options that an account does not hold."""
+    return (
+        PROCESSING,
+        (
+            "Error processing request.-'bN' : cause - No unlapsed position exists in this option "
+            f"in account {account}."
+        ),
+    )
+
+
+def not_cancellable(perm_id: int) -> Text:
+    """Return the notice for the cancelling of an order that is being cancelled."""
+    return (
+        NOT_CANCELLABLE,
+        (f"Cancel attempted when order is not in a cancellable state. Order permId = {perm_id}"),
+    )
+
+
+def held_until(order: str, opens: str) -> Text:
+    """Return the warning that an order waits for its market to open."""
+    return (
+        ORDER_MESSAGE,
+        (
+            f"Order Message:\n{order}\nWarning: your order will not be placed at the exchange "
+            f"until {opens}"
+        ),
+    )
 
 
 def too_late(order_id: int, status: str) -> Text:

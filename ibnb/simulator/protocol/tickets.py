@@ -201,7 +201,9 @@ class _TicketReader:
             self._take(_CONDITION_RULES)
         self._take(_ADJUSTED)
         self._take_late(contract)
-        ticket = Ticket(order_id, contract, self._values, algo, conditions, self._legs)
+        # Of some hundred fields most are empty, and an order is remembered for good.
+        values = {name: value for name, value in self._values.items() if value}
+        ticket = Ticket(order_id, contract, values, algo, conditions, self._legs)
         ticket.check()
         return ticket
 
