@@ -18,8 +18,8 @@ from .state import State
 from .streams import Stream
 
 LOWEST_VERSION = 151
-HIGHEST_VERSION = 178
-"""The server versions that the simulated gateway speaks."""
+HIGHEST_VERSION = 200
+"""The server versions that the simulated gateway speaks; from 201 on, the wire is another."""
 OLD_VERSION = 151
 """What it agrees on when its fault says so: ib_insync and ib_async begin at 157."""
 
@@ -128,7 +128,7 @@ class Client(asyncio.Protocol):
 
     def notify(self, text: texts.Text, req_id: int = NO_REQUEST) -> None:
         """Send a notice."""
-        self.send(messages.notice(text, self.version, req_id))
+        self.send(messages.notice(text, self.version, req_id, self.state.clock))
 
     def close(self) -> None:
         """Close the connection once everything sent has left."""
@@ -212,7 +212,7 @@ class Client(asyncio.Protocol):
         if len(data) < start + length or len(data) < start:
             return b""
         asked = _VERSIONS.fullmatch(data[start : start + length].decode("latin-1"))
-        if asked is None or int(asked[2]) < LOWEST_VERSION:
+        if asked is None or not _is_served(int(asked[1]), int(asked[2])):
             self.close()
             return b""
         self._greeted = True
@@ -278,3 +278,8 @@ class Client(asyncio.Protocol):
             return
         for text in texts.FARMS_BROKEN if "farms-down" in faults else texts.FARMS_OK:
             self.notify(text)
+
+
+def _is_served(lowest: int, highest: int) -> bool:
+    """Say whether a client with these versions and the gateway have one in common."""
+    return lowest <= min(highest, HIGHEST_VERSION) and highest >= LOWEST_VERSION

@@ -20,7 +20,17 @@ ERROR_OVERRIDE_SINCE = 166
 MANUAL_TIME_SINCE = 169
 PEG_OFFSETS_SINCE = 170
 NO_FA_PROFILE_SINCE = 177
-"""Server versions from which on a field of an order is sent, or in the last case is not."""
+CUSTOMER_ACCOUNT_SINCE = 183
+PROFESSIONAL_CUSTOMER_SINCE = 184
+OVERNIGHT_SINCE = 189
+MANUAL_INDICATOR_SINCE = 192
+IMBALANCE_ONLY_SINCE = 199
+"""Server versions from which on a field of an order is sent, or in the case of FA profiles is not.
+"""
+PLAIN_CANCEL_SINCE = 192
+"""From this server version on, the cancelling of an order has no version field."""
+_QUOTE_REQUESTS = range(187, 190)
+"""The server versions at which an order has two fields about a request for quotes."""
 
 BENCHMARK_TYPES = frozenset({"PEG BENCH", "PEGBENCH"})
 CONDITION_FIELDS = {1: 6, 3: 3, 4: 3, 5: 4, 6: 5, 7: 5}
@@ -69,6 +79,14 @@ _ADJUSTED = words(
     "softDollarTierValue cashQty mifid2DecisionMaker mifid2DecisionAlgo mifid2ExecutionTrader "
     "mifid2ExecutionAlgo dontUseAutoPriceForHedge isOmsContainer discretionaryUpToLimitPrice "
     "usePriceMgmtAlgo"
+)
+
+_LAST = (
+    (CUSTOMER_ACCOUNT_SINCE, "customerAccount"),
+    (PROFESSIONAL_CUSTOMER_SINCE, "professionalCustomer"),
+    (OVERNIGHT_SINCE, "includeOvernight"),
+    (MANUAL_INDICATOR_SINCE, "manualOrderIndicator"),
+    (IMBALANCE_ONLY_SINCE, "imbalanceOnly"),
 )
 
 
@@ -214,8 +232,14 @@ class _TicketReader:
             (MANUAL_TIME_SINCE, "manualOrderTime"),
         )
         self._take([name for since, name in late if self._version >= since])
-        if self._version < PEG_OFFSETS_SINCE:
-            return
+        if self._version >= PEG_OFFSETS_SINCE:
+            self._take_offsets(contract)
+        self._take([name for since, name in _LAST[:2] if self._version >= since])
+        if self._version in _QUOTE_REQUESTS:
+            self._take(["requestForQuotes", "requestForQuotesId"])
+        self._take([name for since, name in _LAST[2:] if self._version >= since])
+
+    def _take_offsets(self, contract: ContractSpec) -> None:
         if contract.exchange == "IBKRATS":
             self._take(["minTradeQty"])
         offsets = ["midOffsetAtWhole", "midOffsetAtHalf"]
