@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -102,6 +103,8 @@ def sim(words: Sequence[str]) -> int:
     from .simulator.command import run
 
     options = simulate_parser("ibnb sim").parse_args(words)
+    if options.record or options.replay or options.fast:
+        return _sim_from_recording(options)
     try:
         return run(
             options.port,
@@ -117,6 +120,26 @@ def sim(words: Sequence[str]) -> int:
         raise BadInputError(
             f"ibnb sim: port {options.port} cannot be used: {reason}; give another, or 0 for any"
         ) from None
+
+
+def _sim_from_recording(options: Namespace) -> int:
+    """Record a gateway, or answer from a recording, until it is stopped."""
+    from .recordings import check_alone, parse_upstreams
+    from .simulator import PortTakenError
+    from .simulator.recording import BadRecordingError
+    from .simulator.recording.command import record, replay
+
+    check_alone("ibnb sim", options)
+    path = Path(options.record[1] if options.record else options.replay)
+    try:
+        if not options.record:
+            return replay(path, options.port, fast=options.fast)
+        upstreams = parse_upstreams("ibnb sim", options.record[0])
+        # A gateway on this machine has its port already.
+        is_taken = any(port == options.port for _, port in upstreams)
+        return record(upstreams, path, 0 if is_taken else options.port)
+    except (BadRecordingError, PortTakenError) as error:
+        raise BadInputError(f"ibnb sim: {error}") from None
 
 
 def demo(words: Sequence[str]) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Callable, Iterator
 from typing import cast
@@ -14,6 +13,7 @@ from ibnb.tws.wire import OutgoingId
 
 from .late import LateBytes
 from .protocol import messages, texts
+from .protocol.greeting import ForeignGreetingError, read_greeting
 from .state import State
 from .streams import Stream
 
@@ -24,8 +24,6 @@ OLD_VERSION = 151
 """What it agrees on when its fault says so: ib_insync and ib_async begin at 157."""
 
 GARBAGE = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-_VERSIONS = re.compile(r"v(\d{1,9})\.\.(\d{1,9})(?: .*)?")
-_MAX_GREETING = 4096
 _MAX_UNSENT = 4 * 1024 * 1024
 _START_FIELDS = 3
 _DONE = object()
@@ -203,24 +201,22 @@ class Client(asyncio.Protocol):
             self.close()
             return b""
         self._buffer = data
-        start = len(wire.GREETING) + wire.LENGTH_BYTES
-        length = int.from_bytes(data[len(wire.GREETING) : start], "big")
-        is_foreign = not data.startswith(wire.GREETING[: len(data)])
-        if is_foreign or (len(data) >= start and length > _MAX_GREETING):
+        try:
+            greeting = read_greeting(data)
+        except ForeignGreetingError:
             self.close()
             return b""
-        if len(data) < start + length or len(data) < start:
+        if greeting is None:
             return b""
-        asked = _VERSIONS.fullmatch(data[start : start + length].decode("latin-1"))
-        if asked is None or not _is_served(int(asked[1]), int(asked[2])):
+        agreed = greeting.agreed(LOWEST_VERSION, HIGHEST_VERSION)
+        if agreed is None:
             self.close()
             return b""
         self._greeted = True
         self._buffer = b""
-        old = "old-version" in self.state.faults
-        self.version = OLD_VERSION if old else min(int(asked[2]), HIGHEST_VERSION)
+        self.version = OLD_VERSION if "old-version" in self.state.faults else agreed
         self.send(messages.version_reply(self.version, self.state.clock))
-        return data[start + length :]
+        return greeting.rest
 
     def _take(self, fields: tuple[str, ...]) -> None:
         try:
@@ -278,8 +274,3 @@ class Client(asyncio.Protocol):
             return
         for text in texts.FARMS_BROKEN if "farms-down" in faults else texts.FARMS_OK:
             self.notify(text)
-
-
-def _is_served(lowest: int, highest: int) -> bool:
-    """Say whether a client with these versions and the gateway have one in common."""
-    return lowest <= min(highest, HIGHEST_VERSION) and highest >= LOWEST_VERSION

@@ -179,10 +179,23 @@ def read_ticket(fields: Sequence[str], version: int) -> Ticket:
     return _TicketReader(fields, version).read()
 
 
+def order_places(fields: Sequence[str], version: int) -> dict[str, int]:
+    """Return where in a placeOrder message each field of the order is, by its name.
+
+    Raises:
+        ValueError: as for `read_ticket`.
+    """
+    reader = _TicketReader(fields, version)
+    reader.read()
+    return reader.places
+
+
 class _TicketReader:
     def __init__(self, fields: Sequence[str], version: int) -> None:
         self._fields: Iterator[str] = iter(fields[1:])
         self._version = version
+        self._at = 0
+        self.places: dict[str, int] = {}
         self._values: dict[str, str] = {}
         self._legs: tuple[LegSpec, ...] = ()
 
@@ -270,11 +283,13 @@ class _TicketReader:
     def _take(self, names: Sequence[str]) -> None:
         for name in names:
             self._values[name] = self._next()
+            self.places[name] = self._at
 
     def _count(self) -> int:
         return int(self._next() or 0)
 
     def _next(self) -> str:
+        self._at += 1
         try:
             return next(self._fields)
         except StopIteration:
