@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ibnb.tws.accounts import replace_in
 from ibnb.tws.own import is_loopback
@@ -23,6 +23,8 @@ _IN_XML = re.compile(
 _OF_ACCOUNTS = frozenset({"account", "acct", "string"})
 _SHORTEST_ACCOUNT = 4
 _SHORTEST_NAME = 5
+_SENTENCE = 20
+"""What has blanks, begins with a letter and is longer than this may be a sentence."""
 _SAYS_NOTHING = frozenset({"", "0", "none"})
 
 
@@ -53,9 +55,8 @@ class Masks:
             if kind == "account" and 0 < place < len(masked):
                 masked[place] = self.accounts(masked[place])
         for place, kind in places.items():
-            if kind != "account" and 0 < place < len(masked):
-                put = self.name if kind == "name" else self.text
-                masked[place] = put(masked[place])
+            if kind in _PUTS and 0 < place < len(masked):
+                masked[place] = _PUTS[kind](self, masked[place])
         told = set(places)
         for place, field in enumerate(masked):
             if place and place not in told and field:
@@ -98,7 +99,7 @@ class Masks:
             known = self._names.get(field)
         if known is not None:
             return known
-        if _SIGN.search(field):
+        if _SIGN.search(field) or (len(field) > _SENTENCE and field[0].isalpha() and " " in field):
             return self.text(field)
         return replace_in(field, self._account)
 
@@ -113,6 +114,9 @@ class Masks:
             self._accounts[account] = put
             self._given.add(put)
         return self._accounts[account]
+
+
+_PUTS: Mapping[str, Callable[[Masks, str], str]] = {"name": Masks.name, "text": Masks.text}
 
 
 def _has_no_looks(account: str) -> bool:

@@ -1,7 +1,8 @@
 """Where in a message there is what tells of a person: accounts, and names that people have given.
 
 Each place is ``account``, ``name`` or ``text``: a sentence or document in which both may stand.
-What is not told here is not trusted for that: accounts are also found by their looks.
+What is not told here is not trusted for that: accounts are also found by their looks, unless it is
+``public``: a document that everybody gets.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ from typing import Literal
 from ibnb.simulator.protocol import order_messages
 from ibnb.simulator.protocol.messages import SUBMITTER_SINCE, UNSET
 from ibnb.simulator.protocol.tickets import (
+    AUTO_CANCEL_PARENT_SINCE,
     CUSTOMER_ACCOUNT_SINCE,
+    DURATION_SINCE,
     IMBALANCE_ONLY_SINCE,
     NO_FA_PROFILE_SINCE,
     OVERNIGHT_SINCE,
     PEG_OFFSETS_SINCE,
+    POST_TO_ATS_SINCE,
     PROFESSIONAL_CUSTOMER_SINCE,
     order_places,
 )
@@ -25,7 +29,7 @@ from ibnb.tws.wire import IncomingId, OutgoingId
 
 from .layout import answer_place, number_of
 
-Kind = Literal["account", "name", "text"]
+Kind = Literal["account", "name", "text", "public"]
 Places = Mapping[int, Kind]
 
 _OF_ORDERS: Mapping[str, Kind] = {
@@ -65,6 +69,7 @@ _ANSWERS: Mapping[int, Places] = {
     14: {3: "text"},
     IncomingId.RECEIVE_ADVISOR: {3: "text"},
     51: {3: "text"},
+    IncomingId.SCANNER_PARAMETERS: {2: "public"},
     IncomingId.ACCOUNT_DOWNLOAD_END: {2: "account"},
     IncomingId.POSITION: {2: "account"},
     IncomingId.ACCOUNT_SUMMARY: {3: "account"},
@@ -118,6 +123,8 @@ def of_answer(fields: Sequence[str], version: int) -> Places:
     if number in _TAGS:
         tag = _TAGS[number]
         found |= _of_value(fields[tag], tag + 1)
+    elif number == IncomingId.SOFT_DOLLAR_TIERS:
+        found = dict.fromkeys(range(3, len(fields)), "name")
     elif number == IncomingId.FAMILY_CODES:
         found = dict.fromkeys(range(2, len(fields)), "account")
     elif number == IncomingId.NOTICE:
@@ -146,6 +153,9 @@ def _of_value(tag: str, place: int) -> dict[int, Kind]:
     if "accountcode" in lower:
         return {place: "account"}
     return {place: "name"} if any(part in lower for part in _TELLING_TAGS) else {}
+
+
+_NAME: Kind = "name"
 
 
 class _Order:
@@ -219,6 +229,10 @@ class _Order:
 
 
 _OPEN_TAIL: tuple[tuple[int, Kind | None], ...] = (
+    *[(0, _NAME)] * 3,  # the soft dollar tier
+    *[(0, None)] * 5,
+    *((DURATION_SINCE, None), (POST_TO_ATS_SINCE, None), (AUTO_CANCEL_PARENT_SINCE, None)),
+    *[(PEG_OFFSETS_SINCE, None)] * 5,
     (CUSTOMER_ACCOUNT_SINCE, "account"),
     (PROFESSIONAL_CUSTOMER_SINCE, None),
     (order_messages.ACCRUED_INTEREST_SINCE, None),

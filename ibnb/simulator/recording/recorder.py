@@ -123,6 +123,18 @@ class _FromClient(asyncio.Protocol):
         if self._upstream is not None:
             self._upstream.close()
 
+    def pause_writing(self) -> None:
+        if self._upstream is not None:
+            self._upstream.hold(on=True)
+
+    def resume_writing(self) -> None:
+        if self._upstream is not None:
+            self._upstream.hold(on=False)
+
+    def hold(self, *, on: bool) -> None:
+        """Read nothing as long as the other side does not take what is there."""
+        _hold(self._transport, on=on)
+
     def send(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
@@ -236,6 +248,16 @@ class _FromGateway(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    def pause_writing(self) -> None:
+        self._client.hold(on=True)
+
+    def resume_writing(self) -> None:
+        self._client.hold(on=False)
+
+    def hold(self, *, on: bool) -> None:
+        """Read nothing as long as the client does not take what is there."""
+        _hold(self._transport, on=on)
+
     def take_request(self, payload: bytes) -> None:
         """Pass a request on and write it down, or refuse it."""
         frame = wire.frame(payload)
@@ -293,3 +315,12 @@ class _FromGateway(asyncio.Protocol):
         self._owner.writer.frame(self._session, Frame(at, side, masked))
         if self._owner.writer.is_full:
             self._owner.tell_once("the recording is full: what follows is not in it")
+
+
+def _hold(transport: asyncio.Transport | None, *, on: bool) -> None:
+    if transport is None or transport.is_closing():
+        return
+    if on:
+        transport.pause_reading()
+    else:
+        transport.resume_reading()

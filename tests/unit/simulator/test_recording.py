@@ -359,6 +359,21 @@ def test_what_the_gateway_tells_of_an_order_is_masked_by_its_place(dial, version
     assert all("masked-1" in one for one in told if one[0] in {"5", "11", "101"})
 
 
+def test_what_a_client_does_not_take_is_not_heaped_up(recorded, dial, gateway):
+    """It stays with the gateway, as without the recorder; all of it comes when it is read."""
+    recorder = recorded(gateway)
+    client = dial(recorder)
+    client.open(1)
+    many = 10_000
+    for _ in range(many):
+        client.send(24, 1)
+    assert gateway.wait_for(lambda: len(gateway.messages) > many, 60)
+    held = [transport.get_write_buffer_size() for transport in tuple(recorder._transports)]
+    assert sum(held) < 1_000_000
+    client.send(49, 1)
+    assert len([one for one in client.read_until(49) if one[0] == "19"]) == many
+
+
 def test_secret_messages_are_not_written(recorded, dial, gateway, tmp_path):
     """What a program proves itself with passes, and leaves no trace."""
     client = dial(recorded(gateway))
