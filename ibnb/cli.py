@@ -103,6 +103,11 @@ def sim(words: Sequence[str]) -> int:
     from .simulator.command import run
 
     options = simulate_parser("ibnb sim").parse_args(words)
+    if options.page:
+        from .simulator_page import page
+
+        print(page(), end="")
+        return HEALTHY
     if options.record or options.replay or options.fast:
         return _sim_from_recording(options)
     try:

@@ -256,6 +256,7 @@ def simulate_parser(verb: str) -> Parser:
     parser.add_argument("--replay", type=_file, metavar="FILE", help="answer from a recording")
     parser.add_argument("--fast", action="store_true", help="replay without the recorded pauses")
     parser.files |= {"record", "replay"}
+    parser.add_argument("--page", action="store_true", help="print what it serves, run nothing")
     parser.add_argument("--parent-pid", type=int, metavar="PID", help="end with this process")
     # One line for each fault, and not one paragraph of all.
     parser.formatter_class = argparse.RawDescriptionHelpFormatter

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from ibnb.simulator.protocol import messages, texts
 from ibnb.simulator.protocol.greeting import ForeignGreetingError, read_greeting
+from ibnb.simulator.protocol.names import request_name
 from ibnb.simulator.state import ClientIds
 from ibnb.tws import wire
 from ibnb.tws.notices import NO_REQUEST
@@ -321,7 +322,8 @@ class _Player(asyncio.Protocol):
         if message_id == OutgoingId.MANAGED_ACCOUNTS:
             self._repeat(IncomingId.MANAGED_ACCOUNTS)
             return
-        what = f"message {message_id}: {', '.join(field for field in fields[1:] if field)}"
+        said = ", ".join(field for field in fields[1:] if field)
+        what = f"{request_name(message_id)}: {said}" if said else request_name(message_id)
         self._notify(texts.not_recorded(what[:300]), req_id)
         if message_id == OutgoingId.ACCOUNT_UPDATES:
             self.send(wire.message(IncomingId.ACCOUNT_DOWNLOAD_END, 1, *fields[3:4]))

@@ -135,6 +135,7 @@ def test_what_was_not_recorded_is_refused_at_once_under_its_number(path, dial):
         client.send(*head_time(5, "TSLA"))
         refused = client.read()
         assert refused[:4] == ["4", "2", "5", "90002"]
+        assert "reqHeadTimeStamp: " in refused[4]
         assert "TSLA" in refused[4]
 
 
