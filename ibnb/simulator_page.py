@@ -91,6 +91,7 @@ CELLS = (
 """,
     """
 from LIBRARY import LimitOrder, Stock
+
 apple = Stock("AAPL", "SMART", "USD")
 ib.qualifyContracts(apple)
 apple.conId

@@ -319,6 +319,24 @@ def test_whatever_an_order_is_called_is_masked_both_ways(version, account, refer
     assert masks.fields(fields, places.of_request(fields, version)) == written
 
 
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from(VERSIONS),
+    st.integers(0, 120),
+    st.lists(st.one_of(st.text(max_size=12), st.integers(-1, 300).map(str)), max_size=60),
+)
+def test_whatever_a_message_has_it_is_masked_or_left_out(version, message_id, rest):
+    """No message makes the recorder stumble, and none changes its length or its id."""
+    fields = [str(message_id), *rest]
+    for find in (places.of_request, places.of_answer):
+        try:
+            found = find(fields, version)
+        except (ValueError, IndexError):
+            continue
+        written = masking.Masks().fields(fields, found)
+        assert (len(written), written[0]) == (len(fields), fields[0])
+
+
 def order(version, order_id, account="", reference=""):
     """Return the fields of a limit order, as a client of this version writes them."""
     fields = [3, order_id, 0, "AAPL", "STK", "", "", "", "", "SMART", "", "USD", "", ""]

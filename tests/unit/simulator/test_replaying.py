@@ -4,6 +4,8 @@ import asyncio
 import json
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from test_simulator_nobody_waits import CALLS, SOON
 
 from ibnb.simulator import SimulatedGateway
@@ -422,6 +424,32 @@ def test_a_recording_without_a_ready_session_is_of_no_use(path):
         ReplayedGateway(path)
 
 
+FIELD = st.one_of(st.text(max_size=8), st.integers(-1, 300).map(str), st.just("1e400"))
+FRAMES = st.lists(
+    st.tuples(
+        st.floats(0, 10),
+        st.sampled_from(["client", "gateway"]),
+        st.tuples(st.integers(0, 120), st.lists(FIELD, max_size=60)).map(
+            lambda one: [one[0], *one[1]]
+        ),
+    ),
+    max_size=12,
+)
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(FRAMES, st.sampled_from([151, 176, 200]))
+def test_whatever_is_in_a_recording_it_is_read_or_refused(path, frames, version):
+    """Messages that no gateway sends, too short, too long, with other fields: no other error."""
+    frames = [
+        (at, side, [str(one).replace("\0", "") for one in fields]) for at, side, fields in frames
+    ]
+    write(path, frames, version=version)
+    assert len(ReplayedGateway(path).scripts) == 1
+
+
 async def work(ib, api):
     """Do what a notebook does, and return what it would print; nothing that is an account."""
     stock = (await ib.qualifyContractsAsync(api.Stock("AAPL", "SMART", "USD")))[0]
@@ -466,3 +494,33 @@ async def test_a_library_sees_the_same_again(library, path, fast):
             await ib.connectAsync("127.0.0.1", replayed.port, number, timeout=20)
             assert await work(ib, library) == expected
             ib.disconnect()
+
+
+async def test_all_calls_are_told_the_same_in_another_order(library, path):
+    """Every method of the library that waits: recorded one after the other, replayed backwards."""
+    expected = {}
+    # What a ticker says of itself depends on when the client has looked.
+    told_again = sorted(set(CALLS) - {"reqTickersAsync"})
+
+    async def call(ib, name):
+        # What is served has no account in it but its values.
+        return repr(await asyncio.wait_for(CALLS[name](ib, library), SOON))
+
+    with (
+        SimulatedGateway(accounts=["DU0000001"]) as gateway,
+        RecordingGateway([("127.0.0.1", gateway.port)], path) as on,
+    ):
+        ib = library.IB()
+        await ib.connectAsync("127.0.0.1", on.port, 7, timeout=20)
+        for name in told_again:
+            expected[name] = await call(ib, name)
+        ib.disconnect()
+    with ReplayedGateway(path, fast=True) as replayed:
+        ib = library.IB()
+        await ib.connectAsync("127.0.0.1", replayed.port, 8, timeout=20)
+        codes = []
+        ib.errorEvent += lambda _req_id, code, *_: codes.append(code)
+        found = {name: await call(ib, name) for name in reversed(told_again)}
+        ib.disconnect()
+    assert found == expected
+    assert 90002 not in codes
