@@ -246,7 +246,9 @@ class App:
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(f"ibnb: {line}\n")
+    from .ui.foreign import harmless
+
+    sys.stderr.write(f"ibnb: {harmless(line)}\n")
 
 
 _app: App | None = None

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import FrameType
 
 from ibnb.simulator.command import LISTENING
+from ibnb.tws.accounts import mask_in
+from ibnb.tws.escaping import visible
 
 from .hosting import Hosted
 from .player import ReplayedGateway
@@ -45,7 +47,7 @@ def replay(path: Path, port: int, *, fast: bool) -> int:
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(f"ibnb sim: {line}\n")
+    sys.stderr.write(f"ibnb sim: {visible(mask_in(line))}\n")
     sys.stderr.flush()
 
 

@@ -6,7 +6,7 @@ import re
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from ibnb.tws.accounts import replace_in
+from ibnb.tws.accounts import SHORTEST_NAME, SHORTEST_NUMBER, replace_in
 from ibnb.tws.own import is_loopback
 from ibnb.tws.redaction import redact
 
@@ -21,8 +21,6 @@ _IN_XML = re.compile(
     r"(<(name|alias|account|acct|string)\b[^<>]*>)([^<>]+)(?=</)", re.IGNORECASE | re.DOTALL
 )
 _OF_ACCOUNTS = frozenset({"account", "acct", "string"})
-_SHORTEST_ACCOUNT = 4
-_SHORTEST_NAME = 5
 _SENTENCE = 20
 """What has blanks, begins with a letter and is longer than this may be a sentence."""
 _SAYS_NOTHING = frozenset({"", "0", "none"})
@@ -79,8 +77,12 @@ class Masks:
         """Return a sentence or a document without accounts, names and addresses."""
         text = _IN_XML.sub(self._element, text)
         text = replace_in(text, self._account)
-        known = {name: put for name, put in self._names.items() if len(name) >= _SHORTEST_NAME}
-        known |= {name: put for name, put in self._accounts.items() if _has_no_looks(name)}
+        known = {**self._names, **self._accounts}
+        known = {
+            name: put
+            for name, put in known.items()
+            if _is_telling(name) or (name in self._accounts and len(name) >= SHORTEST_NUMBER)
+        }
         there = sorted((name for name in known if name in text), key=len, reverse=True)
         if there:
             either = "|".join(map(re.escape, there))
@@ -94,11 +96,10 @@ class Masks:
 
     def _anywhere(self, field: str) -> str:
         """What is known or looks like what is masked goes from the other fields, too."""
-        known = self._accounts.get(field)
-        if known is None and len(field) >= _SHORTEST_NAME:
-            known = self._names.get(field)
-        if known is not None:
-            return known
+        if _is_telling(field):
+            known = self._accounts.get(field) or self._names.get(field)
+            if known is not None:
+                return known
         if _SIGN.search(field) or (len(field) > _SENTENCE and field[0].isalpha() and " " in field):
             return self.text(field)
         return replace_in(field, self._account)
@@ -119,5 +120,7 @@ class Masks:
 _PUTS: Mapping[str, Callable[[Masks, str], str]] = {"name": Masks.name, "text": Masks.text}
 
 
-def _has_no_looks(account: str) -> bool:
-    return len(account) >= _SHORTEST_ACCOUNT and _ACCOUNT.fullmatch(account) is None
+def _is_telling(name: str) -> bool:
+    """Say whether what has this name is told by it wherever it stands: numbers are anything."""
+    is_number = name.lstrip("+-").replace(".", "", 1).isdigit()
+    return len(name) >= SHORTEST_NAME and not is_number

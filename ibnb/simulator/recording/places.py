@@ -20,6 +20,7 @@ from ibnb.simulator.protocol.tickets import (
     NO_FA_PROFILE_SINCE,
     OVERNIGHT_SINCE,
     PEG_OFFSETS_SINCE,
+    PLAIN_CANCEL_SINCE,
     POST_TO_ATS_SINCE,
     PROFESSIONAL_CUSTOMER_SINCE,
     order_places,
@@ -66,7 +67,7 @@ _ANSWERS: Mapping[int, Places] = {
     IncomingId.EXECUTION: {16: "account", 26: "name", 29: "name"},
     IncomingId.MANAGED_ACCOUNTS: {2: "account"},
     IncomingId.PORTFOLIO_VALUE: {19: "account"},
-    14: {3: "text"},
+    14: {4: "text"},
     IncomingId.RECEIVE_ADVISOR: {3: "text"},
     51: {3: "text"},
     IncomingId.SCANNER_PARAMETERS: {2: "public"},
@@ -87,7 +88,8 @@ _ANSWERS: Mapping[int, Places] = {
 SECRET_REQUESTS = frozenset({65, 66, 72, 73})
 """Requests of programs that prove who they are: nothing of them may be kept."""
 SECRET_ANSWERS = frozenset({65, 66, 69, 70})
-_TELLING_TAGS = ("name", "alias", "owner", "user", "title")
+_TELLING_TAGS = ("name", "alias", "owner", "user")
+_TAGS_OF_ACCOUNTS = ("accountcode", "accountorgroup")
 _TAGS = {
     IncomingId.ACCOUNT_VALUE: 2,
     IncomingId.ACCOUNT_UPDATE_MULTI: 5,
@@ -104,8 +106,9 @@ def of_request(fields: Sequence[str], version: int) -> Places:
     """
     number = number_of(fields)
     if number == OutgoingId.CANCEL_ORDER:
-        # Who cancels it, since version 192.
-        return dict.fromkeys(range(3, len(fields)), "name")
+        return {3: "name"} if version >= PLAIN_CANCEL_SINCE else {}
+    if number == OutgoingId.GLOBAL_CANCEL:
+        return {1: "name"} if version >= PLAIN_CANCEL_SINCE else {}
     if number != OutgoingId.PLACE_ORDER:
         return _REQUESTS.get(number, {})
     found = order_places(fields, version)
@@ -150,7 +153,7 @@ def _open_model(version: int) -> int:
 
 def _of_value(tag: str, place: int) -> dict[int, Kind]:
     lower = tag.lower()
-    if "accountcode" in lower:
+    if any(part in lower for part in _TAGS_OF_ACCOUNTS):
         return {place: "account"}
     return {place: "name"} if any(part in lower for part in _TELLING_TAGS) else {}
 

@@ -406,6 +406,18 @@ def test_secret_messages_are_not_written(recorded, dial, gateway, tmp_path):
     assert ("66", "1", "secret-answer") in [fields for _, fields in gateway.messages]
 
 
+def test_a_name_that_is_a_number_is_masked_by_its_place_alone():
+    """An order's reference may be 100: prices and sizes that are 100 stay what they are."""
+    masks = masking.Masks()
+    fields = [str(one) for one in order(176, 1, account="2147483647", reference="100")]
+    written = masks.fields(fields, places.of_request(fields, 176))
+    assert "100" not in written
+    assert "2147483647" not in written
+    told = ("17", "1", "100", "2147483647", "BUY")
+    assert masks.fields(told, places.of_answer(told, 176)) == told
+    assert masks.text("account 2147483647 has 100") == f"account {written[23]} has 100"
+
+
 def test_documents_of_an_advisor_are_masked():
     """Names, aliases and accounts in them; the rest stays."""
     masks = masking.Masks()
