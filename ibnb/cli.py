@@ -103,13 +103,8 @@ def sim(words: Sequence[str]) -> int:
     from .simulator.command import run
 
     options = simulate_parser("ibnb sim").parse_args(words)
-    if options.page:
-        from .simulator_page import page
-
-        print(page(), end="")
-        return HEALTHY
-    if options.record or options.replay or options.fast:
-        return _sim_from_recording(options)
+    if options.page or options.record or options.replay or options.fast:
+        return _sim_otherwise(options)
     try:
         return run(
             options.port,
@@ -127,8 +122,21 @@ def sim(words: Sequence[str]) -> int:
         ) from None
 
 
-def _sim_from_recording(options: Namespace) -> int:
-    """Record a gateway, or answer from a recording, until it is stopped."""
+def demo(words: Sequence[str]) -> int:
+    """Open the quickstart beside a simulated gateway."""
+    from .demo import run
+
+    options = demo_parser("ibnb demo").parse_args(words)
+    return run(headless=options.headless, output=options.output, port=options.port)
+
+
+def _sim_otherwise(options: Namespace) -> int:
+    """Print the page, or record a gateway or answer from a recording until it is stopped."""
+    if options.page:
+        from .simulator_page import page
+
+        print(page(), end="")
+        return HEALTHY
     from .recordings import check_alone, parse_upstreams
     from .simulator import PortTakenError
     from .simulator.recording import BadRecordingError
@@ -145,14 +153,6 @@ def _sim_from_recording(options: Namespace) -> int:
         return record(upstreams, path, 0 if is_taken else options.port)
     except (BadRecordingError, PortTakenError) as error:
         raise BadInputError(f"ibnb sim: {error}") from None
-
-
-def demo(words: Sequence[str]) -> int:
-    """Open the quickstart beside a simulated gateway."""
-    from .demo import run
-
-    options = demo_parser("ibnb demo").parse_args(words)
-    return run(headless=options.headless, output=options.output, port=options.port)
 
 
 def _print_json(

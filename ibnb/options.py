@@ -237,16 +237,6 @@ def simulate_parser(verb: str) -> Parser:
     from .simulator.faults import FAULTS
 
     parser = Parser(verb, "Run a simulated gateway on this machine until it is stopped.")
-    parser.add_argument("--port", type=_port, default=4002, metavar="N", help="0 picks a free one")
-    parser.add_argument(
-        "--fault", action="append", default=[], metavar="NAME[:SECONDS]", help="misbehave like this"
-    )
-    parser.add_argument(
-        "--release-after", type=_seconds, default=0.0, metavar="S", help="hold IDs this long"
-    )
-    parser.add_argument(
-        "--seed", type=_seed, default=1, metavar="N", help="the same seed has the same prices"
-    )
     parser.add_argument(
         "--record",
         nargs=2,
@@ -257,6 +247,16 @@ def simulate_parser(verb: str) -> Parser:
     parser.add_argument("--fast", action="store_true", help="replay without the recorded pauses")
     parser.files |= {"record", "replay"}
     parser.add_argument("--page", action="store_true", help="print what it serves, run nothing")
+    parser.add_argument("--port", type=_port, default=4002, metavar="N", help="0 picks a free one")
+    parser.add_argument(
+        "--fault", action="append", default=[], metavar="NAME[:SECONDS]", help="misbehave like this"
+    )
+    parser.add_argument(
+        "--release-after", type=_seconds, default=0.0, metavar="S", help="hold IDs this long"
+    )
+    parser.add_argument(
+        "--seed", type=_seed, default=1, metavar="N", help="the same seed has the same prices"
+    )
     parser.add_argument("--parent-pid", type=int, metavar="PID", help="end with this process")
     # One line for each fault, and not one paragraph of all.
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
