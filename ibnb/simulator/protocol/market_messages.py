@@ -19,6 +19,7 @@ STOCK_TYPE_SINCE = 152
 FRACTIONAL_SIZES_SINCE = 163
 SIZE_RULES_SINCE = 164
 ISSUERS_SINCE = 176
+FUND_FIELDS_SINCE = 179
 LAST_TRADE_DATE_SINCE = 182
 INELIGIBILITY_SINCE = 186
 BOND_HOURS_SINCE = 188
@@ -31,6 +32,7 @@ _BID, _ASK, _LAST, _HIGH, _LOW, _VOLUME, _CLOSE, _OPEN = 1, 2, 4, 6, 7, 8, 9, 14
 _SIZE_OF = {_BID: 0, _ASK: 3, _LAST: 5}
 _SNAPSHOT_PERMISSIONS = 3
 _DAYS_OF_HOURS = 6
+_LAST_FUND_FIELDS = 7
 
 
 def contract_details(
@@ -102,9 +104,19 @@ def contract_details(
         fields += [instrument.min_size, instrument.size_increment, instrument.suggested_size]
     elif version >= FRACTIONAL_SIZES_SINCE:
         fields.append(instrument.size_increment)
+    return wire.message(*fields, *_newest_details(instrument, version))
+
+
+def _newest_details(instrument: Instrument, version: int) -> list[object]:
+    """What newer versions put last: of a fund, and why an instrument cannot be traded."""
+    fields: list[object] = []
+    if version >= FUND_FIELDS_SINCE and instrument.sec_type == "FUND":
+        # Of all that may be known of a fund, its name and that it is not closed.
+        name = plain(instrument.long_name, version)
+        fields += [name, "", "", "", "", "", "", 0, 0, 0, *[""] * _LAST_FUND_FIELDS]
     if version >= INELIGIBILITY_SINCE:
         fields.append(0)
-    return wire.message(*fields)
+    return fields
 
 
 def contract_details_end(req_id: int) -> bytes:

@@ -3,7 +3,13 @@
 The official client's own reading of the same is in `test_simulator_official_client`.
 """
 
+from dataclasses import replace
+
 import pytest
+
+from ibnb.simulator.protocol.market_messages import contract_details
+from ibnb.simulator.world.instruments import ContractSpec
+from ibnb.simulator.world.universe import Universe
 
 VERSIONS = range(151, 201)
 UNSET = "1.7976931348623157E308"
@@ -201,6 +207,17 @@ def test_a_bond_has_trading_hours_from_188_on(gateway, dial):
         client.send(9, 8, 4, *bond, 0, "", "")
         lengths.append(len(client.read_until(18)[-1]))
     assert lengths[1] - lengths[0] == 3
+
+
+def test_a_fund_has_17_fields_of_its_own_from_179_on():
+    """From its name on; an official client that reads a fund without them is out of step."""
+    spec = ContractSpec(symbol="AAPL", sec_type="STK", currency="USD")
+    fund = replace(Universe(1).find(spec)[0], sec_type="FUND")
+    lengths = [
+        contract_details(1, fund, spec, version, 1_788_000_000.0).count(b"\0", 4)
+        for version in (178, 179)
+    ]
+    assert lengths[1] - lengths[0] == 17
 
 
 def test_the_time_in_milliseconds(gateway, dial):
