@@ -42,8 +42,12 @@ _OF_THE_LINK = 1000
 
 @dataclass(frozen=True)
 class Told:
-    """A message of the gateway, and so many seconds after what brought it about."""
+    """A message of the gateway, and so many seconds after what brought it about.
 
+    `index` is its place among all messages of the session.
+    """
+
+    index: int
     after: float
     fields: tuple[str, ...]
 
@@ -145,6 +149,7 @@ class _Reader:
         self._waiting: list[Exchange] = []
         self._order: Exchange | None = None
         self._count = 0
+        self._messages = 0
 
     def read(self) -> Script | None:
         frames = iter(self._session.frames)
@@ -197,7 +202,9 @@ class _Reader:
         order = self._order
         gate = order if order is not None and order.index > owner.index else None
         began = (gate or owner).at
-        owner.told.setdefault(gate, []).append(Told(max(at - began, 0.0), fields))
+        self._messages += 1
+        told = Told(self._messages, max(at - began, 0.0), fields)
+        owner.told.setdefault(gate, []).append(told)
 
     def _owner(self, fields: tuple[str, ...], start: Exchange) -> Exchange:
         message_id = number_of(fields)

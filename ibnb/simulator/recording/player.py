@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -194,11 +195,6 @@ class _Player(asyncio.Protocol):
             self.data_received(greeting.rest)
 
     @property
-    def is_fast(self) -> bool:
-        """Whether everything is told as soon as it may be."""
-        return self._owner.fast
-
-    @property
     def version(self) -> int:
         """The agreed server version."""
         return cast("int", self._version)
@@ -280,18 +276,31 @@ class _Player(asyncio.Protocol):
             if is_masked(recorded) and asked != recorded:
                 self._masked[recorded] = asked
         play = self._register(exchange, script, number)
-        for gate in exchange.told:
-            if gate is None or gate in self._done:
-                play.go_on(gate)
+        parts = [(play, told) for gate in (None, *self._done) for told in play.part(gate)]
         if exchange.message_id in ORDERING:
             # What others are told because of it.
-            for other in tuple(self._live.values()):
-                if other is not play:
-                    other.go_on(exchange)
+            others = [one for one in self._live.values() if one is not play]
+            parts += [(one, told) for one in others for told in one.part(exchange)]
+        # As it came, whoever it is for.
+        parts.sort(key=lambda one: one[1].index)
+        self._go_on(parts, 0, asyncio.get_running_loop().time())
+
+    def _go_on(self, parts: Sequence[tuple[_Play, Told]], at: int, began: float) -> None:
+        """Tell what is due, and the rest when it is."""
+        loop = asyncio.get_running_loop()
+        while at < len(parts):
+            play, told = parts[at]
+            due = began + told.after
+            if not self._owner.fast and due > loop.time() and not play.is_over:
+                loop.call_at(due, self._go_on, parts, at, began)
+                return
+            if not play.is_over:
+                self._tell(told, play)
+            at += 1
 
     def _register(self, exchange: Exchange, script: Script, number: str | None) -> _Play:
         """Take note of what begins, and stop what it takes the place of."""
-        play = _Play(self, exchange, script, number)
+        play = _Play(exchange, script, number)
         before = self._live.get(exchange)
         if before is not None:
             before.stop()
@@ -340,7 +349,7 @@ class _Player(asyncio.Protocol):
     def _notify(self, text: texts.Text, req_id: int) -> None:
         self.send(messages.notice(text, self.version, req_id, time.time()))
 
-    def tell(self, told: Told, play: _Play) -> None:
+    def _tell(self, told: Told, play: _Play) -> None:
         """Send a recorded message as it is for this connection."""
         fields = [self._masked.get(field, field) for field in told.fields]
         message_id = number_of(fields)
@@ -370,39 +379,19 @@ class _Player(asyncio.Protocol):
             fields[place] = known or fields[place]
 
 
+@dataclass(eq=False)
 class _Play:
-    """A recorded request that is being answered on a connection."""
+    """A recorded request that is being answered on a connection, until it is over."""
 
-    def __init__(
-        self, player: _Player, exchange: Exchange, script: Script, number: str | None
-    ) -> None:
-        self.exchange = exchange
-        self.script = script
-        self.number = number
-        self._player = player
-        self._stopped = False
-        self._timers: dict[Exchange | None, asyncio.TimerHandle] = {}
+    exchange: Exchange
+    script: Script
+    number: str | None
+    is_over: bool = False
 
-    def go_on(self, gate: Exchange | None) -> None:
-        """Tell what is due to a change of orders, or to the request itself; from now on."""
-        part = self.exchange.told.get(gate)
-        if part and gate not in self._timers:
-            self._tell_from(gate, part, 0, asyncio.get_running_loop().time())
+    def part(self, gate: Exchange | None) -> Sequence[Told]:
+        """Return what is due to a change of orders, or to the request itself."""
+        return self.exchange.told.get(gate, ())
 
     def stop(self) -> None:
         """Tell nothing more."""
-        self._stopped = True
-        for timer in self._timers.values():
-            timer.cancel()
-
-    def _tell_from(
-        self, gate: Exchange | None, part: Sequence[Told], at: int, began: float
-    ) -> None:
-        loop = asyncio.get_running_loop()
-        while at < len(part) and not self._stopped:
-            due = began + part[at].after
-            if not self._player.is_fast and due > loop.time():
-                self._timers[gate] = loop.call_at(due, self._tell_from, gate, part, at, began)
-                return
-            self._player.tell(part[at], self)
-            at += 1
+        self.is_over = True

@@ -338,6 +338,36 @@ def test_what_an_order_brought_about_comes_only_after_it(path, dial):
         assert [client.read()[2] for _ in range(2)] == ["Filled", "DU0000001"]
 
 
+@pytest.mark.parametrize("fast", [False, True])
+def test_what_comes_of_an_order_comes_in_the_recorded_order(path, dial, fast):
+    """Statuses, positions and values in turn, though they belong to different requests."""
+    write(
+        path,
+        [
+            asked(1, 61, 1),
+            told(1, 62, 1),
+            asked(1, 6, 2, 1, ""),
+            told(1, 54, 1, "DU0000001"),
+            asked(2, *place(3, 10.5)),
+            told(2.01, *status(3, "Submitted")),
+            told(2.01, 61, 3, "DU0000001", "first"),
+            told(2.01, 6, 2, "NetLiquidation", 1, "USD", "DU0000001"),
+            told(2.01, *status(3, "Filled")),
+            told(2.01, 61, 3, "DU0000001", "second"),
+        ],
+    )
+    with ReplayedGateway(path, fast=fast) as gateway:
+        client = dial(gateway)
+        client.open()
+        client.send(6, 2, 1, "")
+        client.send(61, 1)
+        client.read_until(62)
+        client.send(*place(8, 10.5))
+        found = [client.read() for _ in range(5)]
+    assert [one[0] for one in found] == ["3", "61", "6", "3", "61"]
+    assert [one[-1] for one in found if one[0] == "61"] == ["first", "second"]
+
+
 def test_the_cancel_of_an_order_is_that_order_s(path, dial):
     """Two orders, one cancelled: the cancel of the other was not recorded."""
     write(
@@ -450,10 +480,15 @@ def test_whatever_is_in_a_recording_it_is_read_or_refused(path, frames, version)
     assert len(ReplayedGateway(path).scripts) == 1
 
 
+def positions(ib):
+    """Return what is held."""
+    return sorted((one.contract.symbol, one.position) for one in ib.positions())
+
+
 async def work(ib, api):
     """Do what a notebook does, and return what it would print; nothing that is an account."""
     stock = (await ib.qualifyContractsAsync(api.Stock("AAPL", "SMART", "USD")))[0]
-    found = [stock, sorted((one.contract.symbol, one.position) for one in ib.positions())]
+    found = [stock, positions(ib)]
     bars = await ib.reqHistoricalDataAsync(stock, "", "2 D", "1 hour", "TRADES", True)
     found.append([(str(bar.date), bar.close) for bar in bars])
     rests = ib.placeOrder(stock, api.LimitOrder("BUY", 5, 10.25, orderRef="my-strategy-9"))
@@ -465,7 +500,9 @@ async def work(ib, api):
     fills = ib.placeOrder(stock, api.MarketOrder("BUY", 5, orderRef="my-strategy-9"))
     while not (fills.fills and fills.fills[0].commissionReport.commission):
         await asyncio.wait_for(fills.commissionReportEvent, SOON)
-    held = sorted((one.contract.symbol, one.position) for one in ib.positions())
+    while positions(ib) == found[1]:
+        await asyncio.wait_for(ib.positionEvent, SOON)
+    held = positions(ib)
     found += [rests.order.orderRef, fills.fills[0].execution.orderRef, held]
     found += [[entry.status for entry in trade.log] for trade in (rests, fills)]
     trades = await ib.reqExecutionsAsync()
