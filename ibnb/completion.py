@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .options import Parser, bare_parser, connect_parser, diagnose_parser, explain_parser
+from .options import (
+    Parser,
+    bare_parser,
+    connect_parser,
+    diagnose_parser,
+    explain_parser,
+    record_parser,
+    replay_parser,
+)
 
 if TYPE_CHECKING:
     from argparse import Action
@@ -18,6 +26,8 @@ PARSERS: dict[str, Callable[[str], Parser]] = {
     "ibdiag": diagnose_parser,
     "iberror": explain_parser,
     "ibhealth": bare_parser,
+    "ibrecord": record_parser,
+    "ibreplay": replay_parser,
 }
 """The magics, and what parses what follows them."""
 

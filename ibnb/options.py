@@ -280,6 +280,16 @@ def simulate_parser(verb: str) -> Parser:
     from .simulator.faults import FAULTS
 
     parser = Parser(verb, "Run a simulated gateway on this machine until it is stopped.")
+    parser.add_argument(
+        "--record",
+        nargs=2,
+        metavar=("HOST:PORT", "FILE"),
+        help="pass connections on to this gateway of yours, and record them, masked",
+    )
+    parser.add_argument("--replay", type=_file, metavar="FILE", help="answer from a recording")
+    parser.add_argument("--fast", action="store_true", help="replay without the recorded pauses")
+    parser.files |= {"record", "replay"}
+    parser.add_argument("--page", action="store_true", help="print what it serves, run nothing")
     parser.add_argument("--port", type=_port, default=4002, metavar="N", help="0 picks a free one")
     parser.add_argument(
         "--fault", action="append", default=[], metavar="NAME[:VALUE]", help="misbehave like this"
@@ -316,6 +326,29 @@ def simulate_parser(verb: str) -> Parser:
     # One line for each fault, and not one paragraph of all.
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "\n".join(["faults:", *(f"  {name:<20}{FAULTS[name]}" for name in FAULTS)])
+    return parser
+
+
+@cache
+def record_parser(verb: str) -> Parser:
+    """Return the options of recording in a notebook."""
+    parser = Parser(verb, "Record what %ibconnect's gateway answers, to replay it without one.")
+    parser.add_argument("file", type=_file, nargs="?", help="the recording; replaced if it exists")
+    parser.add_argument("target", nargs="?", help="the gateway: paper, live, PORT or HOST:PORT")
+    parser.add_argument("--stop", action="store_true", help="end it, and close the file")
+    parser.files.add("file")
+    parser.completers["target"] = lambda _begun: ("paper", "live", SIMULATOR)
+    return parser
+
+
+@cache
+def replay_parser(verb: str) -> Parser:
+    """Return the options of replaying in a notebook."""
+    parser = Parser(verb, "Answer %ibconnect from a recording, without any gateway.")
+    parser.add_argument("file", type=_file, nargs="?", help="the recording")
+    parser.add_argument("--fast", action="store_true", help="without the recorded pauses")
+    parser.add_argument("--stop", action="store_true", help="end it")
+    parser.files.add("file")
     return parser
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ibnb.simulator.client import Client
-from ibnb.simulator.protocol import texts
+from ibnb.simulator.protocol import texts, tickets
 from ibnb.tws.notices import NO_REQUEST
 from ibnb.tws.wire import OutgoingId
 
@@ -70,6 +70,7 @@ _ANSWERS: Mapping[int, Answer] = {
     OutgoingId.EVENT_CALENDAR: reference.event_calendar,
     OutgoingId.CALENDAR_EVENTS: reference.event_calendar,
     OutgoingId.USER_INFO: reference.user_info,
+    OutgoingId.CURRENT_TIME_IN_MILLIS: account.current_time_in_millis,
 }
 
 # What ends a subscription without a word: the request that began it, and the field with the reqId.
@@ -127,6 +128,9 @@ def answer(client: Client, fields: tuple[str, ...]) -> None:
     """Answer one request; whatever it is, the connection stays."""
     message_id = int(fields[0])
     known = _ANSWERS.get(message_id)
+    if message_id == OutgoingId.CANCEL_ORDER and client.version >= tickets.PLAIN_CANCEL_SINCE:
+        # Its version went; with one again, the order ID is where it always was.
+        fields = (fields[0], "1", *fields[1:])
     try:
         if "read-only" in client.state.faults and message_id in _ABOUT_ORDERS:
             client.notify(texts.READ_ONLY, _req_id(fields, _ABOUT_ORDERS[message_id]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from ibnb.simulator.client import Client
@@ -26,12 +26,15 @@ from ibnb.simulator.trading.orders import (
 )
 from ibnb.simulator.world.history import parse_time
 from ibnb.simulator.world.instruments import ContractSpec, Instrument
-from ibnb.simulator.world.market import quote_at
+from ibnb.simulator.world.market import quote_at, utc
 
 from .account import tell_position
 from .asked import account_of, instrument_of
 
 _EXERCISE, _LAPSE = 1, 2
+
+_NO_DAYS = 2**31 - 1
+"""What clients send where they mean that no number of days was given."""
 
 
 def place_order(client: Client, fields: tuple[str, ...]) -> None:
@@ -155,6 +158,7 @@ def executions(client: Client, fields: tuple[str, ...]) -> None:
     """Send this client's fills that pass the request's filter."""
     req_id = int(fields[2])
     _, account, since, symbol, sec_type, exchange, side = fields[3:10]
+    days = _days_of(fields[10:], client.state.now)
     for fill in client.state.book.executions:
         order = fill.order
         bought = fill.buys
@@ -166,12 +170,31 @@ def executions(client: Client, fields: tuple[str, ...]) -> None:
             and exchange in ("", "SMART", fill.instrument.listed_on)
             and (not side or bought == side.upper().startswith("B"))
             and fill.time >= (parse_time(since) or 0.0)
+            and days(fill.time)
         )
         if passes:
             client.send(messages.execution(fill, client.version, req_id))
             if not fill.instrument.legs:
                 client.send(messages.commission_report(fill))
     client.send(messages.execution_end(req_id))
+
+
+def _days_of(fields: tuple[str, ...], now: float) -> Callable[[float], bool]:
+    """Return whether a time is on the days that a request names: the last ones, or by date.
+
+    Clients send them since server version 200.
+    """
+    last, count, *dates = fields or ("", "0")
+    most = int(last or 0)
+    named = set(dates[: int(count or 0)])
+    today = utc(now).date()
+
+    def fits(time: float) -> bool:
+        day = utc(time).date()
+        is_recent = not 0 < most < _NO_DAYS or (today - day).days < most
+        return is_recent and (not named or f"{day:%Y%m%d}" in named)
+
+    return fits
 
 
 def tell(state: State, changes: Iterable[Change]) -> None:

@@ -26,13 +26,17 @@ EXERCISE_WARNING = 10333
 TIF_PRESET = 10349
 NO_FUNDAMENTALS = 10358
 NOT_SIMULATED = 90001
+NOT_RECORDED = 90002
+NOT_PASSED = 90003
 UNREADABLE = 320
 UNKNOWN_MESSAGE = 505
 CANCEL_TOO_LATE = 10148
 """Codes that only the simulator sends, beside those in `ibnb.tws.notices.Code`.
 
 `NOT_SIMULATED` is no real gateway's: it says that the gap is ibnb's. No library takes it for a
-warning, so that it ends the wait in each of them, which 321 does not in ib_async.
+warning, so that it ends the wait in each of them, which 321 does not in ib_async. The same is true
+of `NOT_RECORDED`, of a recording that has no answer, and `NOT_PASSED`, of an order that is not
+passed on to an account that may be live.
 """
 
 Text = tuple[int, str]
@@ -151,6 +155,13 @@ NO_ADVISOR: Text = (
     Code.VALIDATION,
     "Error validating request.-'bN' : cause - FA data operations ignored for non FA customers.",
 )
+NOT_PASSED_ON: Text = (
+    NOT_PASSED,
+    (
+        "ibnb records this gateway, and did not pass the order on: while it records, orders pass "
+        "only if every account of the session is a paper account."
+    ),
+)
 NO_EXCHANGE = "Please enter exchange"
 NO_ORDER_EXCHANGE = "Missing order exchange"
 """Why data or an order is refused, a conId or not; users of real gateways report both."""
@@ -243,6 +254,14 @@ def not_simulated(what: str) -> Text:
     return (
         NOT_SIMULATED,
         f"ibnb's simulated gateway does not simulate {what}. A real TWS or IB Gateway does.",
+    )
+
+
+def not_recorded(what: str) -> Text:
+    """Return the notice for a request whose answer a recording does not have."""
+    return (
+        NOT_RECORDED,
+        f"The recording that ibnb answers from has no answer to this request ({what}).",
     )
 
 

@@ -12,7 +12,10 @@ FARMS_OK = {"2104", "2106", "2158"}
 
 @pytest.mark.parametrize(
     ("low", "high", "agreed"),
-    [(157, 176, "176"), (157, 178, "178"), (100, 151, "151"), (100, 157, "157"), (157, 225, "178")],
+    [
+        *((157, 176, "176"), (157, 178, "178"), (100, 151, "151"), (100, 157, "157")),
+        *((157, 200, "200"), (157, 225, "200"), (200, 226, "200")),
+    ],
 )
 def test_the_highest_shared_version_is_agreed_on(gateway, dial, low, high, agreed):
     """The version reply holds the highest version both speak, and a time with its zone."""

@@ -10,8 +10,8 @@ from ibnb.simulator.answers import KNOWN_REQUESTS
 
 SOON = 15.0
 NOT_REQUESTS = {"connectAsync", "timeRangeAsync"}
-NEWEST_REQUEST = 104
-"""The highest message id of a request that a client can send below server version 197."""
+NEWEST_REQUEST = 105
+"""The highest message id of a request that a client can send below server version 201."""
 
 
 def stock(api):
