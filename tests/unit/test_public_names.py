@@ -24,7 +24,7 @@ ROOMS = {
         *("completions", "explain", "severity_of"),
     ],
     "simulator": [
-        *("FAULTS", "PortTakenError", "SimulatedGateway", "SimulatorFailedError"),
+        *("BadClockError", "FAULTS", "PortTakenError", "SimulatedGateway", "SimulatorFailedError"),
         *("SimulatorProcess", "UnknownFaultError", "run", "start_simulator"),
     ],
     "session": [

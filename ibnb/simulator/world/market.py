@@ -91,7 +91,7 @@ def price_at(instrument: Instrument, time: float) -> float:
 
 def prices_between(instrument: Instrument, start: float, end: float) -> Prices:
     """Return what the price does from `start` up to but without `end`."""
-    if not instrument.keeps_hours:
+    if not instrument.keeps_hours or instrument.is_valued_daily:
         return _moves(instrument, start, end)
     parts = open_parts(instrument, start, end)
     if not parts:

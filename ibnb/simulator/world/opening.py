@@ -38,7 +38,7 @@ def trades_early(instrument: Instrument) -> bool:
 
 def shown(instrument: Instrument, time: float) -> float:
     """Return the time whose prices the market shows: that of the last trade while it is closed."""
-    if not instrument.keeps_hours or is_open(instrument, time):
+    if not instrument.keeps_hours or instrument.is_valued_daily or is_open(instrument, time):
         return time
     hours = instrument.hours
     today = day_of(hours.zone, time)
