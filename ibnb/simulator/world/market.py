@@ -101,8 +101,8 @@ def prices_between(instrument: Instrument, start: float, end: float) -> Prices:
     for begins, ends in pieces([one.pins for one in instrument.followed], start, end):
         pin = instrument.pins.at(begins)
         one = _still(instrument, begins, ends, pin) if pin else _by_hours(instrument, begins, ends)
-        # A time without trades counts only where somebody set what it shows.
-        if one.count or instrument.is_pinned_at(begins):
+        # A time without trades counts only if it shows a price all the same.
+        if one.count or instrument.is_valued_daily or instrument.is_pinned_at(begins):
             found.append(one)
     return _joined(found, instrument.decimals) if found else _by_hours(instrument, start, end)
 
@@ -117,7 +117,7 @@ def _still(instrument: Instrument, start: float, end: float, pin: Pin) -> Prices
 
 def _by_hours(instrument: Instrument, start: float, end: float) -> Prices:
     """What a price does by itself, while its market is open."""
-    if not instrument.keeps_hours:
+    if not instrument.keeps_hours or instrument.is_valued_daily:
         return _moves(instrument, start, end)
     parts = open_parts(instrument, start, end)
     if not parts:

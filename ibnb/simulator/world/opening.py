@@ -41,7 +41,9 @@ def shown(instrument: Instrument, time: float) -> float:
 
     A quote that somebody set shows at any hour.
     """
-    if not instrument.keeps_hours or is_open(instrument, time) or instrument.is_pinned_at(time):
+    if not instrument.keeps_hours or instrument.is_valued_daily or is_open(instrument, time):
+        return time
+    if instrument.is_pinned_at(time):
         return time
     hours = instrument.hours
     today = day_of(hours.zone, time)

@@ -209,6 +209,16 @@ def test_an_order_that_is_being_cancelled_is_not_changed():
     assert day.status(order) == "Cancelled"
 
 
+def test_a_fund_has_its_new_price_at_the_close():
+    """It does not wait for the next opening, although its market is closed then."""
+    (fund,) = WORLD.find(ContractSpec(symbol="VFIAX", sec_type="FUND"))
+    before, after = (quote_at(fund, at(1, 16) + seconds).last for seconds in (-1, 1))
+    assert before != after
+    assert quote_at(fund, at(2, 9, 31)).last == after
+    whole = prices_between(fund, at(1, 15, 59), at(1, 16, 1))
+    assert (whole.open, whole.close) == (before, after)
+
+
 async def connected(library, gateway, until):
     """Return a session, the codes and texts that it is told, and a stock."""
     ib = library.IB()
