@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ibnb.simulator.client import LOWEST_VERSION
-from ibnb.simulator.protocol.names import REQUEST_NAMES, REQUESTS_SINCE
 from ibnb.simulator.protocol.texts import NOT_SIMULATED
+from ibnb.simulator.requests import NAMES, SINCE
 from ibnb.tws.wire import OutgoingId
 
 from . import _ANSWERS, _ENDINGS, _NOT_SIMULATED, _WITHOUT_ANSWER
@@ -30,12 +30,12 @@ class Coverage:
 
 def coverage() -> list[Coverage]:
     """Return what becomes of every request, by message id."""
-    return [_of(message_id, name) for message_id, name in sorted(REQUEST_NAMES.items())]
+    return [_of(message_id, name) for message_id, name in sorted(NAMES.items())]
 
 
 def _of(message_id: int, name: str) -> Coverage:
     fate, about = _fate(message_id)
-    since = REQUESTS_SINCE.get(message_id, LOWEST_VERSION)
+    since = SINCE.get(message_id, LOWEST_VERSION)
     return Coverage(message_id, name, fate, about, since)
 
 
@@ -47,7 +47,7 @@ def _fate(message_id: int) -> tuple[Fate, str]:
         about = (answer.__doc__ or "").partition("\n")[0]
         return ("refused" if about.startswith(_REFUSING) else "served"), about
     if message_id in _ENDINGS:
-        return "served", f"End what {REQUEST_NAMES[_ENDINGS[message_id][0]]} began."
+        return "served", f"End what {NAMES[_ENDINGS[message_id][0]]} began."
     if message_id in _NOT_SIMULATED:
         what = _NOT_SIMULATED[message_id][0]
         return "not simulated", f"Refuse {what} with {NOT_SIMULATED}."

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from ibnb.simulator.protocol import messages, texts
 from ibnb.simulator.protocol.greeting import ForeignGreetingError, read_greeting
-from ibnb.simulator.protocol.names import request_name
+from ibnb.simulator.requests import request_name
 from ibnb.simulator.state import ClientIds
 from ibnb.tws import wire
 from ibnb.tws.notices import NO_REQUEST

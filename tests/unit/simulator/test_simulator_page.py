@@ -14,7 +14,7 @@ from nbclient import NotebookClient
 from ibnb.simulator import FAULTS, VERBS
 from ibnb.simulator.answers import KNOWN_REQUESTS
 from ibnb.simulator.answers.coverage import coverage
-from ibnb.simulator.protocol.names import REQUEST_NAMES
+from ibnb.simulator.requests import NAMES
 from ibnb.simulator_page import page
 
 PAGE = Path(__file__).parents[3] / "docs" / "simulator.md"
@@ -59,7 +59,7 @@ def test_the_command_prints_it():
 def test_every_request_fault_and_verb_is_on_it():
     """By its name; and what is known to the answers has a name."""
     text = page()
-    assert {one.message_id for one in coverage()} == set(REQUEST_NAMES) >= set(KNOWN_REQUESTS)
+    assert {one.message_id for one in coverage()} == set(NAMES) >= set(KNOWN_REQUESTS)
     assert [one.name for one in coverage() if f"`{one.name}`" not in text] == []
     assert [name for name in (*FAULTS, *VERBS) if f"| `{name}` |" not in text] == []
     assert "| `clock` | Return the world's time, after" in text
