@@ -200,7 +200,7 @@ def cancel(state: State, order_id: int | None, client_id: int | None) -> list[di
         # The cancel of one may have ended others that were attached to it.
         if not _is_done(state.book, order):
             current = state.book.find(order.client_id, order.order_id) or order
-            tell(state, state.book.cancel(current, state.now))
+            tell(state, state.book.cancel(current, state.now, at_once=True))
     return [_order(state.book, order) for order in found]
 
 

@@ -193,11 +193,14 @@ class Book:
             return changes + self._modify(order, now)
         return changes + self._transmit(order, now, at_once=was_staged)
 
-    def cancel(self, order: OrderRecord, now: float) -> list[Change]:
+    def cancel(self, order: OrderRecord, now: float, *, at_once: bool = False) -> list[Change]:
         """Cancel an open order and the orders attached to it; return what happened.
 
-        A cancel that is on its way to the market can be overtaken by a fill.
+        A cancel that is on its way to the market can be overtaken by a fill. One that comes from
+        the market is `at_once`.
         """
+        if at_once:
+            return self._end(order, now, texts.CANCELLED)
         if order.status == PENDING_CANCEL:
             return [Word(order, *texts.not_cancellable(order.perm_id))]
         if order.status != "Submitted":

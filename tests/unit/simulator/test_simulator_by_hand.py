@@ -17,6 +17,7 @@ NEW_YORK = zoneinfo.ZoneInfo("America/New_York")
 WEDNESDAY = dt.date(2026, 7, 1)
 NIGHT = "2026-07-01T22:00:00 America/New_York"
 NOON = "2026-07-02T16:00:00"
+DAY = "2026-07-02T12:00:00 America/New_York"
 HELD = Pin(bid=99.9, ask=100.1, last=100.0)
 STOCK = ContractSpec(symbol="AAPL", sec_type="STK", currency="USD")
 
@@ -100,12 +101,23 @@ async def test_what_is_on_its_way_arrives_as_late_whatever_the_clock_is_set_to(
     library, session, until
 ):
     """An order does not stay on its way because the clock was set back."""
-    with SimulatedGateway(clock="2026-07-02T12:00:00 America/New_York", latency=2.0) as gateway:
+    with SimulatedGateway(clock=DAY, latency=2.0) as gateway:
         ib, _, stock = await session(gateway)
         trade = ib.placeOrder(stock, library.MarketOrder("BUY", 1))
         await until(lambda: trade.orderStatus.status == "PreSubmitted")
         gateway.clock("2026-07-02T14:00:00")
         await until(lambda: trade.orderStatus.status == "Filled")
+
+
+async def test_a_cancel_by_the_exchange_takes_no_time(library, session, until):
+    """It is done when the verb returns, whatever the latency of clients' own cancels is."""
+    with SimulatedGateway(clock=f"{DAY} x3600", latency=1800.0) as gateway:
+        ib, _, stock = await session(gateway)
+        trade = ib.placeOrder(stock, library.LimitOrder("BUY", 1, 10.0, tif="GTC"))
+        await until(lambda: trade.orderStatus.status == "Submitted")
+        (done,) = gateway.cancel()
+        assert done["status"] == "Cancelled"
+        await until(lambda: trade.orderStatus.status == "Cancelled")
 
 
 async def test_reset_keeps_the_latency(library, session, until):
@@ -133,7 +145,7 @@ async def test_a_quote_that_is_set_at_night_shows_but_fills_nothing(library, ses
         assert trade.orderStatus.avgFillPrice == 1.1
 
 
-@pytest.mark.parametrize("clock", [None, "2026-07-02T12:00:00 America/New_York"])
+@pytest.mark.parametrize("clock", [None, DAY])
 async def test_a_market_is_closed_alike_by_its_fault(library, session, until, clock):
     """An order is held with 399 as before the opening, and one for at once is not kept."""
     with SimulatedGateway(clock=clock, faults=["market-closed"]) as gateway:
