@@ -214,7 +214,7 @@ class App:
         return self._diagnostician.start(question, self.session, loop, observers, at_hand)
 
     def close(self) -> None:
-        """Close the connection and end the simulated gateway, where there are any."""
+        """Close the connection and end the simulated gateway, if there are any."""
         if self.session.connection is not None:
             run(self.session.disconnect("ibnb was unloaded."), self.session.home)
         for simulator in (self._simulator, *self._old_simulators):
