@@ -232,7 +232,7 @@ class App:
             run(self.session.disconnect("What it was connected to has ended."), self.session.home)
 
     def close(self) -> None:
-        """Close the connection and end the simulated gateway, where there are any."""
+        """Close the connection and end the simulated gateway, if there are any."""
         if self.session.connection is not None:
             run(self.session.disconnect("ibnb was unloaded."), self.session.home)
         for simulator in (self._simulator, *self._old_simulators):

@@ -201,11 +201,11 @@ def _shown(node: ast.expr) -> str:
             return text
         case ast.JoinedStr(values=parts):
             return "".join(map(_shown, parts))
-        case ast.FormattedValue(value=ast.Name(id=name) | ast.Attribute(attr=name)):
+        case ast.Name(id=name) | ast.Attribute(attr=name):
             known = getattr(texts, name, None)
-            return known if isinstance(known, str) else "..."
-        case ast.FormattedValue():
-            return "..."
+            return known if isinstance(known, str) else ""
+        case ast.FormattedValue(value=value):
+            return _shown(value) or "..."
     return ""
 
 

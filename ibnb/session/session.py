@@ -226,7 +226,7 @@ class Session:
                 return None
             await connection.drop(SILENT)
         elif libraries.has_socket(connection.ib):
-            # The user's own code connected it again, where no guard saw it.
+            # The user's own code connected it again, and no guard saw it.
             return None
         await self.registry.clear(connection.address, current_run(), connection.ib)
         try:

@@ -294,12 +294,13 @@ class NotebookLeases:
         from concurrent.futures import ThreadPoolExecutor
 
         notebook, since = self.notebook(), time.time()
+        due = time.monotonic() + WRITING_AFTER
 
         def write() -> None:
             work(new_lease(*address, notebook, since))
 
         def write_later() -> None:
-            self._closing.wait(WRITING_AFTER)
+            self._closing.wait(max(0.0, due - time.monotonic()))
             write()
 
         if self._writer is None:

@@ -6,31 +6,42 @@ from collections.abc import Mapping
 
 from ibnb.tws.notices import Code
 
+MESSAGE_RATE = 100
+MARKET_LINES = 101
 DUPLICATE_ORDER_ID = 103
 FILLED_ALREADY = 104
 OTHER_ORDER = 105
 PRICE_INCREMENT = 110
 NOT_CANCELLABLE = 161
 HISTORY_ERROR = 162
-PROCESSING = 322
 ORDER_REJECTED = 201
 NO_TICKER = 300
+DEPTH_LINES = 309
 NO_DEPTH = 310
-ORDER_MESSAGE = 399
+UNREADABLE = 320
+PROCESSING = 322
+NOT_SUBSCRIBED = 354
+ORDER_HELD = 399
+NO_REAL_TIME = 420
 NO_ACCOUNT = 435
+UNKNOWN_MESSAGE = 505
 TIME_WITHOUT_ZONE = 2174
+NEEDS_API_SUBSCRIPTION = 10089
+PARTLY_SUBSCRIBED = 10090
+CANCEL_TOO_LATE = 10148
+DELAYED_NOT_ENABLED = 10168
+DELAYED_NOT_ENABLED_OLD = 10186
 NO_TICKS = 10189
+TICK_LINES = 10190
+COMPETING = 10197
 NO_NEWS = 10276
-CONTINUOUS_END = 10339
 EXERCISE_WARNING = 10333
+CONTINUOUS_END = 10339
 TIF_PRESET = 10349
 NO_FUNDAMENTALS = 10358
 NOT_SIMULATED = 90001
 NOT_RECORDED = 90002
 NOT_PASSED = 90003
-UNREADABLE = 320
-UNKNOWN_MESSAGE = 505
-CANCEL_TOO_LATE = 10148
 """Codes that only the simulator sends, beside those in `ibnb.tws.notices.Code`.
 
 `NOT_SIMULATED` is no real gateway's: it says that the gap is ibnb's. No library takes it for a
@@ -82,14 +93,17 @@ LINK_RESTORED_WITHOUT_DATA: Text = (
     ),
 )
 HISTORY_PACING: Text = (HISTORY_ERROR, f"{_HISTORY_TEXT}Historical data request pacing violation")
-TOO_MANY_LINES: Text = (101, "Max number of tickers has been reached.")
-TOO_MANY_TICK_LINES: Text = (10190, "Max number of tick-by-tick requests has been reached.")
-DUPLICATE_TICKER: Text = (322, "Error processing request.-'bO' : cause - Duplicate ticker id")
+TOO_MANY_LINES: Text = (MARKET_LINES, "Max number of tickers has been reached.")
+TOO_MANY_TICK_LINES: Text = (TICK_LINES, "Max number of tick-by-tick requests has been reached.")
+DUPLICATE_TICKER: Text = (
+    PROCESSING,
+    "Error processing request.-'bO' : cause - Duplicate ticker id",
+)
 TOO_MANY_SUMMARIES: Text = (
-    322,
+    PROCESSING,
     "Error processing request.-'bO' : cause - Maximum number of account summary requests exceeded",
 )
-COMPETING_SESSION: Text = (10197, "No market data during competing live session")
+COMPETING_SESSION: Text = (COMPETING, "No market data during competing live session")
 OTHER_SESSION: Text = (
     HISTORY_ERROR,
     f"{_HISTORY_TEXT}Trading TWS session is connected from a different IP address",
@@ -174,14 +188,15 @@ def farm(name: str, kind: str, state: str) -> Text:
     return code, f"{text}{name}"
 
 
+_NOT_EVEN_DELAYED = "Requested market data is not subscribed. Delayed market data is not enabled"
 _NOT_SUBSCRIBED = {
-    354: "Requested market data is not subscribed.Delayed market data is available.",
-    10089: (
+    NOT_SUBSCRIBED: "Requested market data is not subscribed.Delayed market data is available.",
+    NEEDS_API_SUBSCRIPTION: (
         "Requested market data requires additional subscription for API. See link in 'Market Data "
         "Connections' dialog for more details.Delayed market data is available."
     ),
-    10168: "Requested market data is not subscribed. Delayed market data is not enabled.",
-    10186: "Requested market data is not subscribed. Delayed market data is not enabled",
+    DELAYED_NOT_ENABLED: f"{_NOT_EVEN_DELAYED}.",
+    DELAYED_NOT_ENABLED_OLD: _NOT_EVEN_DELAYED,
 }
 
 
@@ -193,7 +208,7 @@ def not_subscribed(code: int, source: str) -> Text:
 
 def partly_subscribed(source: str) -> Text:
     """Return the notice for market data of which only a part needs no subscription."""
-    return 10090, (
+    return PARTLY_SUBSCRIBED, (
         "Part of requested market data is not subscribed. Subscription-independent ticks are still "
         f"active.Delayed market data is available.{source}"
     )
@@ -206,7 +221,7 @@ def no_history_permission(what: str) -> Text:
 
 def no_bars_permission(what: str) -> Text:
     """Return the notice for real-time bars without a subscription."""
-    return 420, f"Invalid Real-time Query:No market data permissions for {what}"
+    return NO_REAL_TIME, f"Invalid Real-time Query:No market data permissions for {what}"
 
 
 def no_tick_permission(what: str) -> Text:
@@ -214,16 +229,24 @@ def no_tick_permission(what: str) -> Text:
     return NO_TICKS, f"Failed to request tick-by-tick data.No market data permissions for {what}"
 
 
+def market_closed(order: str, opens: str) -> Text:
+    """Return the notice for an order that waits for its market to open."""
+    return ORDER_HELD, (
+        f"Order Message:\n{order}\nWarning: your order will not be placed at the exchange until "
+        f"{opens}"
+    )
+
+
 def too_fast(most: int, sent: int, times: int) -> Text:
     """Return the notice for more messages in a second than are taken, for the how manieth time."""
-    return 100, (
+    return MESSAGE_RATE, (
         f"Max rate of messages per second has been exceeded:max={most} rec={sent} ({times})"
     )
 
 
 def too_many_open(most: int) -> Text:
     """Return the notice for one historical request too many at once."""
-    return 322, (
+    return PROCESSING, (
         f"Error processing request.-'bO' : cause - Only {most} simultaneous API historical data "
         "requests allowed."
     )
@@ -231,7 +254,7 @@ def too_many_open(most: int) -> Text:
 
 def too_many_depths(most: int) -> Text:
     """Return the notice for one subscription to the market's depth too many."""
-    return 309, f"Max number ({most}) of market depth requests has been reached"
+    return DEPTH_LINES, f"Max number ({most}) of market depth requests has been reached"
 
 
 def history_cancelled(req_id: int) -> Text:
@@ -316,17 +339,6 @@ def not_cancellable(perm_id: int) -> Text:
     return (
         NOT_CANCELLABLE,
         (f"Cancel attempted when order is not in a cancellable state. Order permId = {perm_id}"),
-    )
-
-
-def held_until(order: str, opens: str) -> Text:
-    """Return the warning that an order waits for its market to open."""
-    return (
-        ORDER_MESSAGE,
-        (
-            f"Order Message:\n{order}\nWarning: your order will not be placed at the exchange "
-            f"until {opens}"
-        ),
     )
 
 

@@ -361,7 +361,7 @@ class Book:
         what = f"{order.ticket.action} {order.remaining:g} {instrument.symbol}"
         where = f"{instrument.listed_on}.{instrument.trading_class}"
         told = local_text(opens, instrument, zoned=True)
-        return [held, Word(held, *texts.held_until(f"{what} {where}", told))]
+        return [held, Word(held, *texts.market_closed(f"{what} {where}", told))]
 
     def _take_or_leave(self, order: OrderRecord, now: float) -> list[Change]:
         """Fill an order at once as far as that goes, or not at all if it has to be all."""

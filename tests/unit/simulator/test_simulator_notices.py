@@ -25,7 +25,7 @@ PAGES = [
     (texts.no_history_permission("SMART STK"), "history-no-permission"),
     (texts.no_bars_permission("SMART STK"), "realtime-refused"),
     (texts.no_tick_permission("SMART STK"), "tick-by-tick-refused"),
-    (texts.held_until("BUY 1 AAPL NASDAQ.NMS", "20261130 09:30:00 US/Eastern"), "order-held"),
+    (texts.market_closed("BUY 1 AAPL NASDAQ.NMS", "20261130 09:30:00 US/Eastern"), "order-held"),
     (texts.LINK_RESTORED_WITHOUT_DATA, "link-restored-data-lost"),
     (texts.farm("usfarm", "market", "broken"), "data-farm-down"),
     (texts.farm("ushmds", "history", "asleep"), "farm-asleep"),
