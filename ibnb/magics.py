@@ -17,12 +17,14 @@ from .explainer import NoErrorYetError
 from .options import (
     IB,
     bare_parser,
+    bundle_to_judge,
     connect_options,
     connect_parser,
     diagnose_parser,
     explain_parser,
 )
 from .session import BadInputError
+from .session.library import reading
 from .session.library.libraries import is_ib
 from .settings import IbSettings, apply_environment
 from .support import write_support_bundle
@@ -95,7 +97,7 @@ class IbMagics(Magics, IbSettings):
 
         Usage: ``%ibconnect [paper|live|sim|PORT|HOST:PORT] [--expect paper|live] [--client-id N]
         [--account A] [--timeout S] [--wait S] [--readonly] [--resume] [--trade] [--name ib]
-        [--library ib_insync|ib_async]``
+        [--library ib_insync|ib_async] [--fault NAME]``
         """
         with _one_line():
             options = connect_parser("%ibconnect").parse_line(line)
@@ -127,10 +129,16 @@ class IbMagics(Magics, IbSettings):
         read-only API while you diagnose. ibnb is independent of Interactive Brokers.
 
         Usage: ``%ibdiag [TARGET] [--expect paper|live] [--client-id N] [--timeout S]
-        [--library NAME] [--only ID ...] [--list] [--wait S] [--json] [--bundle FILE] [--static]``
+        [--library NAME] [--only ID ...] [--list] [--wait S] [--json] [--bundle FILE] [--static]``,
+        or ``%ibdiag --from FILE [--json]``, which judges a bundle and contacts nothing
         """
+        parser = diagnose_parser("%ibdiag")
         with _one_line():
-            options = diagnose_parser("%ibdiag").parse_line(line)
+            options = parser.parse_line(line)
+            judged = bundle_to_judge(parser, options)
+            if judged is not None:
+                self._judge(judged, as_json=options.json)
+                return
             if options.list:
                 self._list_checks(as_json=options.json)
                 return
@@ -147,6 +155,15 @@ class IbMagics(Magics, IbSettings):
             with _one_line():
                 files = write_support_bundle(self.app, report, bundle)
             self.cells.show_bundle(bundle, files)
+
+    def _judge(self, bundle: Path, *, as_json: bool) -> None:
+        from .diagnostics.bundle import judge_bundle
+
+        report = judge_bundle(bundle)
+        if as_json:
+            self._print_json(report.to_dict())
+        else:
+            self.cells.show_judged(report)
 
     def _list_checks(self, *, as_json: bool) -> None:
         if not as_json:
@@ -200,7 +217,7 @@ class IbMagics(Magics, IbSettings):
         """Return the name of what `at_hand` returns."""
         for name in (self._name, IB):
             one = self.shell_.user_ns.get(name)
-            if is_ib(one) and one.isConnected():
+            if is_ib(one) and reading.is_connected(one):
                 return name
         return self._name
 

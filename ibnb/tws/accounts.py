@@ -31,8 +31,6 @@ MOST_NAMES = 5000
 
 _DIGITS = re.compile(r"\d{5}")
 """What every text holds in which something looks like an account."""
-_LOOKS = r"[Dd]?[FIUfiu][A-Za-z]?\d{5,9}[A-Za-z]?"
-"""F, I or U (a D in front when paper), digits; a few kinds have one more letter on either side."""
 _ACCOUNT = re.compile(
     # The first character comes first, though looked at last: so the search is a quick one.
     r"[DFIUdfiu](?:(?<![A-Za-z0-9].)|(?<=\\[abefnrtv].)|(?<=\\x[\dA-Fa-f]{2}.)|(?<=\\u[\dA-Fa-f]{4}.))"
@@ -40,7 +38,8 @@ _ACCOUNT = re.compile(
 )
 """What looks like an account, as a word of its own.
 
-What stands for one character in the ``repr`` of a text, as ``\\n``, is no letter before it.
+F, I or U (a D in front when paper), digits; a few kinds have one more letter on either side.
+What stands for one character in the ``repr`` of a text, as ``\\n``, is not a letter before it.
 """
 _BEFORE = r"(?:(?<![^\W_])|(?<=\\[abefnrtv])|(?<=\\x[\dA-Fa-f]{2})|(?<=\\u[\dA-Fa-f]{4}))"
 _AFTER = r"(?![^\W_])"
@@ -135,7 +134,7 @@ def mask_in(text: str, words: Container[str] = ()) -> str:
 
 def _is_telling(name: str) -> bool:
     shortest = SHORTEST_NUMBER if name.isdigit() else SHORTEST_NAME
-    return len(name) >= shortest and re.fullmatch(_LOOKS, name) is None
+    return len(name) >= shortest and _ACCOUNT.fullmatch(name) is None
 
 
 def _forms(name: str) -> set[str]:

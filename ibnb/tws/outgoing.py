@@ -16,7 +16,7 @@ READABLE_VERSIONS = range(157, 179)
 NO_FA_PROFILE_SINCE = 177
 """From this server version on, an order has no faProfile."""
 _LENGTH = rb"\0..."
-"""Longer than three bytes can say is no message."""
+"""Longer than three bytes can say is not a message."""
 _PLACE = re.compile(rb"%b%d\0" % (_LENGTH, OutgoingId.PLACE_ORDER), re.DOTALL)
 _ORDERS = rb"%d|%d" % (OutgoingId.PLACE_ORDER, OutgoingId.EXERCISE_OPTIONS)
 _OTHER = rb"(?!(?:%b)(?:\0|\Z))[1-9][0-9]*(?:\0|\Z)" % _ORDERS
@@ -117,14 +117,14 @@ class _Fields:
         self._at += count
 
     def take_flag(self) -> bool:
-        field = self.take()
-        if field not in _FLAGS:
-            raise _UnclearError
-        return field == b"1"
+        self.skip_flags(1)
+        return self._fields[self._at - 1] == b"1"
 
     def skip_flags(self, count: int) -> None:
-        for _ in range(count):
-            self.take_flag()
+        flags = self._fields[self._at : self._at + count]
+        if len(flags) < count or not _FLAGS.issuperset(flags):
+            raise _UnclearError
+        self._at += count
 
     def take_count(self) -> int:
         field = self.take()

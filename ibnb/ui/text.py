@@ -148,6 +148,10 @@ def _report(view: ReportView, *, magics: bool = False) -> str:
     lines = [*_wrap(f"{view.mark}: {view.title}", "", "  "), *_wrap(view.summary, "  ", "  ")]
     if view.why is not None:
         lines += _wrap(why_line(view.why, magics=magics), "  ", "    ")
+    if view.origin:
+        lines += ["", *_wrap(view.origin, "  ", "  ")]
+    if view.changes:
+        lines += ["", view.since_good, *_bulleted(view.changes)]
     if view.fix:
         lines += ["", "Do this first", *_numbered(view.fix, "  ")]
     lines += ["", f"Checks: {view.counts}"]
@@ -159,7 +163,7 @@ def _report(view: ReportView, *, magics: bool = False) -> str:
         lines += ["", f"Verification checklist: {view.ticked}"]
         for tick in view.checklist:
             lines += _wrap(tick.text, f"  {tick.mark!s:<{_INDENT - 1}} ", " " * (_INDENT + 2))
-    lines += ["", *_wrap(f"{view.target} · took {view.took} · verdict {view.id}", "", "")]
+    lines += ["", *_wrap(f"{view.target} · {view.took} · verdict {view.id}", "", "")]
     lines += _wrap(view.boundary, "", "")
     return "\n".join(lines)
 

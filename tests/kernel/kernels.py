@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from forked import CAN_FORK, ForkingProvisioner
 from jupyter_client.manager import KernelManager
 
 PATIENCE = 60.0
@@ -60,6 +61,7 @@ class Notebook:
     Args:
         folder: the kernel's working directory, with its IPython and state folders.
         path: of the notebook, as the server would name it.
+        cold: start the kernel from scratch, and not by forking.
         environment: variables that the kernel has besides this process's own.
     """
 
@@ -68,6 +70,7 @@ class Notebook:
         folder: Any,
         *,
         path: str | None = None,
+        cold: bool = "IBNB_COLD_KERNELS" in os.environ,
         **environment: str,
     ) -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("IBNB_")}
@@ -89,10 +92,13 @@ class Notebook:
         self.manager = KernelManager(
             transport=TRANSPORT, connection_file=f"{self._sockets}/kernel.json"
         )
-        self._start()
-
-    def _start(self) -> None:
         self.manager.kernel_spec.argv[0] = sys.executable  # type: ignore[union-attr]
+        if CAN_FORK and not cold:
+            self.manager.provisioner = ForkingProvisioner(
+                kernel_id=self.manager.kernel_id,
+                kernel_spec=self.manager.kernel_spec,
+                parent=self.manager,
+            )
         self.manager.start_kernel(env=self.environment, cwd=str(self.folder))
         self._connect()
 

@@ -20,6 +20,7 @@ from ibnb.diagnostics import CHECKS
 from ibnb.knowledge import catalogue
 from ibnb.session import BadInputError
 from ibnb.simulator import SimulatedGateway
+from ibnb.tws.processes import Running
 
 NAMES = ("diag", "explain", "sim", "demo")
 ENTRY_KEYS = [
@@ -41,16 +42,19 @@ def no_app(monkeypatch):
 MAGIC = re.compile(r"%(?:ib[a-z]+|load_ext|reload_ext|config|pip)\b")
 
 
-def test_a_report_in_a_terminal_names_what_works_there(refused_port):
+def test_a_report_in_a_terminal_names_what_works_there(refused_port, monkeypatch, capsys):
     """No magic, and not the diagnosis that was just made; what needs no gateway is offered."""
-    ended = ibnb("diag", str(refused_port))
-    text = " ".join(ended.stdout.split())
+    # Whatever else runs on this machine.
+    monkeypatch.setattr("ibnb.diagnostics.machine.running", lambda: Running(()))
+    main(["diag", str(refused_port)])
+    text = " ".join(capsys.readouterr().out.split())
     assert not MAGIC.search(text)
     first = text.partition("Do this first")[2].partition("Checks:")[0]
     assert "ibnb diag" not in first
     assert "Start TWS or IB Gateway" in first
     assert "`ibnb sim` runs a simulated one." in first
-    steps = json.loads(ibnb("diag", str(refused_port), "--json").stdout)["verdict"]["fix"]
+    main(["diag", str(refused_port), "--json"])
+    steps = json.loads(capsys.readouterr().out)["verdict"]["fix"]
     assert steps
     assert not MAGIC.search(str(steps))
 

@@ -64,8 +64,10 @@ class Lease:
         return self.machine != platform.node() or not self.is_alive
 
 
-def new_lease(host: str, port: int, client_id: int, notebook: str) -> Lease:
-    """Return the lease of this process for a client ID that it has just been given."""
+def new_lease(
+    host: str, port: int, client_id: int, notebook: str, since: float | None = None
+) -> Lease:
+    """Return the lease of this process for a client ID that it was given, `since` then or now."""
     return Lease(
         plain_host(host),
         port,
@@ -75,12 +77,12 @@ def new_lease(host: str, port: int, client_id: int, notebook: str) -> Lease:
         process_start(os.getpid()) or 0.0,
         user_name(),
         platform.node(),
-        time.time(),
+        time.time() if since is None else since,
     )
 
 
 def process_start(pid: int) -> float | None:
-    """Return when a process here started, in seconds since the epoch; None where it is gone.
+    """Return when a process here started, in seconds since the epoch; None if it is gone.
 
     Raises:
         ProcessUnreadableError: the system does not tell.

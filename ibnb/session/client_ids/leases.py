@@ -36,6 +36,8 @@ BUSY_SECONDS = 0.25
 """How long a locked store is waited for: a hint is not worth more."""
 ID_SECONDS = 2.0
 """How long it is waited for a notebook's own ID, which another would be wrong for."""
+WRITING_AFTER = 0.05
+"""So many seconds after a connect its lease is written: not while its cell is at work."""
 PAUSE_SECONDS = 30.0
 """How long a store that failed is left alone, so that it is not waited for again and again."""
 VERSION = 1
@@ -57,7 +59,7 @@ LEASE = tuple(field.name for field in fields(Lease))
 COLUMNS = {"ids": {"user", "notebook", "client_id"}, "leases": set(LEASE)}
 """What is read and written, by name; a newer version's further columns are left alone."""
 LATEST_TIME = 1e11
-"""Seconds since the epoch; what is later is no time that a lease could have begun."""
+"""Seconds since the epoch; what is later is not a time that a lease could have begun."""
 
 LOG = logging.getLogger("ibnb")
 _said: set[str] = set()
@@ -70,7 +72,7 @@ class LeaseStore(Protocol):
     def client_id(self, notebook: str, preferred: int) -> int | None:
         """Return the ID that a notebook was given, giving it one now: `preferred`, if free.
 
-        None where the store does not answer.
+        None if the store does not answer.
         """
 
     def take(self, lease: Lease) -> None:
@@ -104,7 +106,7 @@ class SqliteLeases:
     def client_id(self, notebook: str, preferred: int) -> int | None:
         """Return the ID that a notebook was given, giving it one now: `preferred`, if free.
 
-        None where the store does not answer.
+        None if the store does not answer.
         """
         key = (user_name(), notebook)
 
@@ -242,6 +244,7 @@ class NotebookLeases:
         self._open_store = open_store
         self._ids: dict[str, int] = {}
         self._writer: ThreadPoolExecutor | None = None
+        self._closing = threading.Event()
 
     @cached_property
     def store(self) -> LeaseStore | None:
@@ -271,32 +274,41 @@ class NotebookLeases:
     def acquired(self, address: tuple[str, int, int]) -> None:
         """Remember that this process has an ID at a gateway; written a moment later."""
         if self.store is not None:
-            lease = new_lease(*address, self.notebook())
-            self._write(self.store.take, lease)
+            self._write(self.store.take, address)
 
     def released(self, address: tuple[str, int, int]) -> None:
         """Forget that this process has an ID at a gateway; written a moment later."""
         if self.store is not None:
-            lease = new_lease(*address, self.notebook())
-            self._write(self.store.give_back, lease)
+            self._write(self.store.give_back, address)
 
     def close(self) -> None:
         """Wait until all is written."""
         if self._writer is not None:
+            self._closing.set()
             self._writer.shutdown()
             self._writer = None
+            self._closing.clear()
 
-    def _write(self, work: Callable[[Lease], None], lease: Lease) -> None:
+    def _write(self, work: Callable[[Lease], None], address: tuple[str, int, int]) -> None:
         """Write on a thread of its own, in order: a connect need not wait for a disk."""
         from concurrent.futures import ThreadPoolExecutor
+
+        notebook, since = self.notebook(), time.time()
+
+        def write() -> None:
+            work(new_lease(*address, notebook, since))
+
+        def write_later() -> None:
+            self._closing.wait(WRITING_AFTER)
+            write()
 
         if self._writer is None:
             self._writer = ThreadPoolExecutor(1, thread_name_prefix="ibnb-leases")
         try:
-            self._writer.submit(work, lease)
+            self._writer.submit(write_later)
         except RuntimeError:
             # The interpreter is shutting down, and takes no more work for threads.
-            work(lease)
+            write()
 
     def crashed_with(self, address: tuple[str, int, int]) -> bool:
         """Say whether an earlier kernel of this notebook had this ID there and died with it.

@@ -1,0 +1,108 @@
+"""Kernels that begin where IPython is imported already: forked, so that starting one costs little.
+
+What they have imported before their first cell is what every kernel has: nothing of ours, and
+neither an API library nor its events. Set ``IBNB_COLD_KERNELS=1`` to start each from scratch.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import multiprocessing
+import os
+import pathlib
+import signal
+import sys
+from typing import Any
+from unittest import mock
+
+from jupyter_client.provisioning import LocalProvisioner
+
+IMPORTED = [
+    *("ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "ipykernel.debugger"),
+    *("numpy", "sqlite3", "psutil"),
+]
+FOR_IMPORTING = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+"""Otherwise the debugger complains of a Python that has its own modules built in.
+
+Besides, a kernel without a parent would print how to connect to it.
+"""
+CAN_FORK = "forkserver" in multiprocessing.get_all_start_methods()
+
+
+def start(command: list[str], environment: dict[str, str], folder: str) -> ForkedProcess:
+    """Start a kernel by the command that would start it from scratch."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(IMPORTED)
+    begun, begins = context.Pipe(duplex=False)
+    process = context.Process(
+        target=_be_a_kernel, args=(command, environment, folder, begins), daemon=True
+    )
+    with mock.patch.dict(os.environ, {**FOR_IMPORTING, "JPY_PARENT_PID": str(os.getpid())}):
+        process.start()
+    begins.close()
+    with begun, contextlib.suppress(EOFError):
+        begun.recv()
+    return ForkedProcess(process)
+
+
+class ForkedProcess:
+    """What the manager of a kernel needs of its process."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, process: Any) -> None:
+        self._process = process
+        self.pid = process.pid
+
+    def poll(self) -> int | None:
+        """Return how it ended, or None."""
+        return self._process.exitcode
+
+    def wait(self) -> int | None:
+        """Wait for its end, and return how it ended."""
+        self._process.join()
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, if it is there."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it."""
+        self.send_signal(signal.SIGKILL)
+
+
+class ForkingProvisioner(LocalProvisioner):
+    """Starts a manager's kernels by forking."""
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
+        """Start a kernel."""
+        self.cwd = pathlib.Path(kwargs["cwd"])
+        self.process = start(cmd, kwargs["env"], kwargs["cwd"])
+        # It leads a group of its own.
+        self.pid = self.pgid = self.process.pid
+        return self.connection_info
+
+
+def _be_a_kernel(command: list[str], environment: dict[str, str], folder: str, begins: Any) -> None:
+    os.setsid()
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    sys.argv = command[command.index("-m") + 1 :]
+    begins.send(None)
+    begins.close()
+
+    from ipykernel import kernelapp
+
+    try:
+        kernelapp.launch_new_instance()
+    finally:
+        # A process that was forked ends without them.
+        atexit._run_exitfuncs()
