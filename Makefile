@@ -23,7 +23,7 @@ test: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit --cov ibnb --cov-report=
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/kernel -m "not serial"
 	$(BIN)/python -m pytest tests/kernel -m serial
 	$(BIN)/python -m pytest tests/browser
