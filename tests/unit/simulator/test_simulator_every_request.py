@@ -46,6 +46,8 @@ PAIR = {"symbol": "EUR", "secType": "CASH", "exchange": "IDEALPRO", "currency": 
 BOND = {"symbol": "US-T", "secType": "BOND", "exchange": "SMART", "currency": "USD"}
 UNKNOWN = {**STOCK, "symbol": "XXX"}
 SCAN = {"instrument": "STK", "locationCode": "STK.US.MAJOR", "scanCode": "TOP_PERC_GAIN"}
+BOND_HOURS = {"timeZoneId", "tradingHours", "liquidHours"}
+"""What is told of bonds since server version 188, which only the current official client speaks."""
 NOTHING = (None, "", 0.0, -1.0, -2.0, [])
 """What stands for a value that there is not, in one client or another."""
 
@@ -195,6 +197,18 @@ async def told(party, step, until):
     return answer
 
 
+def heard(found):
+    """Return what a library was told, without the hours of bonds if its version has none."""
+    told = []
+    for name, values in found:
+        if name == "bondContractDetails":
+            req_id, details = values
+            known = {key: value for key, value in details.items() if value or key not in BOND_HOURS}
+            values = [req_id, known]  # noqa: PLW2901
+        told.append((name, values))
+    return told
+
+
 def differences(one, other, where=""):
     """Return where two decoded values differ, of objects in what both of them have."""
     if isinstance(one, dict) and isinstance(other, dict):
@@ -235,7 +249,7 @@ async def test_every_request_is_decoded_alike(library, until, trouble):
             first, second = await told(one, step, until), await told(other, step, until)
             names = [[name for name, _ in found] for found in (first, second)]
             assert names[0] == names[1], step
-            assert differences(first, second, step.method) == []
+            assert differences(heard(first), second, step.method) == []
             answers[number + 1] = first
         book = gateway._state.book
         values = {
