@@ -23,7 +23,8 @@ from .session import (
     survey,
 )
 from .session.address import where
-from .session.client_ids.leases import LeaseStore, NotebookLeases, SqliteLeases, say_not_remembered
+from .session.client_ids.leases import LeaseStore, SqliteLeases, say_not_remembered
+from .session.client_ids.notebook_leases import NotebookLeases
 from .session.library.libraries import is_ib
 from .session.notebook.event_loop import inspect_loop, patch_loop, run
 from .settings import IbSettings, apply_environment, state_folder
@@ -85,6 +86,9 @@ class App:
 
     def claim(self) -> Callable[[], None]:
         """Let the session go by this app's settings and leases; return what undoes it."""
+        if self.settings.leases is not None:
+            # What speaks to a shared store takes its time to import: it begins now.
+            _ = self.notebook_leases.store
         return self.session.use(
             leases=self.notebook_leases,
             auto_resume=lambda: bool(self.settings.auto_resume),
@@ -110,7 +114,7 @@ class App:
             if not options.resume:
                 return await self.session.connect(plan, candidates, wait=wait, on_wait=on_wait)
             connection = self.session.connection
-            addresses = [replace(plan, target=target).address for target in candidates]
+            addresses = [self.planner.plan(options, (one,)).address for one in candidates]
             if connection is not None and options.target is None and options.client_id is None:
                 addresses = [connection.address]
             for address in addresses:
@@ -203,8 +207,13 @@ class App:
         return self.context.notebook
 
     def _lease_store(self) -> LeaseStore | None:
-        folder = self._state()
-        return SqliteLeases(folder) if folder is not None else None
+        folder, url = self._state(), self.settings.leases
+        local = SqliteLeases(folder) if folder is not None else None
+        if url is None:
+            return local
+        from .session.client_ids.shared_leases import open_shared
+
+        return open_shared(url, folder, local)
 
     def _state(self) -> Path | None:
         try:

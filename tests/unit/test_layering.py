@@ -43,6 +43,7 @@ MAY_KNOW = {
     "psutil": {"tws", "session", "simulator"},
     "pytest": {"pytest_plugin"},
     "exchange_calendars": {"simulator"},
+    "redis": {"session"},
 }
 """Of each package from elsewhere, the rooms and modules that import it."""
 API_LIBRARIES = {"ib_insync", "ib_async", "ibapi", "eventkit"}
@@ -50,6 +51,7 @@ LATE = {
     *(
         "exchange_calendars",
         "psutil",
+        "redis",
         "jinja2",
         "ipywidgets",
         "rich",
