@@ -86,6 +86,10 @@ class RedisServer:
         """Let it go on."""
         self._process.send_signal(signal.SIGCONT)
 
+    def set_options(self, *options):
+        """Start it with other options from now on."""
+        self._options = options
+
     def restart(self):
         """Kill it and start it again."""
         self.kill()
