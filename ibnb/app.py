@@ -34,6 +34,8 @@ from .tws.target import Target
 if TYPE_CHECKING:
     from .diagnostics import Diagnosis, Diagnostician, Observer, Question
     from .knowledge import Situation
+    from .session.client_ids.team import Team
+    from .session.counting import Counting
     from .session.reconnect.throttle import Throttle
     from .simulator.process import SimulatorProcess
 
@@ -63,6 +65,7 @@ class App:
             situation=self.situation,
             diagnose=self.start_diagnosis,
         )
+        self._counting: Counting | None = None
         if session is None:
             self.claim()
         self.waiting: Callable[[], AbstractContextManager[Callable[[Waiting], None] | None]]
@@ -86,9 +89,15 @@ class App:
 
     def claim(self) -> Callable[[], None]:
         """Let the session go by this app's settings and leases; return what undoes it."""
-        if self.settings.leases is not None:
-            # What speaks to a shared store takes its time to import: it begins now.
-            _ = self.notebook_leases.store
+        shared = self.notebook_leases.shared if self.settings.leases is not None else None
+        if shared is not None and self._counting is None:
+            # What speaks to a shared store takes its time to import: that has begun by now.
+            from .session.counting import Counting
+
+            self._counting = Counting(
+                shared.keeper, self.session.journal.requests, self.session.registry.all
+            )
+            self._counting.start()
         return self.session.use(
             leases=self.notebook_leases,
             auto_resume=lambda: bool(self.settings.auto_resume),
@@ -198,7 +207,16 @@ class App:
         if self._simulator is not None:
             self._simulator.stop()
             self._simulator = None
+        if self._counting is not None:
+            self._counting.close()
+            self._counting = None
         self.notebook_leases.close()
+
+    def team(self) -> Team:
+        """Return who is connected to which gateway, as far as the store of leases knows."""
+        from .session.client_ids.team import team_of
+
+        return team_of(self.notebook_leases.store)
 
     def _context(self) -> NotebookContext:
         return self.context

@@ -1,8 +1,12 @@
 """A team's notebooks at one gateway, with a Redis server between them."""
 
+import json
 import os
 import re
 import signal
+import subprocess
+import sys
+from pathlib import PurePath
 
 import pytest
 from kernels import Notebook
@@ -11,7 +15,9 @@ from redis_server import RedisServer
 from ibnb.simulator import SimulatedGateway
 
 SHORTER = """
+from ibnb.session import counting
 from ibnb.session.client_ids import keeper, redis_grants
+counting.LINES_EVERY = 0.5
 redis_grants.RedisGrants.__init__.__defaults__ = (2.0,)
 keeper.GrantKeeper.__init__.__kwdefaults__ = {"every": 0.3, "retry": 0.3}
 """
@@ -152,6 +158,50 @@ def test_a_session_that_was_stopped_for_a_while_cannot_trade(books, live, librar
     assert "OrdersLocked" in run.error, run.everything
     assert orders(live) == 0
     assert second.run(BUY).status == "ok"
+
+
+def test_what_two_notebooks_request_is_counted_together(books, gateway, library, server):
+    """History over both, and a contract once that both stream; in a terminal, too."""
+    asks = (
+        f"from {library} import Stock\n"
+        "a, b = (Stock(name, 'SMART', 'USD') for name in ('AAPL', '{other}'))\n"
+        "ib.qualifyContracts(a, b)\n"
+        "ib.reqMktData(a); ib.reqMktData(b)\n"
+        "bars = ib.reqHistoricalData(a, '', '600 S', '5 secs', '{show}', False)"
+    )
+    for name, machine, other, show in (
+        ("a.ipynb", "one", "MSFT", "TRADES"),
+        ("b.ipynb", "two", "IBM", "BID_ASK"),
+    ):
+        book = books(name, machine)
+        connect(book, gateway, library)
+        run = book.run(asks.format(other=other, show=show))
+        assert run.status == "ok", run.everything
+    run = book.run(
+        "import asyncio, ibnb.app\nshared = ibnb.app.the_app().notebook_leases.shared\n"
+        f"at = '127.0.0.1', {gateway.port}\n"
+        "while (shared.counts(*at).history, shared.counts(*at).lines) != (3, 3): "
+        "await asyncio.sleep(0.05)"
+    )
+    assert run.status == "ok", run.everything
+    shown = book.run("%ibhealth --team").stdout
+    assert "2 of 32 seats taken" in shown
+    assert "history requests in ten minutes: 3 of 60" in shown
+    assert "market data lines: 3" in shown
+    ended = subprocess.run(
+        [sys.executable, "-m", "ibnb", "team", "--json"],
+        env={**book.environment, "IBNB_LEASES": server.url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    (found,) = json.loads(ended.stdout)["gateways"]
+    assert (found["history"]["used"], found["lines"]["used"]) == (3, 3)
+    assert {PurePath(one["notebook"]).name for one in found["leases"]} == {"a.ipynb", "b.ipynb"}
+    evidence = book.run("%ibdiag --only session.pacing net.clients --static")
+    assert "All sessions of the team" in evidence.everything
+    assert "2 seats of the team" in evidence.everything
 
 
 def test_without_the_server_notebooks_go_on(books, server, gateway, library):

@@ -18,6 +18,7 @@ from typing import Literal, Protocol
 
 from ibnb.tws.own import is_own, plain_host
 
+from .counts import Counts, Used
 from .lease import Lease
 
 TTL = 30.0
@@ -125,6 +126,12 @@ class GrantStore(Protocol):
 
         Empty while the store may have forgotten it, and does not learn it again as the `known` one.
         """
+
+    def use(self, scope: str, used: Used) -> None:
+        """Take note of what a session used at a gateway."""
+
+    def counts(self, scope: str) -> Counts:
+        """Return what all sessions at a gateway use."""
 
     def close(self) -> None:
         """Close what is open."""

@@ -17,6 +17,7 @@ from .grants import RENEW_EVERY, Grant, GrantStore, Refusal, StoreDownError, new
 from .lease import Lease
 
 T = TypeVar("T")
+U = TypeVar("U")
 CONNECT_SECONDS = 0.25
 """What a connect waits for the store at most."""
 RETRY_SECONDS = 5.0
@@ -106,7 +107,7 @@ class GrantKeeper:
             self._thread = threading.Thread(target=self._keep, name="ibnb-grants", daemon=True)
         self._thread.start()
 
-    def ask(self, work: Callable[[GrantStore], T], otherwise: T) -> T:
+    def ask(self, work: Callable[[GrantStore], T], otherwise: U) -> T | U:
         """Return what work with the store comes to; `otherwise` if it does not answer soon.
 
         A store that does not answer is waited for once, and left alone until it answers again.

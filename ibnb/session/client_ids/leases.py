@@ -25,6 +25,8 @@ from .lease import Lease, lease_of, new_lease, process_start, user_name
 
 if TYPE_CHECKING:
     import sqlite3
+
+    from .counts import Counts
 __all__ = ["Lease", "LeaseStore", "SqliteLeases", "new_lease", "process_start"]
 
 T = TypeVar("T")
@@ -37,6 +39,7 @@ ID_SECONDS = 2.0
 """How long it is waited for a notebook's own ID, which another would be wrong for."""
 PAUSE_SECONDS = 30.0
 """How long a store that failed is left alone, so that it is not waited for again and again."""
+MOST_LEASES = 1000
 VERSION = 1
 """The format of the file, kept as its `user_version`; what has 0 was written before that was."""
 SCHEMA = (
@@ -88,6 +91,19 @@ class LeaseStore(Protocol):
 
     def newest(self, most: int) -> tuple[Lease, ...]:
         """Return the leases that were taken last, of all gateways, at most so many."""
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether a shared store does not answer."""
+
+    def gateways(self) -> tuple[Gateway, ...]:
+        """Return the gateways of which something is known."""
+
+    def seats(self, host: str, port: int) -> tuple[Lease, ...]:
+        """Return the leases of those who are connected to a gateway, by client ID."""
+
+    def counts(self, host: str, port: int) -> Counts | None:
+        """Return what all sessions at a gateway use; None where nobody counts."""
 
 
 class _FormatError(Exception):
@@ -179,6 +195,22 @@ class SqliteLeases:
     def newest(self, most: int) -> tuple[Lease, ...]:
         """Return the leases that were taken last, of all gateways, at most so many."""
         return self._leases("order by since desc limit ?", most)
+
+    is_silent = False
+
+    def gateways(self) -> tuple[Gateway, ...]:
+        """Return the gateways of which something is known."""
+        return tuple(sorted({(one.host, one.port) for one in self.newest(MOST_LEASES)}))
+
+    def seats(self, host: str, port: int) -> tuple[Lease, ...]:
+        """Return the leases of those who are connected to a gateway, by client ID."""
+        found = self._leases("where host = ? and port = ? order by client_id", host, port)
+        return tuple(one for one in found if one.is_alive)
+
+    def counts(self, host: str, port: int) -> Counts | None:
+        """Return nothing: only for a team is it worth counting."""
+        del host, port
+        return None
 
     def _leases(self, which: str, *values: Any) -> tuple[Lease, ...]:
         statement = f"select {', '.join(LEASE)} from leases {which}"  # noqa: S608 - words of ours

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from . import redis_scripts as scripts
+from .counts import HISTORY_SECONDS, MESSAGES_KEPT_SECONDS, Counts, Used, tally
 from .grants import TICKET_SECONDS, TTL, Grant, Held, Refusal, StoreDownError, new_token, steady
 from .ids import HIGHEST, LOWEST
 from .lease import Lease, SharedLease, lease_of
@@ -143,6 +144,28 @@ class RedisGrants:
         values = [known, new_token(), self._milliseconds]
         return str(self._run("secret", [f"{PREFIX}:secret"], values))
 
+    def use(self, scope: str, used: Used) -> None:
+        """Take note of what a session used at a gateway."""
+        history = [[one.age, one.weight, one.what] for one in used.history]
+        messages = [[ago, count] for ago, count in (used.messages or {}).items()]
+        values = [
+            *(used.session, json.dumps(history), json.dumps(sorted(used.lines))),
+            *(json.dumps(messages), round(HISTORY_SECONDS), round(MESSAGES_KEPT_SECONDS)),
+            max(1, round(self._ttl)),
+        ]
+        self._run("use", _counted(scope), values)
+
+    def counts(self, scope: str) -> Counts:
+        """Return what all sessions at a gateway use."""
+        now, requests, lines, messages = self._run("counts", _counted(scope), [])
+        history = []
+        for name, at in zip(requests[::2], requests[1::2], strict=True):
+            _, _, weight, what, _ = name.split(":", 4)
+            history.append((float(at) / 1000, int(weight), what))
+        by_second = zip(map(int, messages[::2]), map(int, messages[1::2]), strict=True)
+        contracts = (line.rpartition(" ")[0] for line in lines)
+        return tally(float(now), history, contracts, dict(by_second))
+
     def close(self) -> None:
         """Close what is open."""
         opened, self._opened = self._opened, None
@@ -194,6 +217,8 @@ class _Server:
             "is_held": scripts.IS_HELD,
             "held": scripts.HELD,
             "secret": scripts.SECRET,
+            "use": scripts.USE,
+            "counts": scripts.COUNTS,
         }
         self.scripts: dict[str, Callable[[list[str], list[Any]], Any]] = {
             name: partial(self.client.register_script(source)) for name, source in sources.items()
@@ -209,6 +234,10 @@ def _keys(scope: str, name: str) -> list[str]:
         f"{PREFIX}:waiting:{scope}",
         f"{PREFIX}:scopes",
     ]
+
+
+def _counted(scope: str) -> list[str]:
+    return [f"{PREFIX}:{what}:{scope}" for what in ("history", "lines", "messages")]
 
 
 def _written(lease: Lease) -> str:

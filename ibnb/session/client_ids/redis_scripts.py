@@ -121,6 +121,51 @@ return chosen
 """
 )
 
+# KEYS: history, lines and messages of a gateway. ARGV: session, history, lines, messages as JSON,
+# seconds for which history, messages and lines are kept.
+USE = (
+    _COMMON
+    + """
+for number, one in ipairs(cjson.decode(ARGV[2])) do
+  local at = now - math.floor(one[1] * 1000)
+  local name = string.format('%.0f:%d:%d:%s:%s', now, number, one[2], one[3], ARGV[1])
+  redis.call('ZADD', KEYS[1], at, name)
+end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[5] * 1000)
+redis.call('EXPIRE', KEYS[1], ARGV[5])
+for _, held in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
+  if string.sub(held, -string.len(ARGV[1])) == ARGV[1] then redis.call('ZREM', KEYS[2], held) end
+end
+for _, line in ipairs(cjson.decode(ARGV[3])) do
+  redis.call('ZADD', KEYS[2], now + ARGV[7] * 1000, line .. ' ' .. ARGV[1])
+end
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+redis.call('EXPIRE', KEYS[2], ARGV[7])
+local second = math.floor(now / 1000)
+for _, one in ipairs(cjson.decode(ARGV[4])) do
+  redis.call('HINCRBY', KEYS[3], string.format('%d', second - one[1]), one[2])
+end
+for _, kept in ipairs(redis.call('HKEYS', KEYS[3])) do
+  if tonumber(kept) < second - ARGV[6] then redis.call('HDEL', KEYS[3], kept) end
+end
+redis.call('EXPIRE', KEYS[3], ARGV[6])
+return 1
+"""
+)
+
+# KEYS: as of USE. What came and went since the last USE is told apart by whoever reads it.
+COUNTS = (
+    _COMMON
+    + """
+return {
+  tostring(now / 1000),
+  redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES'),
+  redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. now, '+inf'),
+  redis.call('HGETALL', KEYS[3]),
+}
+"""
+)
+
 # KEYS: the live ones of a scope. ARGV: how the keys of its grants begin.
 HELD = (
     _COMMON

@@ -16,11 +16,21 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ibnb.tws.files import private
 
-from .grants import SEATS, GrantStore, Refusal, StoreDownError, gateway_scope, id_name
+from .grants import (
+    SEATS,
+    TRADING,
+    GrantStore,
+    Refusal,
+    StoreDownError,
+    gateway_scope,
+    id_name,
+    place_of,
+)
 from .keeper import GrantKeeper, Wanted
 from .lease import Lease, SharedLease, shared, user_name
 
 if TYPE_CHECKING:
+    from .counts import Counts
     from .leases import LeaseStore
     from .store_url import StoreUrl
 
@@ -105,12 +115,33 @@ class SharedLeases:
 
         return self.keeper.ask(enter, otherwise=None)
 
-    def seats(self, host: str, port: int) -> tuple[SharedLease, ...]:
-        """Return the leases of a gateway, by client ID."""
+    @property
+    def is_silent(self) -> bool:
+        """Whether the store does not answer."""
+        return self.keeper.is_down
+
+    def gateways(self) -> tuple[tuple[str, int], ...]:
+        """Return the gateways of which something is known."""
+        scopes = self.keeper.ask(lambda store: store.scopes(), otherwise=())
+        return tuple(place_of(scope) for scope in scopes if scope != TRADING)
+
+    def seats(self, host: str, port: int) -> tuple[Lease, ...]:
+        """Return the leases of those who are connected to a gateway, by client ID."""
         scope = gateway_scope(host, port)
-        held = self.keeper.ask(lambda store: store.held(scope), otherwise=None)
-        found = [one.lease for one in held or () if isinstance(one.lease, SharedLease)]
+        held = self.keeper.ask(lambda store: store.held(scope), otherwise=())
+        rights = self.keeper.ask(lambda store: store.held(TRADING), otherwise=())
+        trading = {_session(one.lease) for one in rights if one.lease is not None}
+        found = [
+            replace(one.lease, trades=_session(one.lease) in trading)
+            for one in held
+            if isinstance(one.lease, SharedLease)
+        ]
         return tuple(sorted(found, key=lambda one: one.client_id))
+
+    def counts(self, host: str, port: int) -> Counts | None:
+        """Return what all sessions at a gateway use; None if the store does not answer."""
+        scope = gateway_scope(host, port)
+        return self.keeper.ask(lambda store: store.counts(scope), otherwise=None)
 
     def close(self) -> None:
         """Release everything."""
@@ -124,6 +155,10 @@ class SharedLeases:
         found = self.keeper.get(scope, name)
         assert found is not None  # noqa: S101 - what was wanted is kept until it is dropped
         return found
+
+
+def _session(lease: Lease) -> tuple[str, int, int, int]:
+    return lease.machine, lease.pid, lease.port, lease.client_id
 
 
 def open_shared(url: StoreUrl, folder: Path | None, local: LeaseStore | None) -> SharedLeases:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ibnb.tws.files import private
 
+from .counts import HISTORY_SECONDS, MESSAGES_KEPT_SECONDS, Counts, Used, tally
 from .grants import (
     TICKET_SECONDS,
     TTL,
@@ -52,6 +53,11 @@ SCHEMA = """
     create table if not exists notebooks (
         scope text, notebook text, client_id integer, used real,
         primary key (scope, notebook), unique (scope, client_id)
+    ) without rowid;
+    create table if not exists history (scope text, at real, weight integer, what text);
+    create table if not exists lines (scope text, session text, line text, ends real);
+    create table if not exists messages (
+        scope text, second integer, sent integer, primary key (scope, second)
     ) without rowid;
     create table if not exists secrets (one integer primary key check (one = 1), secret text);
 """
@@ -214,6 +220,53 @@ class SqliteGrants:
             return str(store.execute("select secret from secrets").fetchone()[0])
 
         return self._try(secret)
+
+    def use(self, scope: str, used: Used) -> None:
+        """Take note of what a session used at a gateway."""
+
+        def use(store: sqlite3.Connection) -> None:
+            now = self._clock()
+            store.executemany(
+                "insert into history values (?, ?, ?, ?)",
+                [(scope, now - one.age, one.weight, one.what) for one in used.history],
+            )
+            store.execute(
+                "delete from lines where scope = ? and session = ?", (scope, used.session)
+            )
+            store.executemany(
+                "insert into lines values (?, ?, ?, ?)",
+                [(scope, used.session, line, now + self._ttl) for line in used.lines],
+            )
+            store.executemany(
+                "insert into messages values (?, ?, ?) on conflict do update set"
+                " sent = sent + excluded.sent",
+                [(scope, int(now) - ago, sent) for ago, sent in (used.messages or {}).items()],
+            )
+
+        self._try(use)
+
+    def counts(self, scope: str) -> Counts:
+        """Return what all sessions at a gateway use."""
+
+        def counts(store: sqlite3.Connection) -> Counts:
+            now = self._clock()
+            for table, column, begin in (
+                ("history", "at", now - HISTORY_SECONDS),
+                ("messages", "second", now - MESSAGES_KEPT_SECONDS),
+                ("lines", "ends", now),
+            ):
+                statement = f"delete from {table} where {column} <= ?"  # noqa: S608 - names of ours
+                store.execute(statement, (begin,))
+            history = store.execute(
+                "select at, weight, what from history where scope = ?", (scope,)
+            )
+            lines = store.execute("select line from lines where scope = ?", (scope,))
+            messages = store.execute("select second, sent from messages where scope = ?", (scope,))
+            return tally(
+                now, history.fetchall(), [line for (line,) in lines], dict(messages.fetchall())
+            )
+
+        return self._try(counts)
 
     def close(self) -> None:
         """Nothing is kept open."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from redis_server import RedisServer
 
+from ibnb.session.client_ids.counts import HistoryRequest, Used
 from ibnb.session.client_ids.grants import Refusal, StoreDownError, new_token, steady
 from ibnb.session.client_ids.keeper import GrantKeeper
 from ibnb.session.client_ids.lease import SharedLease, new_lease, shared
@@ -19,8 +20,10 @@ from ibnb.session.client_ids.redis_grants import RedisGrants
 from ibnb.session.client_ids.shared_leases import SharedLeases, place_in, probe
 from ibnb.session.client_ids.sqlite_grants import SqliteGrants
 from ibnb.session.client_ids.store_url import StoreUrl
+from ibnb.session.client_ids.team import team_of
 from ibnb.session.client_ids.trading_right import TradingRight
 from ibnb.tws.target import Target
+from ibnb.ui.team import team_text
 
 GATEWAY = ("gateway.example", 4002)
 SCOPE = "gateway.example:4002"
@@ -359,6 +362,54 @@ def test_an_account_in_a_notebooks_name_is_masked(team):
     (found,) = leases.seats(*GATEWAY)
     assert "7654321" not in found.notebook
     assert "1234567" not in found.notebook
+
+
+def test_the_team_is_one_document(team):
+    """By gateway: seats, who has them, who trades, and what is used, as JSON has it."""
+    leases = settled(team())
+    leases.take(lease(41, "a.ipynb"))
+    leases.take(lease(42, "b.ipynb"))
+    right = TradingRight(leases.keeper)
+    assert right.claim([ACCOUNT], lease(42, "b.ipynb")) == ""
+    used = Used("me", history=(HistoryRequest(1.0, 2, "x"),), lines=frozenset({"AAPL"}))
+    leases.keeper.store.use(SCOPE, used)
+    document = team_of(team("two")).to_dict()
+    assert (document["schema"], document["store"]) == (1, "redis")
+    (gateway,) = document["gateways"]
+    assert (gateway["host"], gateway["port"]) == GATEWAY
+    assert gateway["seats"] == {"taken": 2, "limit": 32}
+    assert gateway["history"] == {"used": 2, "limit": 60, "window_s": 600}
+    assert gateway["lines"] == {"used": 1}
+    told = [(one["client_id"], one["notebook"], one["trades"]) for one in gateway["leases"]]
+    assert told == [(41, "a.ipynb", False), (42, "b.ipynb", True)]
+    assert set(gateway["leases"][0]) == {
+        *("client_id", "notebook", "user", "host", "pid", "since", "trades")
+    }
+    text = team_text(team_of(team("three")))
+    for words in ("2 of 32 seats", "ID 42  b.ipynb", "trades", "2 of 60", "market data lines: 1"):
+        assert words in text
+
+
+def test_without_a_team_this_machines_notebooks_are_shown(tmp_path):
+    """What is not counted is not told."""
+    store = SqliteLeases(tmp_path)
+    store.take(lease(41, "a.ipynb"))
+    store.take(replace(lease(42, "dead.ipynb"), started=1.0))
+    document = team_of(store).to_dict()
+    (gateway,) = document["gateways"]
+    assert document["store"] == "sqlite"
+    assert [one["notebook"] for one in gateway["leases"]] == ["a.ipynb"]
+    assert gateway["history"]["used"] is gateway["lines"]["used"] is None
+    assert "nothing is shared" in team_text(team_of(store))
+
+
+def test_a_silent_store_is_said(team, own_server):
+    """Not that nobody is connected."""
+    leases = settled(team(at=own_server))
+    leases.take(lease())
+    own_server.kill()
+    until(lambda: leases.is_silent)
+    assert "does not answer" in team_text(team_of(leases))
 
 
 def test_a_place_is_one_number(tmp_path):

@@ -12,6 +12,7 @@ from dataclasses import replace
 import pytest
 from redis_server import RedisServer
 
+from ibnb.session.client_ids.counts import HistoryRequest, Used
 from ibnb.session.client_ids.grants import Grant, Refusal, StoreDownError, new_token
 from ibnb.session.client_ids.ids import HIGHEST, LOWEST
 from ibnb.session.client_ids.lease import new_lease, shared
@@ -269,6 +270,43 @@ def test_fencing_numbers_only_grow(open_store):
 def test_the_secret_is_one_for_all(open_store):
     """Each program hashes names with the same."""
     assert len({open_store().secret() for _ in range(3)}) == 1
+
+
+def test_history_is_counted_over_all_sessions(open_store):
+    """BID_ASK twice, what is older than ten minutes not at all, and repeats as such."""
+    first, second = open_store(), open_store()
+    first.use(SCOPE, Used("a", history=(HistoryRequest(601.0, 1, "x"), HistoryRequest(5, 2, "y"))))
+    second.use(SCOPE, Used("b", history=(HistoryRequest(0.0, 1, "y"), HistoryRequest(0, 1, "z"))))
+    counts = first.counts(SCOPE)
+    assert (counts.history, counts.identical, counts.next_in) == (4, 1, 0.0)
+    assert first.counts("other:4002").history == 0
+
+
+def test_a_full_history_says_when_there_is_room(store):
+    """When the oldest of the requests is ten minutes old."""
+    requests = [HistoryRequest(500.0 - number, 1, f"{number}") for number in range(60)]
+    store.use(SCOPE, Used("a", history=tuple(requests)))
+    counts = store.counts(SCOPE)
+    assert counts.history == counts.history_limit == 60
+    assert 90 < counts.next_in <= 100
+
+
+def test_a_line_counts_once_however_many_stream_it(open_store):
+    """A session's lines are those that it named last, until it is not heard any more."""
+    first, second = open_store(), open_store()
+    first.use(SCOPE, Used("a", lines=frozenset({"AAPL", "MSFT"})))
+    second.use(SCOPE, Used("b", lines=frozenset({"AAPL", "IBM"})))
+    assert first.counts(SCOPE).lines == 3
+    second.use(SCOPE, Used("b", lines=frozenset({"AAPL"})))
+    assert first.counts(SCOPE).lines == 2
+    until(lambda: first.counts(SCOPE).lines == 0)
+
+
+def test_messages_are_added_up_by_second(open_store):
+    """The most in one second of the last minute, over all sessions."""
+    for name, sent in (("a", {3: 30, 2: 5}), ("b", {3: 1, 2: 26, 100: 500})):
+        open_store().use(SCOPE, Used(name, messages=sent))
+    assert 31 <= open_store().counts(SCOPE).messages_peak <= 56
 
 
 HOLDER = """
