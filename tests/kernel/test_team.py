@@ -12,6 +12,12 @@ import pytest
 from kernels import Notebook
 from redis_server import RedisServer
 
+from ibnb.session.client_ids.grants import gateway_scope
+from ibnb.session.client_ids.keeper import GrantKeeper
+from ibnb.session.client_ids.lease import new_lease
+from ibnb.session.client_ids.redis_grants import RedisGrants
+from ibnb.session.client_ids.shared_leases import SharedLeases
+from ibnb.session.client_ids.store_url import StoreUrl
 from ibnb.simulator import SimulatedGateway
 
 SHORTER = """
@@ -158,6 +164,33 @@ def test_a_session_that_was_stopped_for_a_while_cannot_trade(books, live, librar
     assert "OrdersLocked" in run.error, run.everything
     assert orders(live) == 0
     assert second.run(BUY).status == "ok"
+
+
+def test_who_waits_for_a_seat_gets_the_next_one(books, server, gateway, library):
+    """All 32 are taken: the notebook says so, waits, and connects as soon as one is free."""
+    scope = gateway_scope("127.0.0.1", gateway.port)
+    held = SharedLeases(GrantKeeper(RedisGrants(StoreUrl(server.url), 600.0)), None, "elsewhere")
+    seats = [new_lease("127.0.0.1", gateway.port, number, "x.ipynb") for number in range(10, 42)]
+    for seat in seats:
+        held.take(seat)
+    book = books("a.ipynb")
+    settled = (
+        "import ibnb.app, time\n"
+        "keeper = ibnb.app.the_app().notebook_leases.shared.keeper\n"
+        "while not keeper.ask(lambda store: store.secret(), ''): time.sleep(0.05)"
+    )
+    assert book.run(settled).status == "ok"
+    sent = book.send(f"%ibconnect {gateway.port} --library {library} --wait 120")
+    asked = set()
+    while len(asked) < 10:
+        # Whoever waits asks again and again, and keeps its place by that.
+        asked.add(server.says(f"ZRANGE ibnb:waiting:{scope} 0 -1 WITHSCORES"))
+        assert gateway.open_clients == ()
+    held.give_back(seats[0])
+    (run,) = book.collect([sent])
+    assert run.status == "ok", run.everything
+    assert "All seats for API clients" in run.text
+    held.close()
 
 
 def test_what_two_notebooks_request_is_counted_together(books, gateway, library, server):

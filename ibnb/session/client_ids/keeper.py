@@ -78,6 +78,7 @@ class GrantKeeper:
         self._turn = threading.RLock()
         self._state = threading.Lock()
         self._why_down: str | None = None
+        self._has_answered = False
         self._knows = threading.Event()
         self._prepared = threading.Event()
         self._wake = threading.Event()
@@ -93,6 +94,11 @@ class GrantKeeper:
     def is_down(self) -> bool:
         """Whether the store did not answer when it was last asked."""
         return self._why_down is not None
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether the store has ever answered this program."""
+        return self._has_answered
 
     @property
     def wanted(self) -> tuple[Wanted, ...]:
@@ -190,7 +196,12 @@ class GrantKeeper:
         grant = wanted.grant
         if grant is None or wanted.is_dropped or not grant.holds:
             return False
-        counts = self.ask(lambda store: store.is_held(grant), otherwise=None)
+
+        def is_held(store: GrantStore) -> bool:
+            # A server that has just started has forgotten it, and is told of it.
+            return store.is_held(grant) or store.renew(grant, wanted.lease) is not None
+
+        counts = self.ask(is_held, otherwise=None)
         if counts is False and wanted.grant is grant:
             wanted.grant = None
             self._wake.set()
@@ -206,6 +217,9 @@ class GrantKeeper:
         self.store.close()
 
     def _acquire(self, wanted: Wanted, *, take_over: bool = False) -> None:
+        if wanted.refusal is not None and wanted.refusal.why == "full" and not wanted.limit:
+            # The gateway let it in without a seat of ours: nobody has to wait behind it.
+            self.store.leave(wanted.scope, wanted.token)
         got = self.store.acquire(
             *(wanted.scope, wanted.name, wanted.lease),
             token=wanted.token,
@@ -273,6 +287,7 @@ class GrantKeeper:
     def _came_up(self) -> None:
         with self._state:
             is_news, self._why_down = self._why_down is not None, None
+            self._has_answered = True
             self._knows.set()
         if is_news:
             LOG.warning("ibnb: %s answers again.", self.store)

@@ -14,6 +14,7 @@ EXPIRED = (
     "This session's right to trade has expired and could not be renewed: another session may have "
     "it by now."
 )
+NOT_ASKED = "The team's store did not answer in time, and is asked again for the right to trade."
 
 
 class TradingRight:
@@ -28,7 +29,6 @@ class TradingRight:
         self._keeper = keeper
         self._secret = ""
         self._is_settling = False
-        self._was_answered = False
         self._claimed: tuple[tuple[str, ...], Lease] | None = None
         self.expired = EXPIRED
         keeper.each_time(self._claim)
@@ -57,13 +57,13 @@ class TradingRight:
 
     def allows(self, accounts: Sequence[str]) -> bool:
         """Say whether orders for these accounts may go, as far as is known without the store."""
-        return not self._was_answered or all(
+        return not self._keeper.has_answered or all(
             (wanted := self._wanted(account)) is not None and wanted.is_held for account in accounts
         )
 
     def allows_now(self, accounts: Sequence[str]) -> bool:
         """Say whether orders for these accounts may go now, by their fencing numbers."""
-        return not self._was_answered or all(
+        return not self._keeper.has_answered or all(
             (wanted := self._wanted(account)) is not None and self._keeper.counts(wanted)
             for account in accounts
         )
@@ -79,14 +79,16 @@ class TradingRight:
                     holder = tell_lease(wanted.refusal.holder)
                     return f"The right to trade this account is held by {holder}."
                 return _settling(wanted.refusal.seconds)
-        return _settling(None) if self._is_settling else EXPIRED
+        if self._is_settling:
+            return _settling(None)
+        return EXPIRED if any(map(self._wanted, accounts)) else NOT_ASKED
 
     def _claim(self, store: GrantStore) -> None:
         if self._claimed is None:
             return
         accounts, lease = self._claimed
         secret = store.secret(self._secret)
-        self._was_answered, self._is_settling = True, not secret
+        self._is_settling = not secret
         names = {_name(account, secret) for account in accounts} if secret else set()
         if secret:
             self._secret = secret

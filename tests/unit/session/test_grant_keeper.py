@@ -239,6 +239,19 @@ def test_the_right_to_trade_has_one_holder(team):
     assert not rights[0].allows_now([ACCOUNT])
 
 
+def test_a_store_that_is_slow_at_the_wrong_moment_lets_nothing_go(team, own_server):
+    """It has answered before, so somebody may have the right; it is asked for again."""
+    leases = settled(team(at=own_server))
+    right = TradingRight(leases.keeper)
+    own_server.pause()
+    try:
+        assert "did not answer" in right.claim([ACCOUNT], lease())
+        assert not right.allows_now([ACCOUNT])
+    finally:
+        own_server.go_on()
+    until(lambda: right.allows_now([ACCOUNT]))
+
+
 def test_rights_to_several_accounts_are_apart(team):
     """Who has one account says nothing of another."""
     first, second = settled(team("one")), team("two")
@@ -290,14 +303,14 @@ def test_a_right_that_another_got_lets_nothing_go_at_once(team, server):
 
 def test_after_a_restart_the_holder_has_its_right_still(team, own_server):
     """The server forgot it; nobody else gets it, and the holder says that it has it."""
-    first, second = settled(team("one", 3.0, own_server)), settled(team("two", 3.0, own_server))
+    first, second = settled(team("one", 8.0, own_server)), settled(team("two", 8.0, own_server))
     rights = [TradingRight(one.keeper) for one in (first, second)]
     assert rights[0].claim([ACCOUNT], lease(41, "a.ipynb")) == ""
     assert rights[1].claim([ACCOUNT], lease(42, "b.ipynb")) != ""
     own_server.restart()
     until(lambda: not first.keeper.is_down and not second.keeper.is_down)
     seen = set()
-    deadline = steady() + 6.0
+    deadline = steady() + 4.0
     while steady() < deadline:
         seen.add((rights[0].allows_now([ACCOUNT]), rights[1].allows_now([ACCOUNT])))
     assert (True, True) not in seen
@@ -324,6 +337,17 @@ def test_who_asks_for_a_seat_too_many_waits(team):
     assert first.enter(lease(100)) is None
     first.give_back(lease(131))
     assert second.enter(lease(41)) is None
+
+
+def test_nobody_waits_behind_who_got_in_without_a_seat(team):
+    """Whom the gateway let in waits no more, and the next in the queue comes first."""
+    first, second, third = settled(team("one", ttl=10.0)), team("two", 10.0), team("three", 10.0)
+    for client_id in range(100, 132):
+        assert first.enter(lease(client_id)) is None
+    assert second.enter(lease(41)) == Refusal("full", ahead=0)
+    assert third.enter(lease(42)) == Refusal("full", ahead=1)
+    second.take(lease(41))
+    assert third.enter(lease(42)) == Refusal("full", ahead=0)
 
 
 def test_a_rerun_keeps_its_seat_and_id(team):
