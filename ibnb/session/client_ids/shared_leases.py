@@ -98,8 +98,10 @@ class SharedLeases:
         return (found, *others)
 
     def newest(self, most: int) -> tuple[Lease, ...]:
-        """Return the leases of this machine that were taken last, at most so many."""
-        return self.local.newest(most) if self.local is not None else ()
+        """Return the leases that were taken last, of this machine and of all others."""
+        local = self.local.newest(most) if self.local is not None else ()
+        others = [one for gateway in self.gateways() for one in self.seats(*gateway)]
+        return tuple(sorted({*local, *others}, key=lambda one: -one.since))[:most]
 
     def enter(self, lease: Lease) -> Refusal | None:
         """Ask for a client ID, and a seat at its gateway, before it is connected.

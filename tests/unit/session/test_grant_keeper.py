@@ -388,6 +388,13 @@ def test_an_account_in_a_notebooks_name_is_masked(team):
     assert "1234567" not in found.notebook
 
 
+def test_the_names_of_all_are_known(team):
+    """A support bundle takes them out, whatever machine they are of."""
+    first, second = settled(team("one")), team("two")
+    first.take(replace(lease(), machine="desk-7", user="anna"))
+    assert {one.user for one in second.newest(10)} == {"anna"}
+
+
 def test_the_team_is_one_document(team):
     """By gateway: seats, who has them, who trades, and what is used, as JSON has it."""
     leases = settled(team())
