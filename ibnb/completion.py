@@ -13,6 +13,7 @@ from .options import (
     connect_parser,
     diagnose_parser,
     explain_parser,
+    health_parser,
     record_parser,
     replay_parser,
 )
@@ -25,7 +26,7 @@ PARSERS: dict[str, Callable[[str], Parser]] = {
     "ibdisconnect": bare_parser,
     "ibdiag": diagnose_parser,
     "iberror": explain_parser,
-    "ibhealth": bare_parser,
+    "ibhealth": health_parser,
     "ibrecord": record_parser,
     "ibreplay": replay_parser,
 }

@@ -23,6 +23,7 @@ from .options import (
     connect_parser,
     diagnose_parser,
     explain_parser,
+    health_parser,
     record_parser,
     replay_parser,
 )
@@ -205,10 +206,16 @@ class IbMagics(Magics, IbSettings):
 
     @line_magic
     def ibhealth(self, line: str) -> None:
-        """Show the health of the connection."""
+        """Show the health of the connection; with --team, who else uses the gateways.
+
+        Usage: ``%ibhealth [--team]``
+        """
         with _one_line():
-            bare_parser("%ibhealth").parse_line(line)
-        self.cells.show_health()
+            options = health_parser("%ibhealth").parse_line(line)
+        if options.team:
+            self.cells.show_team()
+        else:
+            self.cells.show_health()
 
     @line_magic
     def ibrecord(self, line: str) -> None:

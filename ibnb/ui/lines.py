@@ -49,7 +49,9 @@ def _opened(opened: Opened, *, show_accounts: bool) -> str:
             f"that placed them: those of {opened.asked_id} can be changed and cancelled only "
             f"with {opened.asked_id}."
         )
-    if connection.orders_locked:
+    if opened.trading_objection:
+        parts.append(f"Orders are locked. {opened.trading_objection}")
+    elif connection.orders_locked:
         parts.append("Orders are locked (--trade unlocks them).")
     if connection.missing:
         parts.append(f"Not received in time: {', '.join(connection.missing)}.")
@@ -91,6 +93,12 @@ def recording_line(one: RecordingGateway | ReplayedGateway | None, *, ended: boo
 
 def waiting_line(waiting: Waiting) -> str:
     """Say what is waited for, and how long still."""
+    if waiting.ahead is not None:
+        first = f", {waiting.ahead} ahead of this one" if waiting.ahead else ""
+        return (
+            f"All seats for API clients at {waiting.target} are taken{first}: waiting for "
+            f"{waiting.seconds_left:.0f} s"
+        )
     return (
         f"Client ID {waiting.client_id} is still in use at {waiting.target}: "
         f"retrying for {waiting.seconds_left:.0f} s"

@@ -515,3 +515,22 @@ def test_output_in_an_encoding_that_cannot_say_it_all(encoding, options):
     assert (ended.returncode, ended.stderr) == (1, "")
     if options:
         assert "编号已被使用 😀" in json.loads(ended.stdout)["verdict"]["summary"]
+
+
+def test_the_team_without_anybody(tmp_path):
+    """As text and as JSON; on this machine alone nothing is shared, and that is said."""
+    ended = ibnb("team", IBNB_STATE_DIR=str(tmp_path))
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "Nobody is connected." in ended.stdout
+    assert "leases" in ended.stdout
+    document = json.loads(ibnb("team", "--json", IBNB_STATE_DIR=str(tmp_path)).stdout)
+    assert document == {"schema": 1, "store": "sqlite", "gateways": []}
+
+
+def test_a_team_whose_store_is_gone(tmp_path, refused_port):
+    """Not that nobody is connected: that it is not known, without the store's password."""
+    url = f"redis://:hunter2@127.0.0.1:{refused_port}/0"
+    ended = ibnb("team", IBNB_STATE_DIR=str(tmp_path), IBNB_LEASES=url)
+    assert ended.returncode == 1
+    assert "does not answer" in ended.stdout
+    assert "hunter2" not in ended.stdout + ended.stderr
