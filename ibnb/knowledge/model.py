@@ -109,12 +109,14 @@ class Parameter:
 class Asked:
     """The request that a notice speaks of, and a call of that kind that is known to work.
 
-    `example` is code to start from; empty where none is known.
+    `example` is code to start from; empty where none is known. `mended` is the user's own call with
+    what was wrong with it put right, or the one that leads on; empty where that is not known.
     """
 
     method: str
     parameters: tuple[Parameter, ...] = ()
     example: str = ""
+    mended: str = ""
 
 
 @dataclass(frozen=True)

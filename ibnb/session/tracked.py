@@ -12,6 +12,7 @@ from typing import Any
 
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.notices import Code, LinkFollower, Notice
+from ibnb.tws.simulated import is_simulated
 
 from .address import Address, where
 from .errors import ConnectFailed, StaleConnection
@@ -52,6 +53,7 @@ class TrackedConnection:
         missing: what the synchronisation after ready did not bring.
         lost: how it lost its socket, until it is open again; None if it did not.
         closed_because: what closed it on purpose, as a sentence; empty if nothing did.
+        is_simulated: whether the gateway that it was opened to last is a simulated one.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class TrackedConnection:
         self.missing: tuple[str, ...] = ()
         self.lost: Loss | None = None
         self.closed_because = ""
+        self.is_simulated = False
         self._was_lost = False
         self._is_closing = False
         self._is_watched = False
@@ -141,6 +144,7 @@ class TrackedConnection:
     def came_up(self, attempt: Attempt) -> None:
         """Take note that it is open, and of what its opening showed."""
         self.attempt, self.missing = attempt, attempt.missing
+        self.is_simulated = is_simulated(*self.address[:2])
         self.lost, self.closed_because = None, ""
         self._set_state("degraded" if self.missing else "ready")
 
@@ -193,6 +197,7 @@ class TrackedConnection:
         ib.client.conn.disconnected.connect(self._on_socket_closed)
         self.opened_at = time.time()
         if ib.isConnected():
+            self.is_simulated = is_simulated(*self.address[:2])
             self._set_state("ready")
 
     def count_own_handler(self, event: str) -> None:

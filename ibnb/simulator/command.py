@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterable
 from types import FrameType
 
+from ibnb.tws.simulated import marked_as_simulated
+
 from .gateway import SimulatedGateway
 from .world.universe import DEFAULT_SEED
 
@@ -50,7 +52,7 @@ def run(
         gateway = SimulatedGateway(port, faults=faults, release_after=release_after, seed=seed)
         for kind in before:
             signal.signal(kind, end)
-        with gateway:
+        with gateway, marked_as_simulated(gateway.port):
             sys.stdout.write(f"{LISTENING}{gateway.address}\n")
             sys.stdout.flush()
             while not ended.wait(_LOOK_SECONDS):

@@ -85,14 +85,27 @@ def render(template: str, **values: object) -> str:
     return _environment().get_template(f"{template}.html.j2").render(values).strip()
 
 
+def parts(text: str) -> list[tuple[bool, str]]:
+    """Return the parts of a text, each with whether it is code: commands, and what is quoted so."""
+    from ibnb.knowledge.situation import CODE
+
+    found, place = [], 0
+    for code in CODE.finditer(text):
+        found += [(False, text[place : code.start()]), (True, code[0].strip("`"))]
+        place = code.end()
+    return [(is_code, part) for is_code, part in (*found, (False, text[place:])) if part]
+
+
 @cache
 def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("ibnb.ui"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["parts"] = parts
+    return environment

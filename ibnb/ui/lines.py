@@ -25,17 +25,15 @@ def _opened(opened: Opened, *, show_accounts: bool) -> str:
     accounts = (attempt.accounts or ()) if attempt is not None else ()
     shown = ", ".join(accounts if show_accounts else map(mask, accounts))
     kind = "LIVE" if connection.kind_is_live else "paper"
-    version = attempt.server_version if attempt is not None else None
+    if connection.is_simulated:
+        kind = f"simulated {kind}"
     parts = []
     if opened.how == "afresh":
         parts.append("There was no lost connection to resume.")
     if opened.closed_where:
         closed = "Closed" if opened.was_open else "Replaced (already closed):"
         parts.append(f"{closed} {opened.closed_where}{_with(opened.closed)}.")
-    parts.append(
-        f"Connected to {plan.target}: {kind} {shown}, client ID {plan.client_id}, "
-        f"server version {version}."
-    )
+    parts.append(f"Connected to {plan.target}: {kind} {shown}, client ID {plan.client_id}.")
     if plan.client_id == 0:
         parts.append("Client ID 0 also takes over the orders that are placed by hand.")
     if plan.client_id != opened.asked_id:

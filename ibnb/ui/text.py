@@ -180,8 +180,11 @@ def _row(row: Row, *, magics: bool) -> list[str]:
 
 
 def _card(view: CardView) -> str:
-    lines = _wrap(f"{view.mark}: {card_title(view)}", "", "  ")
-    lines += [line for text in view.said for line in _wrap(text, "  ", "  ")]
+    if view.again:
+        return "\n".join(_card_again(view))
+    lines = _card_head(view, view.said)
+    if view.everything:
+        lines += ["", *_wrap(f"All of it: {view.everything}", "", "  ")]
     if view.facts:
         lines += ["", "What happened here", *_bulleted(view.facts)]
     if view.asked is not None:
@@ -191,13 +194,27 @@ def _card(view: CardView) -> str:
         lines += ["", "What to do", *_numbered(view.resolution, "  ")]
     if view.checks:
         lines += ["", "What to check", *_checked(view.checks)]
-    if view.causes:
-        lines += ["", "Why this happens", *_bulleted(view.causes)]
-    if view.symptoms:
-        lines += ["", "How it shows", *_bulleted(view.symptoms)]
+    for heading, texts in (("Why this happens", view.causes), ("How it shows", view.symptoms)):
+        if texts:
+            lines += ["", heading, *_bulleted(texts)]
     if view.last:
         lines += ["", *(line for text in view.last for line in _wrap(text, "", "  "))]
     return "\n".join(lines)
+
+
+def _card_again(view: CardView) -> list[str]:
+    """Return what happened this time; the page stands above."""
+    lines = _card_head(view, [one for one in view.said if one != view.summary])
+    everything = (f"All of it: {view.everything}",) if view.everything else ()
+    lines += _bulleted((*view.facts, *everything))
+    return [*lines, f"  {view.shown_before}"]
+
+
+def _card_head(view: CardView, said: Iterable[str]) -> list[str]:
+    lines = _wrap(f"{view.mark}: {card_title(view)}", "", "  ")
+    lines += [line for text in said for line in _wrap(text, "  ", "  ")]
+    # Not wrapped: it is there to be copied.
+    return [*lines, f"  {view.do}: {view.command}"] if view.command else lines
 
 
 def _checked(checks: Iterable[AnsweredCheck]) -> list[str]:
@@ -221,10 +238,10 @@ def _asked(view: AskedView) -> list[str]:
 
 
 def _badge(view: BadgeView) -> str:
-    kind = f"◆ LIVE ◆ {view.orders}" if view.live else view.kind
+    kind = "◆ LIVE ◆" if view.live else view.kind
     link = f"{view.link_text} {view.link}" if view.link is not None else ""
-    parts = [part for part in (str(view.mark), kind, *view.facts, link) if part]
-    lines = _wrap(" · ".join(parts), "", "  ")
+    lines = _packed((str(view.mark), f"{kind} {view.orders}".strip(), *view.facts), "")
+    lines += _packed((*view.details, link), "  ")
     if view.replaced:
         lines += _wrap(view.replaced, "  ", "  ")
     if view.reason:
@@ -232,9 +249,23 @@ def _badge(view: BadgeView) -> str:
     if view.missing:
         lines += _wrap(f"Missing: {', '.join(view.missing)}", "  ", "    ")
     for notice in view.notices:
+        if not notice.news:
+            # That a farm works is said already.
+            continue
         head = " ".join(part for part in (notice.code, notice.times) if part)
         lines += _wrap(f"{head}: {notice.text}", "  notice ", "    ")
     return "\n".join(lines)
+
+
+def _packed(parts: Iterable[str], indent: str) -> list[str]:
+    """Return short parts with dots between them, on as few lines as they need."""
+    lines: list[str] = []
+    for part in filter(None, parts):
+        if lines and len(lines[-1]) + len(part) + len(" · ") <= WIDTH:
+            lines[-1] += f" · {part}"
+        else:
+            lines.append((indent if not lines else "  ") + part)
+    return lines
 
 
 def _numbered(texts: Iterable[str], indent: str) -> list[str]:

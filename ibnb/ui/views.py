@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from ibnb.session.reconnect.disconnects import clock
 from ibnb.tws.accounts import mask
+from ibnb.tws.notices import GOOD_NEWS
 
 from . import words
 from .cards import Pages
@@ -101,22 +101,28 @@ class ReportView:
 
 @dataclass(frozen=True)
 class NoticeLine:
-    """A notice as it is shown: when it came, its code and text, and how often."""
+    """A notice as it is shown: when it came, its code and text, and how often.
+
+    `news` says that it is more than that something works.
+    """
 
     clock: str
     code: str
     text: str
     times: str
+    news: bool = True
 
 
 @dataclass(frozen=True)
 class BadgeView:
     """The session's health as it is shown.
 
-    `kind` is ``PAPER``, ``LIVE`` or what is known instead; `orders` speaks of a live account's
-    order lock. `facts` are short and in the order of their weight; `reason` says why
-    the state is not ready, `ended` since when a connection is gone, and `replaced` by what a stale
-    connection was replaced. `heard` says how long before the last byte came.
+    `kind` is ``SIM``, ``PAPER``, ``LIVE`` or what is known instead; `orders` speaks of a live
+    account's order lock. `facts` are short and in the order of their weight, and `details` what is
+    looked for now and then; `reason` says why the state is not ready, `ended` since when a
+    connection is gone, and `replaced` by what a stale connection was replaced. `trouble` says that
+    the gateway's link or a farm is not as it should be. `heard` says how long before the last byte
+    came.
     """
 
     mark: Mark
@@ -124,11 +130,13 @@ class BadgeView:
     kind: str
     orders: str
     facts: tuple[str, ...]
+    details: tuple[str, ...]
     reason: str
     replaced: str
     missing: tuple[str, ...]
     link: Mark | None
     link_text: str
+    trouble: bool
     farms: tuple[tuple[str, Mark], ...]
     notices: tuple[NoticeLine, ...]
     opened: str
@@ -205,27 +213,29 @@ def badge_view(
     link, link_text = _link(health)
     return BadgeView(
         mark=words.STALE if stale else known,
-        live=health.kind == "live",
+        live=health.kind == "live" and not health.simulated and health.is_open and not stale,
         kind=_kind(health),
         orders=f"orders {'locked' if health.orders == 'locked' else 'not locked'}"
         if health.kind == "live"
         else "",
         facts=_facts(health, show_accounts=show_accounts),
+        details=_details(health, show_accounts=show_accounts),
         reason=clean(health.reason, show_accounts=show_accounts),
         replaced=stale,
         # The reason often names what is missing already.
         missing=clean_all(name for name in health.missing if name not in health.reason),
         link=link,
         link_text=link_text,
+        trouble=link is not None and link != words.FARM["ok"],
         farms=tuple(
             (clean(name), words.FARM.get(state) or words.unknown(state))
             for name, state in health.link.farms.items()
         ),
         notices=_notices(health.notices, show_accounts=show_accounts),
-        opened=_clock(health.opened_at) if health.opened_at else "",
+        opened=moment(health.opened_at) if health.opened_at else "",
         heard=f"{words.duration(health.heard_ago)} before" if health.heard_ago is not None else "",
-        ended=clock(health.changed_at) if health.changed_at and health.state in ENDED else "",
-        as_of=_clock(time.time() if now is None else now),
+        ended=moment(health.changed_at) if health.changed_at and health.state in ENDED else "",
+        as_of=moment(time.time() if now is None else now),
     )
 
 
@@ -276,6 +286,8 @@ def _is_quiet(results: Sequence[Result]) -> bool:
 
 
 def _kind(health: Health) -> str:
+    if health.simulated:
+        return "SIM"
     if health.kind is not None:
         return health.kind.upper()
     expects = health.target.expects if health.target is not None else None
@@ -285,13 +297,20 @@ def _kind(health: Health) -> str:
 def _facts(health: Health, *, show_accounts: bool) -> tuple[str, ...]:
     accounts = [account if show_accounts else mask(account) for account in health.accounts]
     facts = (
-        str(health.target) if health.target is not None else "",
-        f"client ID {health.client_id}" if health.client_id is not None else "",
-        f"server version {health.server_version}" if health.server_version is not None else "",
-        health.library,
         ", ".join(accounts),
+        str(health.target) if health.target is not None else "",
+        f"ID {health.client_id}" if health.client_id is not None else "",
     )
     return clean_all(facts, show_accounts=show_accounts)
+
+
+def _details(health: Health, *, show_accounts: bool) -> tuple[str, ...]:
+    found = (
+        f"server version {health.server_version}" if health.server_version is not None else "",
+        health.library,
+        f"a simulated gateway, with {health.kind} accounts" if health.simulated else "",
+    )
+    return clean_all(found, show_accounts=show_accounts)
 
 
 def _link(health: Health) -> tuple[Mark | None, str]:
@@ -313,14 +332,16 @@ def _notices(notices: Sequence[Notice], *, show_accounts: bool) -> tuple[NoticeL
         same = list(group)
         lines.append(
             NoticeLine(
-                clock=_clock(same[-1].time),
+                clock=moment(same[-1].time),
                 code=str(code),
                 text=clean(text, show_accounts=show_accounts),
                 times=words.times(len(same)),
+                news=code not in GOOD_NEWS,
             )
         )
     return tuple(lines[-NOTICES_SHOWN:])
 
 
-def _clock(seconds: float) -> str:
-    return time.strftime("%H:%M:%S", time.localtime(seconds))
+def moment(seconds: float) -> str:
+    """Return a time with its date: what is stored is read on another day."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

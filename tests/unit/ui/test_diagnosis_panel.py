@@ -299,7 +299,7 @@ def test_a_repeated_diagnosis_says_how_it_stands(loop):
     said = bar_of(panel).value
     assert "Diagnosing until it is healthy" in said
     assert "2 tries so far" in said
-    assert "✗ Problem</span> Nothing listens" in said
+    assert "✗</span> Problem</span> Nothing listens" in said
     assert "8 s left" in said
     assert panel.widget.children[0].description == "■ Stop"
     drive(panel, loop)
