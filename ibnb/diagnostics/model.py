@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -85,7 +86,8 @@ class Verdict:
 class Report:
     """A whole diagnosis. `results` is in the order of the checks; `seconds` is its duration.
 
-    `situation` is that in which it is read, with what was found.
+    `situation` is that in which it is read, with what was found, and `at` when it was made, in
+    seconds since the epoch.
     """
 
     target: Target
@@ -94,6 +96,7 @@ class Report:
     checks: tuple[Check, ...]
     seconds: float
     situation: Situation = field(default_factory=Situation)
+    at: float = field(default_factory=time.time, compare=False)
 
     @property
     def exit_status(self) -> int:

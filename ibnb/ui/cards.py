@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from . import words
@@ -11,7 +11,7 @@ from .foreign import clean, clean_all
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ibnb.knowledge import Situation
+    from ibnb.diagnostics.model import Report
     from ibnb.knowledge.model import Explanation
 
     from .words import Mark
@@ -234,13 +234,14 @@ def why_line(why: Why, *, magics: bool = False) -> str:
 class Pages:
     """Hands out the catalogue's pages for one report, each page once."""
 
-    def __init__(self, situation: Situation, *, show_accounts: bool) -> None:
-        self._situation = situation
+    def __init__(self, report: Report, *, show_accounts: bool) -> None:
+        self._report = report
         self._show_accounts = show_accounts
         self._seen: dict[str, str] = {}
 
     def why(self, entry_id: str | None, under: str) -> Why | None:
         """Return the page of an entry to be shown `under` a title, or None where there is none."""
+        from ibnb.diagnostics import with_answers
         from ibnb.knowledge import Explanation, catalogue
 
         entry = catalogue().by_id(entry_id) if entry_id else None
@@ -249,9 +250,26 @@ class Pages:
         if entry.id in self._seen:
             return Why(clean(entry.id), None, self._seen[entry.id])
         self._seen[entry.id] = under
-        explanation = Explanation(entry, situation=self._situation)
+        explanation = Explanation(entry, situation=self._report.situation)
+        verdict = self._report.verdict
+        if entry.id == verdict.id:
+            explanation = with_answers(explanation, self._report)
         card = card_view(explanation, show_accounts=self._show_accounts)
+        # How it shows is what the report shows, and its steps and summaries are told already.
+        card = replace(card, symptoms=())
+        if entry.id == verdict.id:
+            fix = clean_all(verdict.fix, show_accounts=self._show_accounts)
+            left = tuple(step for step in card.resolution if step not in fix)
+            checks = tuple(self._answered(check) for check in card.checks)
+            card = replace(card, resolution=left, checks=checks)
         return Why(clean(entry.id), card)
+
+    def _answered(self, check: AnsweredCheck) -> AnsweredCheck:
+        """Return an answer without the sentence that the report has beside the check itself."""
+        told = clean_all(
+            (result.summary for result in self._report.results), show_accounts=self._show_accounts
+        )
+        return replace(check, answer="") if check.answer in told else check
 
 
 def card_view(

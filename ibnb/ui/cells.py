@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ibnb.session.notebook.cell_runs import Run
 
     from .badge import Badges
+    from .legal import Boundary
     from .running import RunningCell
 
 PATIENCE_SECONDS = 2.0
@@ -46,12 +47,15 @@ MOST_LINES = 20
 class Cells:
     """Follows the cells of one shell and puts cards, reports and lines under them."""
 
-    def __init__(self, shell: Any, app: App, running: RunningCell, badges: Badges) -> None:
+    def __init__(
+        self, shell: Any, app: App, running: RunningCell, badges: Badges, boundary: Boundary
+    ) -> None:
         self.shell = shell
         self.app = app
         self.in_notebook = getattr(shell, "kernel", None) is not None
         self._running = running
         self._badges = badges
+        self._boundary = boundary
         self._teller = CellTeller(app, running, self._with_evidence, in_notebook=self.in_notebook)
         self._lines: deque[str] = deque(maxlen=MOST_LINES)
         self._key = ""
@@ -160,7 +164,12 @@ class Cells:
         key = self._key
         if key in self._diagnoses:
             self._diagnoses.pop(key).close()
-        diagnosing = Diagnosing(self.app, question, widgets=self.in_notebook and not static)
+        diagnosing = Diagnosing(
+            self.app,
+            question,
+            widgets=self.in_notebook and not static,
+            boundary=self._boundary.is_due(),
+        )
         self._diagnoses[key] = diagnosing
         return diagnosing.run()
 

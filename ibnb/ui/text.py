@@ -25,7 +25,7 @@ from .cards import (
     why_line,
 )
 from .foreign import clean
-from .views import BadgeView, ReportView, Row, badge_view, report_view
+from .views import BadgeView, ReportView, Row, Skipped, badge_view, report_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from ibnb.knowledge import UnknownQueryError
     from ibnb.knowledge.model import Explanation
     from ibnb.session.health import Health
+
+    from .words import Mark
 
 WIDTH = 80
 UNBROKEN = "\N{NO-BREAK SPACE}"
@@ -56,12 +58,16 @@ class BundledFile(Protocol):
         """What it holds, in a few words."""
 
 
-def report_text(report: Report, *, magics: bool = False, show_accounts: bool = False) -> str:
+def report_text(
+    report: Report, *, magics: bool = False, boundary: bool = True, show_accounts: bool = False
+) -> str:
     """Return a diagnosis: verdict, first steps, every check; evidence where a check is not OK.
 
     `magics` says that the reader has ibnb's magics at hand: then those that explain are named too.
+    `boundary` adds what it is not.
     """
-    return _report(report_view(report, show_accounts=show_accounts), magics=magics)
+    view = report_view(report, boundary=boundary, show_accounts=show_accounts)
+    return _report(view, magics=magics)
 
 
 def explanation_text(
@@ -154,29 +160,46 @@ def _report(view: ReportView, *, magics: bool = False) -> str:
     for group in view.groups:
         lines += ["", group.heading]
         for row in group.rows:
-            lines += _row(row, magics=magics)
+            if row.mark != words.STATUS["skip"]:
+                lines += _row(row, magics=magics)
+        for one in group.skipped:
+            lines += _skipped(one)
     if view.checklist:
         lines += ["", f"Verification checklist: {view.ticked}"]
         for tick in view.checklist:
             lines += _wrap(tick.text, f"  {tick.mark!s:<{_INDENT - 1}} ", " " * (_INDENT + 2))
     lines += ["", *_wrap(f"{view.target} · took {view.took} · verdict {view.id}", "", "")]
-    lines += _wrap(view.boundary, "", "")
+    if view.boundary:
+        lines += _wrap(view.boundary, "", "")
     return "\n".join(lines)
 
 
 def _row(row: Row, *, magics: bool) -> list[str]:
-    said = f"{row.title} — {row.summary}" if row.summary else row.title
-    indent = " " * _INDENT
-    lines = _wrap(said, f"  {row.mark!s:<{_INDENT - 2}}", indent)
+    lines = _said(row.mark, row.title, row.summary)
     if row.mark == words.STATUS["pass"]:
         return lines
-    for key, values in row.evidence:
-        lines += _wrap(f"{key}: {'; '.join(values)}", indent, indent + "  ")
-    if row.fix:
-        lines += [f"{indent}Fix", *_numbered(row.fix, indent + "  ")]
+    lines += _seen(row.evidence, row.fix)
     if row.why is not None:
-        lines += _wrap(why_line(row.why, magics=magics), indent, indent + "  ")
+        lines += _wrap(why_line(row.why, magics=magics), " " * _INDENT, " " * (_INDENT + 2))
     return lines
+
+
+def _skipped(one: Skipped) -> list[str]:
+    lines = _said(words.STATUS["skip"], "; ".join(one.titles), one.why)
+    return lines + _seen(one.evidence, one.fix)
+
+
+def _said(mark: Mark, title: str, summary: str) -> list[str]:
+    said = f"{title} — {summary}" if summary else title
+    return _wrap(said, f"  {mark!s:<{_INDENT - 2}}", " " * _INDENT)
+
+
+def _seen(evidence: Iterable[tuple[str, tuple[str, ...]]], fix: tuple[str, ...]) -> list[str]:
+    indent = " " * _INDENT
+    lines: list[str] = []
+    for key, values in evidence:
+        lines += _wrap(f"{key}: {'; '.join(values)}", indent, indent + "  ")
+    return [*lines, f"{indent}Fix", *_numbered(fix, indent + "  ")] if fix else lines
 
 
 def _card(view: CardView) -> str:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from ibnb.diagnostics import Report
     from ibnb.knowledge import Explanation, UnknownQueryError
 
+    from .legal import Boundary
+
 EXPLANATION = ("ibnb.knowledge.model", "Explanation")
 REPORT = ("ibnb.diagnostics.model", "Report")
 """By name: the rooms that they come from are not imported until they are needed."""
@@ -40,23 +42,24 @@ def show_unknown(error: UnknownQueryError, *, show_accounts: bool) -> None:
     )
 
 
-def show_report(report: Report, *, show_accounts: bool) -> None:
-    """Display a report."""
+def show_report(report: Report, *, boundary: bool, show_accounts: bool) -> None:
+    """Display a report; `boundary` adds what it is not."""
     from .html import report_html
     from .text import report_text
 
     show(
-        report_text(report, magics=True, show_accounts=show_accounts),
-        report_html(report, show_accounts=show_accounts),
+        report_text(report, magics=True, boundary=boundary, show_accounts=show_accounts),
+        report_html(report, boundary=boundary, show_accounts=show_accounts),
     )
 
 
 class Values:
     """Draws explanations and reports on a line of their own, as the magics do."""
 
-    def __init__(self, shell: Any, app: App) -> None:
+    def __init__(self, shell: Any, app: App, boundary: Boundary) -> None:
         self._formatter = shell.display_formatter.ipython_display_formatter
         self._app = app
+        self._boundary = boundary
 
     def enter(self) -> None:
         """Register for both classes, imported or not."""
@@ -73,4 +76,8 @@ class Values:
         show_explanation(explanation, show_accounts=self._app.settings.show_accounts)
 
     def _report(self, report: Report) -> None:
-        show_report(report, show_accounts=self._app.settings.show_accounts)
+        show_report(
+            report,
+            boundary=self._boundary.is_due(),
+            show_accounts=self._app.settings.show_accounts,
+        )

@@ -6,11 +6,12 @@ and none of them sees a text that is not fit to be shown.
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ibnb.tws.accounts import mask
 from ibnb.tws.notices import GOOD_NEWS
@@ -20,7 +21,7 @@ from .cards import Pages
 from .foreign import clean, clean_all, clean_value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ibnb.diagnostics.model import Check, Report, Result
     from ibnb.session.health import Health
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from .words import Mark
 
 NOTICES_SHOWN = 5
+SENTENCES = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
+"""What stands between two sentences."""
 ENDED = frozenset({"lost", "closed"})
 
 
@@ -37,7 +40,7 @@ ENDED = frozenset({"lost", "closed"})
 class Row:
     """One check of a report. `evidence` pairs each key with its lines; `more` is a catalogue id.
 
-    `why` is the page of that entry, where the check is not OK.
+    `why` is the page of that entry, where the check is not OK, and `said` what the verdict says.
     """
 
     mark: Mark
@@ -48,22 +51,53 @@ class Row:
     fix: tuple[str, ...] = ()
     more: str = ""
     why: Why | None = None
+    said: str = ""
+
+    @property
+    def brief(self) -> str:
+        """Its summary, without the sentences that are `said` beside it already."""
+        sentences = SENTENCES.split(self.summary)
+        return " ".join(one for one in sentences if one not in self.said)
 
     @property
     def steps(self) -> str:
         """How many steps its fix has, in words."""
         return words.counted(len(self.fix), "step")
 
+    @property
+    def needs_a_look(self) -> bool:
+        """Whether it found something: it is neither OK nor left out."""
+        return self.mark not in {words.STATUS["pass"], words.STATUS["skip"]}
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """The checks that were left out for one reason, by their titles and ids; what was seen."""
+
+    why: str
+    titles: tuple[str, ...]
+    evidence: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    fix: tuple[str, ...] = ()
+    id: str = ""
+
 
 @dataclass(frozen=True)
 class Group:
-    """The checks of one category. `sound` says that all are OK, `quiet` that none needs a look."""
+    """The checks of one category: all of them, those that passed, and those that were left out."""
 
     heading: str
     counts: str
     rows: tuple[Row, ...]
-    sound: bool
-    quiet: bool
+
+    @property
+    def passed(self) -> tuple[Row, ...]:
+        """The checks that are OK."""
+        return tuple(row for row in self.rows if row.mark == words.STATUS["pass"])
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """The checks that were left out, each reason once."""
+        return _by_reason(self.rows)
 
 
 @dataclass(frozen=True)
@@ -77,7 +111,11 @@ class Tick:
 
 @dataclass(frozen=True)
 class ReportView:
-    """A diagnosis as it is shown. The checklist is empty unless there is a problem."""
+    """A diagnosis as it is shown. The checklist is empty unless there is a problem.
+
+    `boundary` says what it is not, unless that was said before in this notebook; `made` is when it
+    was made, for what is read on another day.
+    """
 
     mark: Mark
     id: str
@@ -91,6 +129,22 @@ class ReportView:
     why: Why | None = None
     checklist: tuple[Tick, ...] = ()
     boundary: str = words.BOUNDARY
+    made: str = ""
+
+    @property
+    def troubles(self) -> tuple[Row, ...]:
+        """The checks that found something."""
+        return tuple(row for group in self.groups for row in group.rows if row.needs_a_look)
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """All checks that were left out, each reason once."""
+        return _by_reason(row for group in self.groups for row in group.rows)
+
+    @property
+    def skips(self) -> int:
+        """How many checks were left out."""
+        return sum(len(one.titles) for one in self.skipped)
 
     @property
     def ticked(self) -> str:
@@ -164,17 +218,20 @@ def row_of(check: Check, result: Result, *, show_accounts: bool = False) -> Row:
     )
 
 
-def report_view(report: Report, *, show_accounts: bool = False) -> ReportView:
+def report_view(
+    report: Report, *, boundary: bool = True, show_accounts: bool = False
+) -> ReportView:
     """Return what a report shows."""
     checks = {check.id: check for check in report.checks}
-    pages = Pages(report.situation, show_accounts=show_accounts)
+    pages = Pages(report, show_accounts=show_accounts)
     verdict = report.verdict
     why = pages.why(verdict.id, "the verdict")
     rows = []
     for result in report.results:
         row = row_of(checks[result.id], result, show_accounts=show_accounts)
         if result.status != "pass":
-            row = replace(row, why=pages.why(result.entry, f"“{row.title}”"))
+            page = pages.why(result.entry, f"“{row.title}”")
+            row = replace(row, why=page, said=verdict.summary)
         rows.append((checks[result.id].category, _with_blocker(row, result, checks)))
     expects = report.target.expects
     return ReportView(
@@ -189,6 +246,8 @@ def report_view(report: Report, *, show_accounts: bool = False) -> ReportView:
         took=words.duration(report.seconds),
         why=why,
         checklist=_ticks(report) if verdict.severity == "error" else (),
+        boundary=words.BOUNDARY if boundary else "",
+        made=moment(report.at),
     )
 
 
@@ -270,18 +329,25 @@ def _groups(rows: Sequence[tuple[str, Row]], results: Sequence[Result]) -> tuple
                 heading=words.heading(clean(category)),
                 counts=counts_of(own),
                 rows=tuple(row for (_, row), _ in found),
-                sound=all(result.status == "pass" for result in own),
-                quiet=_is_quiet(own),
             )
         )
     return tuple(groups)
 
 
-def _is_quiet(results: Sequence[Result]) -> bool:
-    """Say whether something was found, and nothing that needs a look: the rest could not see."""
-    return any(result.status == "pass" for result in results) and all(
-        result.status == "pass" or (result.status == "skip" and result.blocked_by is None)
-        for result in results
+def _by_reason(rows: Iterable[Row]) -> tuple[Skipped, ...]:
+    left_out = [row for row in rows if row.mark == words.STATUS["skip"]]
+    reasons: dict[Any, list[Row]] = {}
+    for row in left_out:
+        reasons.setdefault((row.summary, row.evidence, row.fix), []).append(row)
+    return tuple(
+        Skipped(
+            why=why,
+            titles=tuple(row.title for row in rows_of),
+            evidence=evidence,
+            fix=fix,
+            id=", ".join(row.id for row in rows_of),
+        )
+        for (why, evidence, fix), rows_of in reasons.items()
     )
 
 
