@@ -179,6 +179,8 @@ def test_nothing_jumps_once_a_diagnosis_is_seen(notebook, silent):
         f"%ibdiag {silent.port} --timeout 2",
         viewport={"width": 1300, "height": 900},
     )
+    page.wait_for_kernel()
+    expect(page.cell(1)).to_be_visible()
     page.page.evaluate(WATCH_HEIGHTS)
     page.run_all()
     expect_report(page, "stays silent")
