@@ -69,6 +69,10 @@ class Entry:
             nowhere.fill(step.text) if isinstance(step, Step) else step for step in self.steps
         )
 
+    def to_row(self) -> dict[str, Any]:
+        """Return what a list of all entries says of it, as JSON can carry it."""
+        return {"id": self.id, "codes": list(self.codes), "title": self.title}
+
     def to_dict(self) -> dict[str, Any]:
         """Return the entry in the JSON format of ``ibnb explain --json``."""
         return {

@@ -54,16 +54,19 @@ class Came:
 
     `about` has the first subjects by name, each with how often it was that; what is left of `count`
     was about others. `earlier` says that it came before the cell under which it is told, and
-    `again` that its page was shown before, with the same advice.
+    `again` that its page was shown before, with the same advice. `looked_up` says that nothing came
+    at all: somebody wanted to know.
     """
 
     count: int = 1
     about: About = ()
     earlier: bool = False
     again: bool = False
+    looked_up: bool = False
 
 
 ONCE = Came()
+LOOKED_UP = Came(looked_up=True)
 SINCE = "since the last cell"
 AT_A_GLANCE = 10
 """So many subjects are named at once; what else is known by name is in the fold."""
@@ -290,7 +293,7 @@ def card_view(
     has_lead = bool(facts) and not problems and len(facts[0]) <= LONGEST_LEAD
     about = about_line(came)
     return CardView(
-        mark=_mark(explanation),
+        mark=_mark(explanation, came),
         id=clean(entry.id),
         codes=", ".join(str(code) for code in entry.codes),
         title=clean(entry.title, show_accounts=show_accounts),
@@ -344,12 +347,17 @@ def page_rows(ids: Iterable[str]) -> tuple[ListedRow, ...]:
     )
 
 
-def _mark(explanation: Explanation) -> Mark:
-    """Return the mark of an explanation: a guess is not as bad as what it may be about."""
+def _mark(explanation: Explanation, came: Came) -> Mark:
+    """Return the mark of an explanation: a guess is not as bad as what it may be about.
+
+    Nor is what was only looked up: its colour would say that something went wrong.
+    """
     if explanation.is_guess:
         return words.GUESS
     severity = explanation.entry.severity
-    return words.SEVERITY.get(severity) or words.unknown(severity)
+    mark = words.SEVERITY.get(severity) or words.unknown(severity)
+    happened = bool(explanation.facts) or explanation.asked is not None
+    return replace(mark, tone="muted") if came.looked_up and not happened else mark
 
 
 def _asked(explanation: Explanation, *, show_accounts: bool) -> AskedView | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ibnb.session import Opened, Waiting
 from ibnb.session.notebook.event_loop import run
 
+from .cards import LOOKED_UP
 from .diagnosing import Diagnosing, report_of
 from .lines import closed_line, opened_line, resumed_by_itself_line, waiting_line
 from .show import Shown, show
@@ -140,7 +141,8 @@ class Cells:
     def show_explanation(self, explanation: Explanation) -> None:
         """Show an explanation with its live evidence."""
         (explanation,) = self._with_evidence([explanation])
-        show_explanation(explanation, show_accounts=self.app.settings.show_accounts)
+        accounts = self.app.settings.show_accounts
+        show_explanation(explanation, came=LOOKED_UP, show_accounts=accounts)
 
     def show_unknown(self, error: UnknownQueryError) -> None:
         """Say that no page fits what was looked up, and which come nearest."""
@@ -158,6 +160,12 @@ class Cells:
 
         width = max(len(check.id) for check in CHECKS)
         print("\n".join(f"{check.id:{width}}  {check.title}" for check in CHECKS))  # noqa: T201
+
+    def show_pages(self) -> None:
+        """List the pages of the catalogue, a line each."""
+        from .text import pages_text
+
+        print(pages_text())  # noqa: T201
 
     def diagnose(self, question: Question, *, static: bool) -> Report:
         """Diagnose, showing the checks as they end and the report when all have."""

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 WIDTH = 80
 UNBROKEN = "\N{NO-BREAK SPACE}"
+MOST_CODES = 3
+"""Codes of one page that a list of pages names."""
 _INDENT = 13
 
 
@@ -100,6 +102,24 @@ def listed_text(heading: str, rows: Iterable[ListedRow]) -> str:
         # A command that is broken over two lines cannot be copied.
         lines += _wrap(f"{said}{about} - %iberror{UNBROKEN}{row.code}", "  ", "    ")
     return "\n".join(lines).replace(UNBROKEN, " ")
+
+
+def pages_text() -> str:
+    """Return a list of every page of the catalogue: its codes, its id and its title."""
+    from ibnb.knowledge import catalogue
+
+    entries = catalogue().in_order
+    width = max(len(entry.id) for entry in entries)
+    codes = [", ".join(map(str, entry.codes[:MOST_CODES])) for entry in entries]
+    codes = [
+        f"{said}, …" if len(entry.codes) > MOST_CODES else said
+        for said, entry in zip(codes, entries, strict=True)
+    ]
+    first = max(map(len, codes))
+    return "\n".join(
+        f"{said:{first}}  {entry.id:{width}}  {entry.title}"
+        for said, entry in zip(codes, entries, strict=True)
+    )
 
 
 def unknown_text(error: UnknownQueryError, *, show_accounts: bool = False) -> str:
