@@ -24,8 +24,16 @@ from .session import (
 )
 from .session.address import where
 from .session.client_ids.leases import LeaseStore, NotebookLeases, SqliteLeases, say_not_remembered
+from .session.library import reading
 from .session.library.libraries import is_ib
 from .session.notebook.event_loop import inspect_loop, patch_loop, run
+from .session.records.last_good import (
+    GoodConnects,
+    Known,
+    connect_settings,
+    known_here,
+    known_of,
+)
 from .settings import IbSettings, apply_environment, state_folder
 from .situations import Situations
 from .tws.target import Target
@@ -67,8 +75,10 @@ class App:
         self.waiting: Callable[[], AbstractContextManager[Callable[[Waiting], None] | None]]
         self.waiting = nullcontext
         self._simulator: SimulatorProcess | None = None
+        self._old_simulators: list[SimulatorProcess] = []
         self._diagnostician: Diagnostician | None = None
         self._pace: Throttle | None = None
+        self.good = GoodConnects(self._state)
 
     def __repr__(self) -> str:
         """Name the session and the place."""
@@ -108,7 +118,8 @@ class App:
         wait = self.planner.wait_for(options)
         with self.situations.asking(options, candidates), self.waiting() as on_wait:
             if not options.resume:
-                return await self.session.connect(plan, candidates, wait=wait, on_wait=on_wait)
+                opened = await self.session.connect(plan, candidates, wait=wait, on_wait=on_wait)
+                return self._noted(opened)
             connection = self.session.connection
             addresses = [replace(plan, target=target).address for target in candidates]
             if connection is not None and options.target is None and options.client_id is None:
@@ -116,9 +127,24 @@ class App:
             for address in addresses:
                 resumed = await self.session.resume(address, wait=wait, on_wait=on_wait)
                 if resumed is not None:
-                    return resumed
+                    return self._noted(resumed)
             opened = await self.session.connect(plan, candidates, wait=wait, on_wait=on_wait)
-            return replace(opened, how="afresh")
+            return self._noted(replace(opened, how="afresh"))
+
+    def _noted(self, opened: Opened) -> Opened:
+        """Remember what a good connect was like; the work is done on another thread."""
+        connection = opened.connection
+        attempt, plan, link = connection.attempt, connection.plan, connection.link.link
+        troubled = connection.missing or not link.connected or link.broken_farms
+        if attempt is not None and opened.how != "left" and not troubled:
+            settings = connect_settings(plan.timeout, readonly=plan.readonly)
+
+            def known() -> Known:
+                here = known_here(plan.target, plan.library, settings)
+                return replace(here, values={**here.values, **known_of(attempt, link.farms)})
+
+            self.good.remember_soon(plan.target, known)
+        return opened
 
     def situation(self, about: Target | None = None, ib: Any = None) -> Situation:
         """Return what is known here of where advice is read, and of what it is about."""
@@ -132,7 +158,7 @@ class App:
         return opened
 
     def disconnect(self, because: str) -> Closed | None:
-        """Close the connection; return what was closed, or None where none was open.
+        """Close the connection; return what was closed, or None if none was open.
 
         Where the session has none, it is the one that the user's own code gave the `ib` at hand,
         else the only one that is open.
@@ -154,12 +180,12 @@ class App:
     def connected_at_hand(self) -> Any:
         """Return the `ib` at hand where the user's own code connected it and the session has none.
 
-        None where the session has a connection, or the `ib` at hand is not connected.
+        None if the session has a connection, or the `ib` at hand is not connected.
         """
         ib = self.context.at_hand()
         connection = self.session.connection
         own = connection is not None and (connection.is_open or connection.ib is ib)
-        return ib if is_ib(ib) and ib.isConnected() and not own else None
+        return ib if is_ib(ib) and reading.is_connected(ib) and not own else None
 
     def _only_open(self) -> Any:
         """Return the `IB` object of the only connection that is open, None without any."""
@@ -181,7 +207,7 @@ class App:
         if self._diagnostician is None:
             from .diagnostics import Diagnostician
 
-            self._diagnostician = Diagnostician(pace=self.pace)
+            self._diagnostician = Diagnostician(pace=self.pace, good=self.good)
         loop = inspect_loop() if self.context.in_notebook else None
         ib = self.context.at_hand()
         at_hand = self.session.health(ib) if is_ib(ib) else None
@@ -191,9 +217,11 @@ class App:
         """Close the connection and end the simulated gateway, where there are any."""
         if self.session.connection is not None:
             run(self.session.disconnect("ibnb was unloaded."), self.session.home)
-        if self._simulator is not None:
-            self._simulator.stop()
-            self._simulator = None
+        for simulator in (self._simulator, *self._old_simulators):
+            if simulator is not None:
+                simulator.stop()
+        self._simulator = None
+        self._old_simulators.clear()
         self.notebook_leases.close()
 
     def _context(self) -> NotebookContext:
@@ -217,12 +245,22 @@ class App:
             )
             return None
 
-    def _own_simulator(self) -> str:
-        from .simulator.process import start_simulator
+    def _own_simulator(self, faults: Sequence[str] | None) -> str:
+        """Return where it is; it is another one if other faults are asked for."""
+        from .simulator import UnknownFaultError, check_faults, start_simulator
 
-        if self._simulator is None or not self._simulator.is_running:
-            self._simulator = start_simulator()
-        return f"{self._simulator.host}:{self._simulator.port}"
+        known = self._simulator
+        wanted = None if faults is None else tuple(faults)
+        if known is None or not known.is_running or wanted not in {None, known.faults}:
+            try:
+                check_faults(wanted or ())
+            except UnknownFaultError as error:
+                raise BadInputError(f"--fault: {error}") from None
+            if known is not None:
+                # What is connected to it stays until the new connection is ready.
+                self._old_simulators.append(known)
+            self._simulator = known = start_simulator(wanted or ())
+        return f"{known.host}:{known.port}"
 
 
 _app: App | None = None
@@ -241,7 +279,7 @@ def the_app() -> App:
 
 
 def current_app() -> App | None:
-    """Return this process's one app, or None where nobody asked for it yet."""
+    """Return this process's one app, or None if nobody asked for it yet."""
     return _app
 
 

@@ -22,15 +22,19 @@ HEALTHY, PROBLEM, CANNOT_RUN = 0, 1, 2
 
 
 def diag(words: Sequence[str]) -> int:
-    """Diagnose a target: 0 when it is healthy, 1 when a problem was found."""
+    """Diagnose a target, or judge a bundle: 0 when it is healthy, 1 when a problem was found."""
     from .app import the_app
     from .diagnostics.bundle import check_bundle_path
-    from .options import connect_options
+    from .options import bundle_to_judge, connect_options
     from .support import write_support_bundle
     from .ui.text import bundle_text, print_report
     from .ui.waiting import WaitingLines
 
-    options = diagnose_parser("ibnb diag").parse_words(words)
+    parser = diagnose_parser("ibnb diag")
+    options = parser.parse_words(words)
+    judged = bundle_to_judge(parser, options)
+    if judged is not None:
+        return _judge(judged, as_json=options.json)
     if options.list:
         _list_checks(as_json=options.json)
         return HEALTHY
@@ -51,6 +55,19 @@ def diag(words: Sequence[str]) -> int:
             print(bundle_text(bundle, files), file=sys.stderr if options.json else sys.stdout)
     finally:
         app.close()
+    return report.exit_status
+
+
+def _judge(bundle: Path, *, as_json: bool) -> int:
+    """Judge a support bundle: no app is made, so nothing of this machine has a part in it."""
+    from .diagnostics.bundle import judge_bundle
+    from .ui.text import print_report
+
+    report = judge_bundle(bundle)
+    if as_json:
+        _print_json(report.to_dict())
+    else:
+        print_report(report)
     return report.exit_status
 
 
@@ -113,25 +130,47 @@ def _list_pages(*, as_json: bool) -> None:
 
 def sim(words: Sequence[str]) -> int:
     """Run the simulated gateway until it is stopped."""
-    from .simulator import PortTakenError, UnknownFaultError
+    from .simulator import ControlUnavailableError, PortTakenError, ScenarioError, UnknownFaultError
     from .simulator.command import run
 
     options = simulate_parser("ibnb sim").parse_args(words)
+    if options.list:
+        _list_simulator()
+        return HEALTHY
     try:
         return run(
             options.port,
-            options.fault,
+            [*options.fault, *(["strict"] if options.strict else [])],
             release_after=options.release_after,
             seed=options.seed,
+            control=options.control,
+            scenario=Path(options.scenario) if options.scenario else None,
+            verbose=options.verbose,
             parent_pid=options.parent_pid,
         )
-    except (PortTakenError, UnknownFaultError) as error:
+    except (
+        ControlUnavailableError,
+        PortTakenError,
+        ScenarioError,
+        UnknownFaultError,
+    ) as error:
         raise BadInputError(f"ibnb sim: {error}") from None
     except OSError as error:
         reason = error.strerror or error
         raise BadInputError(
             f"ibnb sim: port {options.port} cannot be used: {reason}; give another, or 0 for any"
         ) from None
+
+
+def _list_simulator() -> None:
+    from .simulator import FAULTS, VERBS
+
+    print("faults, each --fault NAME or NAME:VALUE:")
+    for name, about in FAULTS.items():
+        print(f"  {name:20} {about}")
+    print("verbs, of Python, --control, --scenario and the pytest marker:")
+    for verb in VERBS.values():
+        print(f"  {verb.name:20} {verb.about}")
 
 
 def demo(words: Sequence[str]) -> int:
@@ -161,6 +200,7 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
 USAGE = """ibnb: Interactive Brokers from a notebook
 
   ibnb diag [TARGET]      find the one cause of a connection that does not work
+  ibnb diag --from FILE   find it in a support bundle that somebody sent
   ibnb explain QUERY      explain an error code, or find an explanation by words
   ibnb sim                run a simulated gateway on this machine
   ibnb demo               open the quickstart notebook beside a simulated gateway

@@ -20,12 +20,14 @@ from .options import (
     IB,
     HelpAskedError,
     bare_parser,
+    bundle_to_judge,
     connect_options,
     connect_parser,
     diagnose_parser,
     explain_parser,
 )
 from .session import BadInputError
+from .session.library import reading
 from .session.library.libraries import is_ib
 from .settings import IbSettings, apply_environment
 from .support import write_support_bundle
@@ -145,8 +147,13 @@ class IbMagics(Magics, IbSettings):
         For technical troubleshooting, not advice of any kind; prefer a paper account and a
         read-only API while you diagnose. ibnb is independent of Interactive Brokers.
         """
+        parser = diagnose_parser("%ibdiag")
         with _one_line():
-            options = diagnose_parser("%ibdiag").parse_line(line)
+            options = parser.parse_line(line)
+            judged = bundle_to_judge(parser, options)
+            if judged is not None:
+                self._judge(judged, as_json=options.json)
+                return
             if options.list:
                 self._list_checks(as_json=options.json)
                 return
@@ -163,6 +170,15 @@ class IbMagics(Magics, IbSettings):
             with _one_line():
                 files = write_support_bundle(self.app, report, bundle)
             self.cells.show_bundle(bundle, files)
+
+    def _judge(self, bundle: Path, *, as_json: bool) -> None:
+        from .diagnostics.bundle import judge_bundle
+
+        report = judge_bundle(bundle)
+        if as_json:
+            self._print_json(report.to_dict())
+        else:
+            self.cells.show_judged(report)
 
     def _list_checks(self, *, as_json: bool) -> None:
         if not as_json:
@@ -226,7 +242,7 @@ class IbMagics(Magics, IbSettings):
         """Return the name of what `at_hand` returns."""
         for name in (self._name, IB):
             one = self.shell_.user_ns.get(name)
-            if is_ib(one) and one.isConnected():
+            if is_ib(one) and reading.is_connected(one):
                 return name
         return self._name
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import shlex
 from argparse import Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
+from pathlib import Path
 from typing import Any, NoReturn
 
 from .session import BadInputError
@@ -18,6 +19,9 @@ from .tws.target import HIGHEST_PORT, WORDS
 
 SIMULATOR = "sim"
 """The target that is a simulated gateway of one's own."""
+FROM = "from_bundle"
+BESIDE_FROM = frozenset({FROM, "json", "static"})
+"""The options of diagnosing that make sense beside a bundle."""
 IB = "ib"
 """The name that `%ibconnect` binds unless it is told another."""
 HELP = frozenset({"-h", "--help"})
@@ -26,9 +30,10 @@ HELP_WIDTH = 78
 
 @dataclass(frozen=True)
 class ConnectOptions:
-    """What a user asked for, as given; None where nothing was said and the settings decide.
+    """What a user asked for, as given; None if nothing was said and the settings decide.
 
-    `name` is the variable that a connection will be bound to, empty if that is not known.
+    `name` is the variable that a connection will be bound to, empty if that is not known. `fault`
+    are those of the simulated gateway of one's own; None leaves it as it is.
     """
 
     target: str | int | None = None
@@ -42,6 +47,7 @@ class ConnectOptions:
     trade: bool = False
     resume: bool = False
     name: str = ""
+    fault: Sequence[str] | None = None
 
 
 def connect_options(options: Namespace) -> ConnectOptions:
@@ -95,7 +101,7 @@ class Parser(argparse.ArgumentParser):
         self.files: set[str] = set()
 
     takes_text = False
-    """Whether what follows the verb is free text, in which a lone quote is no mistake."""
+    """Whether what follows the verb is free text, in which a lone quote is not a mistake."""
 
     def error(self, message: str) -> NoReturn:
         """Raise BadInputError with what was wrong and what is accepted."""
@@ -221,6 +227,12 @@ def _check_ids(_begun: str) -> Iterable[str]:
     return (check.id for check in CHECKS)
 
 
+def _faults(_begun: str) -> Iterable[str]:
+    from .simulator.faults import FAULTS
+
+    return FAULTS
+
+
 def _pages(begun: str) -> Iterable[str]:
     from .knowledge import completions
 
@@ -246,6 +258,14 @@ def connect_parser(verb: str) -> Parser:
         "--resume", action="store_true", help="after a loss: the same ib, with what it had"
     )
     parser.add_argument("--trade", action="store_true", help="let orders go to a live account")
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="NAME[:VALUE]",
+        help="with sim: break it like this",
+    )
+    parser.completers["fault"] = _faults
     parser.add_argument("--name", default=IB, metavar="NAME", help="bind to this name, not ib")
     return parser
 
@@ -273,9 +293,32 @@ def diagnose_parser(verb: str) -> Parser:
     parser.add_argument(
         "--bundle", type=_file, metavar="FILE", help="write a redacted zip for support"
     )
+    parser.add_argument(
+        "--from",
+        dest=FROM,
+        type=_file,
+        metavar="FILE",
+        help="judge such a zip, and contact nothing",
+    )
     parser.completers["only"] = _check_ids
-    parser.files.add("bundle")
+    parser.files |= {"bundle", FROM}
     return parser
+
+
+def bundle_to_judge(parser: Parser, options: Namespace) -> Path | None:
+    """Return the bundle that is to be judged in place of a live diagnosis, None without one.
+
+    Raises:
+        BadInputError: an option beside it speaks of a diagnosis that would be live.
+    """
+    given = getattr(options, FROM)
+    if given is None:
+        return None
+    for name, value in vars(options).items():
+        if name not in BESIDE_FROM and value != parser.get_default(name):
+            option = name if name == "target" else f"--{name.replace('_', '-')}"
+            parser.error(f"--from judges what a bundle holds, not here and now: leave out {option}")
+    return Path(given)
 
 
 @cache
@@ -324,7 +367,7 @@ def simulate_parser(verb: str) -> Parser:
     parser = Parser(verb, "Run a simulated gateway on this machine until it is stopped.")
     parser.add_argument("--port", type=_port, default=4002, metavar="N", help="0 picks a free one")
     parser.add_argument(
-        "--fault", action="append", default=[], metavar="NAME[:SECONDS]", help="misbehave like this"
+        "--fault", action="append", default=[], metavar="NAME[:VALUE]", help="misbehave like this"
     )
     parser.add_argument(
         "--release-after", type=_seconds, default=0.0, metavar="S", help="hold IDs this long"
@@ -332,6 +375,18 @@ def simulate_parser(verb: str) -> Parser:
     parser.add_argument(
         "--seed", type=_seed, default=1, metavar="N", help="the same seed has the same prices"
     )
+    parser.add_argument(
+        "--control", type=_port, metavar="PORT", help="serve its verbs there, as HTTP and JSON"
+    )
+    parser.add_argument(
+        "--scenario", type=_file, metavar="FILE", help="let the steps of this file happen to it"
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="keep a real gateway's limits, as --fault strict"
+    )
+    parser.add_argument("--verbose", action="store_true", help="print what it hears, by name")
+    parser.add_argument("--list", action="store_true", help="list faults and verbs, run nothing")
+    parser.files.add("scenario")
     parser.add_argument("--parent-pid", type=int, metavar="PID", help="end with this process")
     # One line for each fault, and not one paragraph of all.
     parser.epilog = "\n".join(["faults:", *(f"  {name:<20}{FAULTS[name]}" for name in FAULTS)])

@@ -157,7 +157,7 @@ def _entries_of(file: Path) -> Iterator[_Placed]:
     try:
         document = tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
-        raise CatalogueError(f"{file.name} is no valid TOML: {error}.") from error
+        raise CatalogueError(f"{file.name} is not valid TOML: {error}.") from error
     pages, families = document.pop("entry", []), document.pop("family", [])
     if document:
         raise CatalogueError(
@@ -295,7 +295,7 @@ def _patterns(value: object, where: str) -> tuple[str, ...]:
             re.compile(pattern, re.IGNORECASE)
         except re.error as error:
             raise CatalogueError(
-                f"{where}: {pattern!r} is no regular expression: {error}."
+                f"{where}: {pattern!r} is not a regular expression: {error}."
             ) from error
     return patterns
 
@@ -354,7 +354,7 @@ def _check_ids(value: object, where: str) -> tuple[str, ...]:
     for check_id in ids:
         if check_id not in CHECK_IDS:
             raise CatalogueError(
-                f"{where}: {check_id!r} is no check id; they are {_list(CHECK_IDS)}."
+                f"{where}: {check_id!r} is not a check id; they are {_list(CHECK_IDS)}."
             )
     return ids
 

@@ -113,7 +113,7 @@ class Parameter:
 class Asked:
     """The request that a notice speaks of, and a call of that kind that is known to work.
 
-    `example` is code to start from; empty where none is known. `mended` is the user's own call with
+    `example` is code to start from; empty if none is known. `mended` is the user's own call with
     what was wrong with it put right, or the one that leads on; empty where that is not known.
     """
 
@@ -130,7 +130,7 @@ class Explanation:
     `facts` are sentences on what happened here and now (the notice as received, how long the
     opening waited, what closed it); `answers` are what the checks named by the entry found;
     `asked` is the request that it is about, where it is known, and `connection` the number of the
-    connection of this process that it is about, 0 where it is about none in particular;
+    connection of this process that it is about, 0 if it is about none in particular;
     `situation` is what else is known, and decides what there is to do. `match` says how the entry
     was found, and `candidates` are the ids of others that it may be.
     """

@@ -176,7 +176,7 @@ class Situation:
         name: what the notebook calls its connection.
         open_at: where the notebook's connection is open, for people.
         trusted: whom the gateway has to trust: the address that it sees.
-        tried: commands that have just failed, or just ran: they are no advice.
+        tried: commands that have just failed, or just ran: they are not advice.
     """
 
     place: Place | None = None
@@ -224,7 +224,7 @@ class Situation:
         )
 
     def holds(self, condition: Condition) -> bool | None:
-        """Say whether a condition holds; None where the fact is not known."""
+        """Say whether a condition holds; None if the fact is not known."""
         fact = condition.fact
         if fact.startswith(CHECK):
             value = self.checks.get(fact.removeprefix(CHECK))

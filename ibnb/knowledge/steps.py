@@ -226,7 +226,7 @@ class _Search:
 
     def _about(self) -> Finding:
         """Find what the words are about, as far as that can be guessed."""
-        # A number that was no code a moment ago is not one because a page has it: it is strange.
+        # A number that was not a code a moment ago is not one because a page has it: it is strange.
         asked = _NUMBER.sub(self._unless_code, " ".join(self._parts))
         denied = self._catalogue.contradicted(asked)
         known = self._catalogue.rank(asked)

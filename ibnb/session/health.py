@@ -6,15 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ibnb.tws.accounts import is_paper, know
+from ibnb.tws.clock import clock
 from ibnb.tws.notices import Link, Notice
 from ibnb.tws.simulated import is_simulated
 from ibnb.tws.story import tell
 from ibnb.tws.target import Target
 
 from .connection import Connection
-from .library import libraries
+from .library import libraries, reading
 from .library.order_lock import orders_locked
-from .reconnect.disconnects import CLOSED, clock
+from .reconnect.disconnects import CLOSED
 from .reconnect.heartbeat import heard_ago
 from .state import OPEN, State
 from .tracked import TrackedConnection
@@ -65,7 +66,7 @@ def health_of(held: TrackedConnection) -> Health:
     One that was opened where nobody watched is as it shows itself.
     """
     ib = held.tracked_ib
-    connected = ib is not None and bool(ib.isConnected())
+    connected = ib is not None and reading.is_connected(ib)
     if connected and not held.is_opening and (not held.is_watched or held.state in GONE):
         return foreign_health(ib)
     attempt = held.attempt
@@ -73,7 +74,7 @@ def health_of(held: TrackedConnection) -> Health:
     accounts = (attempt.accounts or ()) if attempt is not None else ()
     version = attempt.server_version if attempt is not None else None
     if attempt is None and connected and held.is_open:
-        accounts, version = tuple(ib.managedAccounts()), ib.client.serverVersion()
+        accounts, version = reading.accounts(ib), reading.server_version(ib)
     state, reason = _state(held, connected=connected)
     return Health(
         state=state,
@@ -156,20 +157,20 @@ def _is_locked(held: TrackedConnection) -> bool:
 
 def foreign_health(ib: Any) -> Health:
     """Return the health of an `IB` object that the user's own code connected."""
-    client = ib.client
-    if not ib.isConnected():
+    if not reading.is_connected(ib):
         return Health("closed", library=libraries.library_name(ib), by_user=True)
-    accounts = tuple(ib.managedAccounts())
+    accounts = reading.accounts(ib)
     know(accounts)
+    host, port, client_id = reading.address(ib)
     return Health(
         "ready",
-        Target(client.host, client.port),
-        client.clientId,
+        Target(host, port),
+        client_id,
         libraries.library_name(ib),
-        server_version=client.serverVersion(),
+        server_version=reading.server_version(ib),
         accounts=accounts,
         kind=_kind(accounts),
-        simulated=is_simulated(client.host, client.port),
+        simulated=is_simulated(host, port),
         orders="locked" if orders_locked(ib) else "unlocked",
         by_user=True,
         heard_ago=heard_ago(ib),

@@ -39,7 +39,7 @@ _ACCOUNT = re.compile(
 """What looks like an account, as a word of its own.
 
 F, I or U (a D in front when paper), digits; a few kinds have one more letter on either side.
-What stands for one character in the ``repr`` of a text, as ``\\n``, is no letter before it.
+What stands for one character in the ``repr`` of a text, as ``\\n``, is not a letter before it.
 """
 _BEFORE = r"(?:(?<![^\W_])|(?<=\\[abefnrtv])|(?<=\\x[\dA-Fa-f]{2})|(?<=\\u[\dA-Fa-f]{4}))"
 _AFTER = r"(?![^\W_])"

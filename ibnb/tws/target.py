@@ -32,7 +32,7 @@ class BadTargetError(ValueError):
 class Target:
     """One address where a gateway should listen, and the kind of account expected behind it.
 
-    `expects` is None where nothing is known of the port and nobody said.
+    `expects` is None if nothing is known of the port and nobody said.
     """
 
     host: str
@@ -64,7 +64,7 @@ def parse_port(text: str) -> int:
     """Return a port number.
 
     Raises:
-        BadTargetError: it is no number, or none from 1 to 65535.
+        BadTargetError: it is not a number, or none from 1 to 65535.
     """
     if not (text.isascii() and text.isdigit()):
         raise BadTargetError(f"port {text!r} is not a number: give one from 1 to {HIGHEST_PORT}")

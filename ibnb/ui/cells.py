@@ -181,6 +181,13 @@ class Cells:
         self._diagnoses[key] = diagnosing
         return diagnosing.run()
 
+    def show_judged(self, report: Report) -> None:
+        """Show the report on a bundle that somebody sent."""
+        from .values import show_report
+
+        accounts, boundary = self.app.settings.show_accounts, self._boundary.is_due()
+        show_report(report, boundary=boundary, show_accounts=accounts)
+
     def show_bundle(self, path: Path, files: Sequence[BundleFile]) -> None:
         """List what is in a support bundle that was written."""
         from .text import bundle_text

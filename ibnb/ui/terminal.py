@@ -34,6 +34,11 @@ def draw_report(view: ReportView, file: TextIO) -> None:
     _head(console, view.mark, view.title, view.summary)
     if view.why is not None:
         console.print(_text(why_line(view.why), "dim"))
+    if view.origin:
+        console.print()
+        console.print(_text(view.origin, "bold"))
+    if view.changes:
+        _section(console, view.since_good, _list(view.changes))
     if view.fix:
         _section(console, "Do this first", _list(view.fix, numbered=True))
     console.print()
@@ -51,7 +56,7 @@ def draw_report(view: ReportView, file: TextIO) -> None:
             grid.add_row(_marked(tick.mark), _text(tick.text))
         _section(console, f"Verification checklist: {view.ticked}", grid)
     console.print()
-    console.print(_text(f"{view.target} · took {view.took} · verdict {view.id}", "dim"))
+    console.print(_text(f"{view.target} · {view.took} · verdict {view.id}", "dim"))
     console.print(_text(view.boundary, "dim"))
 
 

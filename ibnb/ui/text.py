@@ -25,7 +25,7 @@ from .cards import (
     why_line,
 )
 from .foreign import clean
-from .views import BadgeView, ReportView, Row, Skipped, badge_view, report_view
+from .views import BadgeView, Group, ReportView, Row, Skipped, badge_view, report_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -174,24 +174,29 @@ def _report(view: ReportView, *, magics: bool = False) -> str:
     lines = [*_wrap(f"{view.mark}: {view.title}", "", "  "), *_wrap(view.summary, "  ", "  ")]
     if view.why is not None:
         lines += _wrap(why_line(view.why, magics=magics), "  ", "    ")
+    if view.origin:
+        lines += ["", *_wrap(view.origin, "  ", "  ")]
+    if view.changes:
+        lines += ["", view.since_good, *_bulleted(view.changes)]
     if view.fix:
         lines += ["", "Do this first", *_numbered(view.fix, "  ")]
     lines += ["", f"Checks: {view.counts}"]
     for group in view.groups:
-        lines += ["", group.heading]
-        for row in group.rows:
-            if row.mark != words.STATUS["skip"]:
-                lines += _row(row, magics=magics)
-        for one in group.skipped:
-            lines += _skipped(one)
+        lines += ["", group.heading, *_group(group, magics=magics)]
     if view.checklist:
         lines += ["", f"Verification checklist: {view.ticked}"]
         for tick in view.checklist:
             lines += _wrap(tick.text, f"  {tick.mark!s:<{_INDENT - 1}} ", " " * (_INDENT + 2))
-    lines += ["", *_wrap(f"{view.target} · took {view.took} · verdict {view.id}", "", "")]
+    lines += ["", *_wrap(f"{view.target} · {view.took} · verdict {view.id}", "", "")]
     if view.boundary:
         lines += _wrap(view.boundary, "", "")
     return "\n".join(lines)
+
+
+def _group(group: Group, *, magics: bool) -> list[str]:
+    ran = (row for row in group.rows if row.mark != words.STATUS["skip"])
+    lines = [line for row in ran for line in _row(row, magics=magics)]
+    return lines + [line for one in group.skipped for line in _skipped(one)]
 
 
 def _row(row: Row, *, magics: bool) -> list[str]:

@@ -115,6 +115,9 @@ class ReportView:
 
     `boundary` says what it is not, unless that was said before in this notebook; `made` is when it
     was made, for what is read on another day.
+    `origin` says where the report comes from if it is not live, and `took` how long it took.
+    `changes` are what explains the verdict of what changed since the last good connect, which
+    `since_good` names.
     """
 
     mark: Mark
@@ -128,6 +131,9 @@ class ReportView:
     took: str
     why: Why | None = None
     checklist: tuple[Tick, ...] = ()
+    origin: str = ""
+    since_good: str = ""
+    changes: tuple[str, ...] = ()
     boundary: str = words.BOUNDARY
     made: str = ""
 
@@ -243,11 +249,35 @@ def report_view(
         counts=counts_of(report.results),
         groups=_groups(rows, report.results),
         target=clean(report.target) + (f" (expects {expects})" if expects else ""),
-        took=words.duration(report.seconds),
+        took=f"{'took' if report.origin is None else 'collected in'} "
+        f"{words.duration(report.seconds)}",
         why=why,
         checklist=_ticks(report) if verdict.severity == "error" else (),
         boundary=words.BOUNDARY if boundary else "",
         made=moment(report.at),
+        origin=_origin(report),
+        since_good=words.since_good(report.good_at) if report.good_at is not None else "",
+        changes=clean_all(
+            (words.changed(one) for one in report.changes if one.explains),
+            show_accounts=show_accounts,
+        ),
+    )
+
+
+def _origin(report: Report) -> str:
+    """Return where a report comes from that was judged from a bundle; empty if it is live."""
+    origin = report.origin
+    if origin is None:
+        return ""
+    place = {"notebook": "in a notebook", "terminal": "in a terminal"}.get(
+        report.situation.place or "", ""
+    )
+    by = f"by ibnb {origin.ibnb or 'of an unknown version'}"
+    on = ", ".join(part for part in (origin.python, origin.system) if part)
+    where = " ".join(part for part in (by, place, f"on {on}" if on else "") if part)
+    return clean(
+        f"Judged from a bundle: nothing was contacted now. It was collected at "
+        f"{words.moment(origin.at)} {where}; what to do is meant for that machine."
     )
 
 
@@ -299,7 +329,7 @@ def badge_view(
 
 
 def _ticks(report: Report) -> tuple[Tick, ...]:
-    from ibnb.diagnostics.checklist import checklist
+    from ibnb.diagnostics.verdict.checklist import checklist
 
     return tuple(
         Tick(words.TICK[item.state], clean(item.text), ", ".join(item.checks))

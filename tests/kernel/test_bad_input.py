@@ -19,6 +19,8 @@ BAD = [
     ("%ibconnect --timeout nan", "seconds"),
     ("%ibconnect --library ibpy", "'ib_insync', 'ib_async'"),
     ("%ibconnect --name 3x", "Python name"),
+    ("%ibconnect sim --fault fire", "unknown fault 'fire': give one of silent, close"),
+    ("%ibconnect paper --fault slow", "give the target sim"),
     ("%ibconnect 'paper", "quotation"),
     ("%ibconnect paper live", "--client-id"),
     ("%ibdiag nowhere", "paper, live, sim, PORT or HOST:PORT"),

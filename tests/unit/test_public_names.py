@@ -24,8 +24,10 @@ ROOMS = {
         *("completions", "explain", "severity_of"),
     ],
     "simulator": [
-        *("FAULTS", "PortTakenError", "SimulatedGateway", "SimulatorFailedError"),
-        *("SimulatorProcess", "UnknownFaultError", "run", "start_simulator"),
+        *("ControlPort", "ControlUnavailableError", "FAULTS", "PortTakenError", "Request"),
+        *("Scenario", "ScenarioError", "SimulatedGateway", "SimulatorFailedError"),
+        *("SimulatorProcess", "UnknownFaultError", "UnknownRequestError", "VERBS", "VerbError"),
+        *("check_faults", "read_scenario", "run", "start_simulator"),
     ],
     "session": [
         *("BadInputError", "BlockingInHandler", "BlockingOnThread", "Closed", "ConnectFailed"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from ibnb.diagnostics.context import Context
-from ibnb.diagnostics.heard import MOST_NOTICES
 from ibnb.diagnostics.model import Check, Result
+from ibnb.diagnostics.sanitise import MOST_NOTICES
 from ibnb.tws.accounts import is_paper, mask_in
 from ibnb.tws.attempt import Attempt, cause, wrong_environment
 from ibnb.tws.handshake import Stage

@@ -82,7 +82,7 @@ def new_lease(
 
 
 def process_start(pid: int) -> float | None:
-    """Return when a process here started, in seconds since the epoch; None where it is gone.
+    """Return when a process here started, in seconds since the epoch; None if it is gone.
 
     Raises:
         ProcessUnreadableError: the system does not tell.

@@ -59,7 +59,7 @@ LEASE = tuple(field.name for field in fields(Lease))
 COLUMNS = {"ids": {"user", "notebook", "client_id"}, "leases": set(LEASE)}
 """What is read and written, by name; a newer version's further columns are left alone."""
 LATEST_TIME = 1e11
-"""Seconds since the epoch; what is later is no time that a lease could have begun."""
+"""Seconds since the epoch; what is later is not a time that a lease could have begun."""
 
 LOG = logging.getLogger("ibnb")
 _said: set[str] = set()
@@ -72,7 +72,7 @@ class LeaseStore(Protocol):
     def client_id(self, notebook: str, preferred: int) -> int | None:
         """Return the ID that a notebook was given, giving it one now: `preferred`, if free.
 
-        None where the store does not answer.
+        None if the store does not answer.
         """
 
     def take(self, lease: Lease) -> None:
@@ -106,7 +106,7 @@ class SqliteLeases:
     def client_id(self, notebook: str, preferred: int) -> int | None:
         """Return the ID that a notebook was given, giving it one now: `preferred`, if free.
 
-        None where the store does not answer.
+        None if the store does not answer.
         """
         key = (user_name(), notebook)
 

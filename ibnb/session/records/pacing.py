@@ -54,7 +54,7 @@ class Pacing:
 
     @property
     def violations(self) -> tuple[str, ...]:
-        """Which limits were passed, in sentences; empty where none was."""
+        """Which limits were passed, in sentences; empty if none was."""
         found = []
         if self.messages_peak > self.message_limit:
             found.append(

@@ -53,7 +53,7 @@ def account_updates(client: Client, fields: tuple[str, ...]) -> None:
         client.unsubscribe(OutgoingId.ACCOUNT_UPDATES, NO_REQUEST)
         return
     client.wants_account = account
-    _send_account(client, account)
+    send_account(client, account)
     client.send(messages.account_download_end(account))
     state = client.state
     stream = AccountStream(state.book, account, state.now + ACCOUNT_SECONDS)
@@ -116,10 +116,11 @@ def tell_position(client: Client, held: Position) -> None:
         client.send(messages.position(held))
     if client.wants_account == held.account:
         client.send(messages.portfolio_value(held, client.state.now))
-        _send_account(client, held.account)
+        send_account(client, held.account)
 
 
-def _send_account(client: Client, account: str) -> None:
+def send_account(client: Client, account: str) -> None:
+    """Send an account's values and portfolio."""
     state = client.state
     for value in account_values(state.book, account, state.now):
         client.send(messages.account_value(value, account))

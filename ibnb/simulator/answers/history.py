@@ -184,7 +184,7 @@ def _from(
         day = last_session(instrument.hours, at, regular=regular)
         _, ends = session(instrument.hours, day, regular=regular)
         if at >= ends:
-            at = _next_opening(instrument, at, regular=regular)
+            at = next_opening(instrument, at, regular=regular)
             continue
         upto = min(at + _CHUNK, ends, now)
         found += trades_between(instrument, at, upto)
@@ -192,8 +192,8 @@ def _from(
     return found[:count]
 
 
-def _next_opening(instrument: Instrument, at: float, *, regular: bool) -> float:
-    """When trading begins again after a time at which it has ended."""
+def next_opening(instrument: Instrument, at: float, *, regular: bool) -> float:
+    """Return when trading begins again after a time at which it has ended."""
     before = last_session(instrument.hours, at, regular=regular)
     day = before
     while day == before:

@@ -10,6 +10,7 @@ from ibnb.simulator.world.options import greeks, implied, years_left
 from ibnb.tws.wire import IncomingId, OutgoingId
 
 from .asked import drop_legs, instrument_of, instrument_with, read_contract, read_legs
+from .permissions import permission_for
 
 _CUSTOM_OPTION = 53
 _TICK_KINDS = {"Last": "TRADES", "AllLast": "TRADES", "BidAsk": "BID_ASK", "MidPoint": "MIDPOINT"}
@@ -63,10 +64,15 @@ def market_data(client: Client, fields: tuple[str, ...]) -> None:
     instrument = instrument_of(client, spec, req_id, legs=legs)
     if instrument is None:
         return
-    client.send(market_messages.market_data_start(req_id, instrument))
-    stream = QuoteStream(req_id, instrument)
+    permission = permission_for(client, instrument)
+    if permission.notice is not None:
+        client.notify(permission.notice, req_id)
+    if permission.kind is None:
+        return
+    client.send(market_messages.market_data_start(req_id, instrument, permission.kind))
+    stream = QuoteStream(req_id, instrument, kind=permission.kind, delay=permission.delay)
     if snapshot or regulatory:
-        client.send(stream.update(client.state.now, client.version))
+        client.send(stream.update(client.state.market_time, client.version))
         client.send(market_messages.snapshot_end(req_id))
     else:
         client.subscribe(OutgoingId.MARKET_DATA, req_id, stream)

@@ -22,11 +22,12 @@ from ibnb.simulator.trading.orders import (
     Word,
     commission,
 )
-from ibnb.simulator.world.history import parse_time
+from ibnb.simulator.world.history import local_text, parse_time
 from ibnb.simulator.world.instruments import Instrument
 from ibnb.simulator.world.market import quote_at
 
 from .account import tell_position
+from .history import next_opening
 
 
 def place_order(client: Client, fields: tuple[str, ...]) -> None:
@@ -53,6 +54,9 @@ def place_order(client: Client, fields: tuple[str, ...]) -> None:
     if refusal is not None:
         client.notify(refusal, ticket.order_id)
         return
+    if state.rejections:
+        client.notify(state.rejections.popleft(), ticket.order_id)
+        return
     tell(state, state.book.place(client.id, account, ticket, instrument, now=now))
 
 
@@ -71,6 +75,19 @@ def _unacceptable(ticket: Ticket, accounts: tuple[str, ...]) -> texts.Text | Non
         return texts.invalid(objection)
     is_open = len(accounts) > 1 and not ticket.text("account")
     return texts.ACCOUNT_MISSING if is_open else None
+
+
+def tell_closed(client: Client, order_id: int) -> None:
+    """Tell a client that its order waits for the market to open."""
+    order = client.state.book.find(client.id, order_id)
+    if order is None or order.is_done or order.is_staged:
+        return
+    instrument = order.instrument
+    opens = next_opening(instrument, client.state.now, regular=True)
+    what = f"{order.ticket.action} {order.remaining:g} {instrument.symbol}"
+    where = f"{instrument.listed_on}.{instrument.trading_class}"
+    told = texts.market_closed(f"{what} {where}", local_text(opens, instrument, zoned=True))
+    client.notify(told, order_id)
 
 
 def cancel_order(client: Client, fields: tuple[str, ...]) -> None:

@@ -21,9 +21,18 @@ SIZE_RULES_SINCE = 164
 ISSUERS_SINCE = 176
 """Server versions from which on contract details and samples of symbols differ."""
 
-_LIVE_DATA = 1
+LIVE, DELAYED, PARTIAL = "live", "delayed", "partial"
+"""What kind of ticks a login may have: all, those of a while ago, or what needs no permission."""
+_DATA_TYPES = {LIVE: 1, DELAYED: 3, PARTIAL: 1}
 _BID, _ASK, _LAST, _HIGH, _LOW, _VOLUME, _CLOSE, _OPEN = 1, 2, 4, 6, 7, 8, 9, 14
 _SIZE_OF = {_BID: 0, _ASK: 3, _LAST: 5}
+_DELAYED_TICKS = dict(
+    zip(
+        (_BID, _ASK, _LAST, _HIGH, _LOW, _VOLUME, _CLOSE, _OPEN, *_SIZE_OF.values()),
+        (66, 67, 68, 72, 73, 74, 75, 76, 69, 70, 71),
+        strict=True,
+    )
+)
 _SNAPSHOT_PERMISSIONS = 3
 _DAYS_OF_HOURS = 6
 
@@ -112,7 +121,7 @@ def symbol_samples(req_id: int, found: Sequence[Instrument], version: int) -> by
     return wire.message(*fields)
 
 
-def market_data_start(req_id: int, instrument: Instrument) -> bytes:
+def market_data_start(req_id: int, instrument: Instrument, kind: str = LIVE) -> bytes:
     """Return what precedes the first ticks of a subscription."""
     return wire.message(
         IncomingId.TICK_REQUEST_PARAMETERS,
@@ -120,19 +129,23 @@ def market_data_start(req_id: int, instrument: Instrument) -> bytes:
         f"{instrument.min_tick:.{instrument.decimals}f}",
         "9c0001",
         _SNAPSHOT_PERMISSIONS,
-    ) + wire.message(IncomingId.MARKET_DATA_TYPE, 1, req_id, _LIVE_DATA)
+    ) + wire.message(IncomingId.MARKET_DATA_TYPE, 1, req_id, _DATA_TYPES[kind])
 
 
-def ticks(req_id: int, instrument: Instrument, now: Quote, before: Quote | None) -> bytes:
+def ticks(
+    req_id: int, instrument: Instrument, now: Quote, before: Quote | None, kind: str = LIVE
+) -> bytes:
     """Return the ticks that lead from one quote to the next; without `before`, all of them."""
     number = b"%d\0" % req_id
     return b"".join(
-        wire.frame(head + number + rest) for head, rest in _changes(instrument, now, before)
+        wire.frame(head + number + rest) for head, rest in _changes(instrument, now, before, kind)
     )
 
 
 @lru_cache(maxsize=8192)
-def _changes(instrument: Instrument, now: Quote, before: Quote | None) -> list[tuple[bytes, bytes]]:
+def _changes(
+    instrument: Instrument, now: Quote, before: Quote | None, of: str
+) -> list[tuple[bytes, bytes]]:
     """What the ticks between two quotes hold before and after their reqId.
 
     Every client that has subscribed is told the same, each under a reqId of its own.
@@ -153,6 +166,10 @@ def _changes(instrument: Instrument, now: Quote, before: Quote | None) -> list[t
             found.append((IncomingId.TICK_SIZE, _SIZE_OF[kind], (amount,)))
     if trades and (before is None or before.volume != now.volume):
         found.append((IncomingId.TICK_SIZE, _VOLUME, (now.volume,)))
+    if of == PARTIAL:
+        found = [one for one in found if one[:2] == (IncomingId.TICK_PRICE, _CLOSE)]
+    if of == DELAYED:
+        found = [(message_id, _DELAYED_TICKS[kind], rest) for message_id, kind, rest in found]
     return [
         (wire.fields(message_id, 6), wire.fields(kind, *rest)) for message_id, kind, rest in found
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ibnb.tws.notices import Code
 
 DUPLICATE_ORDER_ID = 103
@@ -32,20 +34,26 @@ Text = tuple[int, str]
 """A notice's code and text."""
 _HISTORY_TEXT = "Historical Market Data Service error message:"
 
-FARMS_OK: tuple[Text, ...] = (
-    (Code.MARKET_FARM_OK, "Market data farm connection is OK:usfarm"),
-    (Code.MARKET_FARM_OK, "Market data farm connection is OK:usfuture"),
-    (Code.MARKET_FARM_OK, "Market data farm connection is OK:cashfarm"),
-    (Code.HISTORY_FARM_OK, "HMDS data farm connection is OK:ushmds"),
-    (Code.DEFINITION_FARM_OK, "Sec-def data farm connection is OK:secdefil"),
-)
-FARMS_BROKEN: tuple[Text, ...] = (
-    (Code.MARKET_FARM_BROKEN, "Market data farm connection is broken:usfarm"),
-    (Code.MARKET_FARM_BROKEN, "Market data farm connection is broken:usfuture"),
-    (Code.MARKET_FARM_BROKEN, "Market data farm connection is broken:cashfarm"),
-    (Code.HISTORY_FARM_BROKEN, "HMDS data farm connection is broken:ushmds"),
-    (Code.DEFINITION_FARM_BROKEN, "Sec-def data farm connection is broken:secdefil"),
-)
+_FARM_TEXTS: Mapping[tuple[str, str], Text] = {
+    ("market", "ok"): (Code.MARKET_FARM_OK, "Market data farm connection is OK:"),
+    ("market", "broken"): (Code.MARKET_FARM_BROKEN, "Market data farm connection is broken:"),
+    ("market", "connecting"): (Code.MARKET_FARM_CONNECTING, "Market data farm is connecting:"),
+    ("market", "asleep"): (
+        Code.MARKET_FARM_ASLEEP,
+        "Market data farm connection is inactive but should be available upon demand.",
+    ),
+    ("history", "ok"): (Code.HISTORY_FARM_OK, "HMDS data farm connection is OK:"),
+    ("history", "broken"): (Code.HISTORY_FARM_BROKEN, "HMDS data farm connection is broken:"),
+    ("history", "asleep"): (
+        Code.HISTORY_FARM_ASLEEP,
+        "HMDS data farm connection is inactive but should be available upon demand.",
+    ),
+    ("definitions", "ok"): (Code.DEFINITION_FARM_OK, "Sec-def data farm connection is OK:"),
+    ("definitions", "broken"): (
+        Code.DEFINITION_FARM_BROKEN,
+        "Sec-def data farm connection is broken:",
+    ),
+}
 LINK_LOST: Text = (
     Code.LINK_LOST,
     "Connectivity between IBKR and Trader Workstation has been lost.",
@@ -57,6 +65,31 @@ LINK_RESTORED: Text = (
         "All data farms are connected: usfarm; usfuture; cashfarm; ushmds; secdefil."
     ),
 )
+LINK_RESTORED_WITHOUT_DATA: Text = (
+    Code.LINK_RESTORED_DATA_LOST,
+    (
+        "Connectivity between IBKR and Trader Workstation has been restored - data lost. "
+        "All data farms are connected: usfarm; usfuture; cashfarm; ushmds; secdefil."
+    ),
+)
+HISTORY_PACING: Text = (HISTORY_ERROR, f"{_HISTORY_TEXT}Historical data request pacing violation")
+TOO_MANY_LINES: Text = (101, "Max number of tickers has been reached.")
+TOO_MANY_TICK_LINES: Text = (10190, "Max number of tick-by-tick requests has been reached.")
+DUPLICATE_TICKER: Text = (322, "Error processing request.-'bO' : cause - Duplicate ticker id")
+TOO_MANY_SUMMARIES: Text = (
+    322,
+    "Error processing request.-'bO' : cause - Maximum number of account summary requests exceeded",
+)
+COMPETING_SESSION: Text = (10197, "No market data during competing live session")
+OTHER_SESSION: Text = (
+    HISTORY_ERROR,
+    f"{_HISTORY_TEXT}Trading TWS session is connected from a different IP address",
+)
+DELAYED_DATA: Text = (
+    Code.DELAYED_DATA,
+    "Requested market data is not subscribed. Displaying delayed market data.",
+)
+HISTORY_TIMED_OUT: Text = (HISTORY_ERROR, f"{_HISTORY_TEXT}Request Timed Out")
 ID_IN_USE: Text = (
     Code.CLIENT_ID_IN_USE,
     "Unable to connect as the client id is already in use. Retry with a unique client id.",
@@ -112,6 +145,85 @@ NO_EXCHANGE = "Please enter exchange"
 NO_ORDER_EXCHANGE = "Missing order exchange"
 """Why data or an order is refused, a conId or not; users of real gateways report both."""
 UNKNOWN_ID: Text = (UNKNOWN_MESSAGE, "Fatal Error: Unknown message id.")
+
+
+def farm(name: str, kind: str, state: str) -> Text:
+    """Return the notice of a data farm's state, the farm being for data of a kind."""
+    code, text = _FARM_TEXTS[kind, state]
+    return code, f"{text}{name}"
+
+
+_NOT_SUBSCRIBED = {
+    354: "Requested market data is not subscribed.Delayed market data is available.",
+    10089: (
+        "Requested market data requires additional subscription for API. See link in 'Market Data "
+        "Connections' dialog for more details.Delayed market data is available."
+    ),
+    10168: "Requested market data is not subscribed. Delayed market data is not enabled.",
+    10186: "Requested market data is not subscribed. Delayed market data is not enabled",
+}
+
+
+def not_subscribed(code: int, source: str) -> Text:
+    """Return the notice for market data without a subscription; `source` is what it is for."""
+    text = _NOT_SUBSCRIBED[code]
+    return code, f"{text}{source}" if "available" in text else text
+
+
+def partly_subscribed(source: str) -> Text:
+    """Return the notice for market data of which only a part needs no subscription."""
+    return 10090, (
+        "Part of requested market data is not subscribed. Subscription-independent ticks are still "
+        f"active.Delayed market data is available.{source}"
+    )
+
+
+def no_history_permission(what: str) -> Text:
+    """Return the notice for history without a subscription."""
+    return HISTORY_ERROR, f"{_HISTORY_TEXT}No market data permissions for {what}"
+
+
+def no_bars_permission(what: str) -> Text:
+    """Return the notice for real-time bars without a subscription."""
+    return 420, f"Invalid Real-time Query:No market data permissions for {what}"
+
+
+def no_tick_permission(what: str) -> Text:
+    """Return the notice for single ticks without a subscription."""
+    return NO_TICKS, f"Failed to request tick-by-tick data.No market data permissions for {what}"
+
+
+def market_closed(order: str, opens: str) -> Text:
+    """Return the notice for an order that waits for its market to open."""
+    return 399, (
+        f"Order Message:\n{order}\nWarning: your order will not be placed at the exchange until "
+        f"{opens}"
+    )
+
+
+def too_fast(most: int, sent: int, times: int) -> Text:
+    """Return the notice for more messages in a second than are taken, for the how manieth time."""
+    return 100, (
+        f"Max rate of messages per second has been exceeded:max={most} rec={sent} ({times})"
+    )
+
+
+def too_many_open(most: int) -> Text:
+    """Return the notice for one historical request too many at once."""
+    return 322, (
+        f"Error processing request.-'bO' : cause - Only {most} simultaneous API historical data "
+        "requests allowed."
+    )
+
+
+def too_many_depths(most: int) -> Text:
+    """Return the notice for one subscription to the market's depth too many."""
+    return 309, f"Max number ({most}) of market depth requests has been reached"
+
+
+def history_cancelled(req_id: int) -> Text:
+    """Return the notice for a historical request that was cancelled before its answer."""
+    return HISTORY_ERROR, f"{_HISTORY_TEXT}API historical data query cancelled: {req_id}"
 
 
 def invalid(cause: str) -> Text:

@@ -126,6 +126,14 @@ class Book:
         flat = Position(account, instrument, 0.0, 0.0)
         return self._held(account).get(instrument.con_id, flat)
 
+    def hold(
+        self, account: str, instrument: Instrument, size: float, average_price: float
+    ) -> Position:
+        """Let an account hold so much of an instrument, however it came by it."""
+        held = replace(self.position(account, instrument), size=size, average_price=average_price)
+        self._held(account)[instrument.con_id] = held
+        return held
+
     def fills_since(self, account: str, instrument: Instrument, since: float) -> list[Execution]:
         """Return an account's fills of an instrument since a time, which never goes back."""
         found = self._flows[account, instrument.con_id]
@@ -140,6 +148,10 @@ class Book:
     def cash(self, account: str, currency: str = HOME_CURRENCY) -> float:
         """Return an account's cash in a currency."""
         return float(self._money(account, currency))
+
+    def set_cash(self, account: str, currency: str, amount: float) -> None:
+        """Let an account have an amount of cash in a currency."""
+        self._cash[account, currency] = Decimal(str(amount))
 
     def currencies(self, account: str) -> list[str]:
         """Return the currencies in which an account has or had cash."""

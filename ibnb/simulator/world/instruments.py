@@ -9,6 +9,7 @@ from ibnb.simulator.words import words
 
 from .calendars import US, Hours
 from .paths import Path
+from .pins import Pins
 
 CONTRACT_FIELDS = 12
 """How many fields a contract takes in a request."""
@@ -27,7 +28,7 @@ class Instrument:
 
     `path` is None for an option: its price follows that of `underlying`. It is None for a
     combination, too: its price is what its `legs` are worth, each with how often it is bought, or
-    sold if that is negative.
+    sold if that is negative. `pins` are the quotes that were set of it.
     """
 
     con_id: int
@@ -63,6 +64,7 @@ class Instrument:
     size_increment: str = "1"
     suggested_size: str = "1"
     derivatives: tuple[str, ...] = ()
+    pins: Pins = field(default_factory=Pins, repr=False, compare=False)
 
     def __hash__(self) -> int:
         """Return the conId: instruments are looked up at every tick."""

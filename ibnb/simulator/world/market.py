@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from .calendars import day_of, last_session, midnight, session
 from .instruments import Instrument
 from .options import greeks, volatility_of, years_left
 from .paths import TRADES_A_SECOND
+from .pins import Pin
 
 _LOOKS = 4
 DEPTH_ROWS = 10
@@ -71,6 +72,9 @@ class Prices:
 
 def price_at(instrument: Instrument, time: float) -> float:
     """Return the price of the last trade at `time` (seconds since the epoch)."""
+    pin = instrument.pins.at(time)
+    if pin is not None:
+        return pin.last
     if instrument.path is not None:
         return instrument.of_ticks(instrument.path.price(time))
     if instrument.legs:
@@ -83,6 +87,34 @@ def price_at(instrument: Instrument, time: float) -> float:
 
 def prices_between(instrument: Instrument, start: float, end: float) -> Prices:
     """Return what the price does from `start` up to but without `end`."""
+    if not instrument.pins:
+        return _moving(instrument, start, end)
+    found = [
+        _still(instrument, begins, ends, pin) if pin else _moving(instrument, begins, ends)
+        for begins, ends, pin in instrument.pins.pieces(start, end)
+    ]
+    count = sum(one.count for one in found)
+    average = sum(one.average * one.count for one in found) / count if count else found[-1].average
+    return Prices(
+        found[0].open,
+        max(one.high for one in found),
+        min(one.low for one in found),
+        found[-1].close,
+        sum(one.volume for one in found),
+        round(average, instrument.decimals + 2),
+        count,
+    )
+
+
+def _still(instrument: Instrument, start: float, end: float, pin: Pin) -> Prices:
+    """What a price does that is held: it stays, with one share in each trade."""
+    count = max(round((end - start) * TRADES_A_SECOND), 1)
+    volume = count if instrument.has_trades and instrument.sec_type != "IND" else 0
+    return Prices(pin.last, pin.last, pin.last, pin.last, volume, pin.last, count)
+
+
+def _moving(instrument: Instrument, start: float, end: float) -> Prices:
+    """What a price does by itself."""
     if instrument.path is not None:
         span = instrument.path.span(start, end)
         found = [instrument.of_ticks(at) for at in (span.open, span.high, span.low, span.close)]
@@ -110,11 +142,14 @@ def trades_between(instrument: Instrument, start: float, end: float) -> list[Tra
         return []
     found = []
     for second in range(int(start), int(end) + 1):
-        for time, ticks, size in base.path.trades(second):
+        for time, ticks, traded in base.path.trades(second):
             if start <= time < end:
-                price = base.of_ticks(ticks)
+                pin = base.pins.at(time)
+                price = pin.last if pin else base.of_ticks(ticks)
                 if base is not instrument:
-                    price, size = _option_price(instrument, price, time), 1  # noqa: PLW2901
+                    own = instrument.pins.at(time)
+                    price = own.last if own else _option_price(instrument, price, time)
+                size = 1 if pin or base is not instrument else traded
                 found.append(Trade(time, price, size))
     return found
 
@@ -126,7 +161,27 @@ def to_tick(instrument: Instrument, price: float) -> float:
 
 def quote_at(instrument: Instrument, time: float) -> Quote:
     """Return the quote at `time` (seconds since the epoch)."""
-    return _quote(instrument, int(time * TRADES_A_SECOND))
+    turn = int(time * TRADES_A_SECOND)
+    if not (instrument.pins or instrument.underlying or instrument.legs):
+        return _quote(instrument, turn)
+    # Of what was set by hand nothing is remembered: it holds at once, and in this gateway alone.
+    quote = _fresh_quote(instrument, turn) if _is_pinned(instrument) else _quote(instrument, turn)
+    pin = instrument.pins.at(turn / TRADES_A_SECOND)
+    if pin is None:
+        return quote
+    return replace(
+        quote,
+        bid=pin.bid,
+        ask=pin.ask,
+        bid_size=quote.bid_size if pin.bid_size is None else pin.bid_size,
+        ask_size=quote.ask_size if pin.ask_size is None else pin.ask_size,
+    )
+
+
+def _is_pinned(instrument: Instrument) -> bool:
+    """Say whether a quote was set of an instrument, or of what its price follows."""
+    followed = (instrument, instrument.underlying, *(leg for leg, _ in instrument.legs))
+    return any(one is not None and one.pins for one in followed)
 
 
 def _looks(combination: Instrument, start: float, end: float) -> Prices:
@@ -152,6 +207,10 @@ def _combined(combination: Instrument, time: float) -> Quote:
 
 @lru_cache(maxsize=4096)
 def _quote(instrument: Instrument, turn: int) -> Quote:
+    return _fresh_quote(instrument, turn)
+
+
+def _fresh_quote(instrument: Instrument, turn: int) -> Quote:
     time = turn / TRADES_A_SECOND
     if instrument.legs:
         return _combined(instrument, time)
@@ -183,11 +242,15 @@ def close_before(instrument: Instrument, time: float) -> float:
     hours = instrument.hours
     today = midnight(hours.zone, day_of(hours.zone, time))
     day = last_session(hours, today - 1, regular=True)
-    return _close(instrument, day)
+    return _fresh_close(instrument, day) if _is_pinned(instrument) else _close(instrument, day)
 
 
 @lru_cache(maxsize=4096)
 def _close(instrument: Instrument, day: int) -> float:
+    return _fresh_close(instrument, day)
+
+
+def _fresh_close(instrument: Instrument, day: int) -> float:
     begins, ends = session(instrument.hours, day, regular=True)
     return prices_between(instrument, max(begins, ends - 60), ends).close
 

@@ -40,6 +40,7 @@ from .listings import (
 )
 from .market import price_at
 from .paths import Path
+from .pins import Pins
 
 DENIED = frozenset({"XXX"})
 """Symbols of stocks that are well-formed and still nobody's: what a notebook tries to see a 200."""
@@ -74,6 +75,14 @@ class Universe:
         self._denied = frozenset(denied)
         self._known: dict[int, Instrument] = {}
         self._named: dict[tuple[str, ...], Instrument] = {}
+        self._added: dict[tuple[str, str, str], Instrument] = {}
+
+    def add(self, instrument: Instrument) -> Instrument:
+        """Make an instrument known, in place of the one with its type, symbol and expiry."""
+        key = instrument.sec_type, instrument.symbol, instrument.expiry
+        added = self._keep(("added", *key), instrument)
+        self._added[key] = added
+        return added
 
     def find(self, spec: ContractSpec) -> list[Instrument]:
         """Return the instruments that a contract asks for: none, one or several."""
@@ -110,6 +119,7 @@ class Universe:
             strike=0.0,
             right="",
             multiplier="",
+            pins=Pins(),
         )
 
     def find_by_id(self, kind: str, number: str) -> list[Instrument]:
@@ -137,7 +147,7 @@ class Universe:
             return price_at(one, time)
         for one in self._pairs(ContractSpec(symbol="USD", currency=currency)):
             return 1 / price_at(one, time)
-        coin = next(self._candidates(ContractSpec(symbol=currency, sec_type="CRYPTO")), None)
+        coin = next(iter(self._candidates(ContractSpec(symbol=currency, sec_type="CRYPTO"))), None)
         return price_at(coin, time) if coin else 1.0
 
     def like(self, pattern: str) -> list[Instrument]:
@@ -210,8 +220,14 @@ class Universe:
         }
         return tables[kind]
 
-    def _candidates(self, spec: ContractSpec) -> Iterator[Instrument]:
-        """Everything of the kind and symbol that a contract names."""
+    def _candidates(self, spec: ContractSpec) -> Iterable[Instrument]:
+        """Everything of the kind and symbol that a contract names; what was added comes first."""
+        wanted = spec.kind, spec.symbol or spec.local_symbol
+        added = [one for one in self._added.values() if (one.sec_type, one.symbol) == wanted]
+        return added or self._own(spec)
+
+    def _own(self, spec: ContractSpec) -> Iterator[Instrument]:
+        """What there is of a kind and symbol unless something else was added."""
         symbol = spec.symbol or spec.local_symbol
         match spec.kind:
             case "STK":

@@ -5,8 +5,8 @@ from importlib import import_module
 
 import pytest
 
-from ibnb.diagnostics.mending import CALLS, mended
-from ibnb.diagnostics.objections import BAR_SIZES, objection
+from ibnb.diagnostics.explain.mending import CALLS, mended
+from ibnb.diagnostics.explain.parameter_rules import BAR_SIZES, objection
 
 BARS = {
     "endDateTime": "",

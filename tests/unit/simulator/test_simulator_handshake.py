@@ -166,7 +166,7 @@ def test_a_malformed_greeting_closes_only_its_connection(gateway, dial, data):
 
 @pytest.mark.parametrize("frame", [b"\xff\xff\xff\xff", struct.pack(">I", 4) + b"abc\0", b"\0" * 4])
 def test_a_malformed_frame_closes_only_its_connection(gateway, dial, frame):
-    """An impossible length, a message id that is no number, or an empty frame ends a session."""
+    """An impossible length, a message id that is not a number, or an empty frame ends a session."""
     other, client = dial(gateway), dial(gateway)
     other.open(1)
     client.open(2)

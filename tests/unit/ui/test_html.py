@@ -581,7 +581,7 @@ def test_each_page_stands_once_and_the_others_refer_to_it():
 
 
 def test_a_problem_comes_with_the_checklist():
-    """Each item has an icon and a word; a report that is no problem has none."""
+    """Each item has an icon and a word; a report that is not a problem has none."""
     text = read(report_html(refused())).text
     assert re.search(r"Verification checklist \S* ?\d of 10 done", text)
     assert "✗ Not so Something listens on port 4002 net.port, net.tcp" in text
