@@ -145,7 +145,6 @@ class TrackedConnection:
     def came_up(self, attempt: Attempt) -> None:
         """Take note that it is open, and of what its opening showed."""
         self.attempt, self.missing = attempt, attempt.missing
-        self.is_simulated = is_simulated(*self.address[:2])
         self.lost, self.closed_because = None, ""
         self._set_state("degraded" if self.missing else "ready")
 
@@ -197,7 +196,6 @@ class TrackedConnection:
         instrument.watch_end(ib, self._on_socket_closed)
         self.opened_at = time.time()
         if reading.is_connected(ib):
-            self.is_simulated = is_simulated(*self.address[:2])
             self._set_state("ready")
 
     def count_own_handler(self, event: str) -> None:
@@ -349,6 +347,8 @@ class TrackedConnection:
 
     def _set_state(self, state: State, since: float | None = None) -> None:
         LOG.info("%s: %s, after %s", where(self.address), state, self.state)
+        if state in OPEN:
+            self.is_simulated = is_simulated(*self.address[:2])
         self.state = state
         self.changed_at = time.time() if since is None else since
         self._on_change()
