@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ibnb.diagnostics.verdict.surroundings import Surroundings
 from ibnb.knowledge import Situation
+from ibnb.knowledge.showing import bundle_of
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.target import Target
 
@@ -156,6 +157,10 @@ class Report:
     good_at: float | None = None
     changes: tuple[Change, ...] = ()
     at: float = field(default_factory=time.time, compare=False)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:  # noqa: ARG002 - IPython's signature
+        """Return how it looks, by MIME type."""
+        return bundle_of(self)
 
     @property
     def exit_status(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from .showing import bundle_of
 from .situation import Situation, Step
 
 Severity = Literal["info", "warning", "error"]
@@ -143,6 +144,10 @@ class Explanation:
     situation: Situation = field(default_factory=Situation)
     match: Match = "code"
     candidates: tuple[str, ...] = ()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:  # noqa: ARG002 - IPython's signature
+        """Return how it looks, by MIME type."""
+        return bundle_of(self)
 
     @property
     def is_guess(self) -> bool:

@@ -54,6 +54,12 @@ class Health:
     by_user: bool = False
     heard_ago: float | None = field(default=None, compare=False)
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:  # noqa: ARG002 - IPython's signature
+        """Return how it looks, by MIME type."""
+        from ibnb.knowledge.showing import bundle_of
+
+        return bundle_of(self)
+
     @property
     def is_open(self) -> bool:
         """Whether requests can be sent."""

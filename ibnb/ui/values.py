@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ibnb.app import App
     from ibnb.diagnostics import Report
     from ibnb.knowledge import Explanation, UnknownQueryError
+    from ibnb.session import Health, Session
 
     from .legal import Boundary
 
@@ -51,6 +52,30 @@ def show_report(report: Report, *, boundary: bool, show_accounts: bool) -> None:
         report_text(report, magics=True, boundary=boundary, show_accounts=show_accounts),
         report_html(report, boundary=boundary, show_accounts=show_accounts),
     )
+
+
+def forms(value: Explanation | Report | Health | Session, app: App) -> dict[str, str]:
+    """Return how a value looks anywhere: as text, and as HTML that needs nothing but itself."""
+    from ibnb.knowledge import Explanation
+    from ibnb.session import Health, Session
+
+    from .html import badge_html, explanation_html, report_html
+    from .text import badge_text, explanation_text, report_text
+
+    accounts = app.settings.show_accounts
+    if isinstance(value, Session):
+        value = value.health()
+    if isinstance(value, Health):
+        text = badge_text(value, show_accounts=accounts)
+        html = badge_html(value, show_accounts=accounts)
+    elif isinstance(value, Explanation):
+        text = explanation_text(value, show_accounts=accounts)
+        html = explanation_html(value, show_accounts=accounts)
+    else:
+        magics = app.context.has_magics
+        text = report_text(value, magics=magics, show_accounts=accounts)
+        html = report_html(value, show_accounts=accounts)
+    return {"text/plain": text, "text/html": html}
 
 
 class Values:
