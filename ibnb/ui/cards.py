@@ -198,11 +198,12 @@ class CardView:
     @property
     def inside(self) -> str:
         """What is in the fold, in words."""
-        more = words.counted(len(self.then), "step")
+        is_more = self.first or self.command
+        steps = words.counted(len(self.then), "more step" if is_more else "step")
         parts = (
             "what happened" if self.facts or not self.short else "",
             "the request" if self.asked else "",
-            f"{more} {'more ' if self.first else ''}to take" if self.then else "",
+            steps if self.then else "",
             ("what was checked" if self.answered else "what to check") if self.checks else "",
             "why" if self.causes else "",
         )

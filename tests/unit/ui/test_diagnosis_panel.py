@@ -262,7 +262,7 @@ def test_an_error_of_running_again_is_shown_in_one_line(loop):
     drive(panel, loop)
     again, _, error = panel.widget.children
     again.click()
-    assert "✗ Problem" in error.value
+    assert "✗</span> Problem" in error.value
     assert "Could not run again: OSError: no &lt;b&gt;loop&lt;/b&gt; for DU•••567" in error.value
     assert again.description == "↻ Run again"
     panel.on_start(refused().checks)
