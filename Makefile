@@ -42,8 +42,9 @@ benchmark: $(VENV)/.test
 	$(BIN)/python benchmarks/run.py
 
 $(VENV)/.demo: pyproject.toml
+	@echo "Installing ibnb and JupyterLab into $(VENV): once, a minute or two."
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --editable ".[demo]"
+	$(BIN)/python -m pip --disable-pip-version-check install --progress-bar on --editable ".[demo]"
 	touch $@
 
 $(VENV)/.test: pyproject.toml

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import atexit
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    ExitStack,
+    nullcontext,
+)
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -213,6 +218,29 @@ class App:
                 "the one that you mean"
             )
         return opened[0].tracked_ib if opened else None
+
+    def guard(self, names: Mapping[str, Any]) -> ExitStack:
+        """Guard the connects of code outside IPython, whose variables are `names`."""
+        from .session.guard import Guard
+        from .session.notebook.reach import Root
+
+        stack = ExitStack()
+        if self.session.registry.guarding is not None:
+            return stack
+        guard = Guard(
+            self.session,
+            enabled=lambda: bool(self.settings.guard),
+            wait=self.planner.usual_wait,
+            waiting=lambda: nullcontext(lambda _waiting: None),
+            reachable=lambda: (
+                Root(name, value, is_name=True)
+                for name, value in tuple(names.items())
+                if not name.startswith("__")
+            ),
+        )
+        guard.enter()
+        stack.callback(guard.leave)
+        return stack
 
     def health(self) -> Health:
         """Return the health of the connection that is meant where none is named."""

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import __version__
 from .options import (
     demo_parser,
     diagnose_parser,
@@ -20,6 +21,7 @@ from .options import (
     team_parser,
 )
 from .session import BadInputError, IbnbError
+from .tws.likeness import did_you_mean
 
 if TYPE_CHECKING:
     from .diagnostics import Diagnosis, Report
@@ -38,7 +40,7 @@ def diag(words: Sequence[str]) -> int:
     from .ui.waiting import WaitingLines
 
     parser = diagnose_parser("ibnb diag")
-    options = parser.parse_args(words)
+    options = parser.parse_words(words)
     judged = bundle_to_judge(parser, options)
     if judged is not None:
         return _judge(judged, as_json=options.json)
@@ -105,6 +107,9 @@ def explain(words: Sequence[str]) -> int:
     from .ui.text import print_explanation
 
     options = explain_parser("ibnb explain").parse_args(words)
+    if options.list:
+        _list_pages(as_json=options.json)
+        return HEALTHY
     if not options.query:
         raise BadInputError("ibnb explain: give a code or words, such as  ibnb explain 326")
     try:
@@ -120,6 +125,16 @@ def explain(words: Sequence[str]) -> int:
     else:
         print_explanation(explanation)
     return HEALTHY
+
+
+def _list_pages(*, as_json: bool) -> None:
+    from .knowledge import catalogue
+    from .ui.text import pages_text
+
+    if as_json:
+        _print_json([entry.to_row() for entry in catalogue().in_order])
+    else:
+        print(pages_text())
 
 
 def sim(words: Sequence[str]) -> int:
@@ -260,7 +275,8 @@ USAGE = """ibnb: Interactive Brokers from a notebook
   ibnb demo               open the quickstart notebook beside a simulated gateway
   ibnb team               show who is connected to which gateway
 
-  ibnb VERB --help        the options of a verb"""
+  ibnb VERB --help        the options of a verb
+  ibnb --version          which version this is"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -269,9 +285,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not words or words[0] in {"-h", "--help"}:
         print(USAGE, file=sys.stdout if words else sys.stderr)
         return HEALTHY if words else CANNOT_RUN
+    if words[0] in {"-V", "--version"}:
+        print(f"ibnb {__version__}")
+        return HEALTHY
     verb = VERBS.get(words[0])
     if verb is None:
-        _say(f"ibnb: unknown verb {words[0]!r}: give {', '.join(VERBS)}")
+        meant = did_you_mean(words[0], VERBS)
+        _say(f"ibnb: unknown verb {words[0]!r}: give {', '.join(VERBS)}.{meant}")
         return CANNOT_RUN
     try:
         status = verb(words[1:])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import keyword
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,7 @@ from .explainer import NoErrorYetError
 from .options import (
     IB,
     ConnectOptions,
+    HelpAskedError,
     bare_parser,
     bundle_to_judge,
     connect_options,
@@ -35,7 +38,7 @@ from .support import write_support_bundle
 from .ui.foreign import harmless, json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from .tws.target import Target
     from .ui.cells import Cells
@@ -57,6 +60,23 @@ def _one_line(*kinds: type[Exception]) -> Iterator[None]:
         yield
     except ours as error:
         raise UsageError(harmless(error)) from None
+
+
+def _with_help(magic: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+    """Let a magic answer ``--help``; its text is part of what `?` shows, too."""
+
+    @functools.wraps(magic)
+    def run(self: Any, line: str) -> Any:
+        try:
+            return magic(self, line)
+        except HelpAskedError as asked:
+            print(asked)  # noqa: T201 - what was asked for
+            return None
+
+    about = inspect.cleandoc(magic.__doc__ or "").replace("``", "")
+    parser = PARSERS[magic.__name__](f"%{magic.__name__}")
+    run.__doc__ = f"{about}\n\n{parser.usage_text()}"
+    return run
 
 
 @magics_class
@@ -93,16 +113,13 @@ class IbMagics(Magics, IbSettings):
         return self._cells
 
     @line_magic
+    @_with_help
     def ibconnect(self, line: str) -> Any:
         """Open the notebook's one connection and bind its `IB` object to ``ib``.
 
         A rerun closes what the last run opened, and opens it afresh with the same client ID. With
         --resume, a connection whose socket was lost is opened again as the same ``ib``, with its
         handlers and subscriptions; one that is open is left as it is.
-
-        Usage: ``%ibconnect [paper|live|sim|PORT|HOST:PORT] [--expect paper|live] [--client-id N]
-        [--account A] [--timeout S] [--wait S] [--readonly] [--resume] [--trade] [--name ib]
-        [--library ib_insync|ib_async] [--fault NAME]``
         """
         with _one_line():
             options = connect_parser("%ibconnect").parse_line(line)
@@ -116,6 +133,7 @@ class IbMagics(Magics, IbSettings):
         return None if line.rstrip().endswith(";") else opened.connection.ib
 
     @line_magic
+    @_with_help
     def ibdisconnect(self, line: str) -> None:
         """Close the connection, and wait until it is really closed.
 
@@ -127,15 +145,12 @@ class IbMagics(Magics, IbSettings):
         self.cells.show_closed(closed)
 
     @line_magic
+    @_with_help
     def ibdiag(self, line: str) -> None:
         """Find the one cause of a connection that does not work, and say what to do first.
 
         For technical troubleshooting, not advice of any kind; prefer a paper account and a
         read-only API while you diagnose. ibnb is independent of Interactive Brokers.
-
-        Usage: ``%ibdiag [TARGET] [--expect paper|live] [--client-id N] [--timeout S]
-        [--library NAME] [--only ID ...] [--list] [--wait S] [--json] [--bundle FILE] [--static]``,
-        or ``%ibdiag --from FILE [--json]``, which judges a bundle and contacts nothing
         """
         parser = diagnose_parser("%ibdiag")
         with _one_line():
@@ -182,15 +197,16 @@ class IbMagics(Magics, IbSettings):
         print(json_text(document, show_accounts=self.app.settings.show_accounts))  # noqa: T201
 
     @line_magic
+    @_with_help
     def iberror(self, line: str) -> None:
-        """Explain an error code, or find an explanation by words; alone: the latest error.
-
-        Usage: ``%iberror [CODE | words] [--json]``
-        """
+        """Explain an error code, or find an explanation by words; alone: the latest error."""
         from .knowledge import UnknownQueryError
 
         with _one_line(NoErrorYetError):
             options = explain_parser("%iberror").parse_line(line)
+            if options.list:
+                self._list_pages(as_json=options.json)
+                return
             try:
                 explanation = self.app.explainer.explain(" ".join(options.query))
             except UnknownQueryError as error:
@@ -204,7 +220,16 @@ class IbMagics(Magics, IbSettings):
         else:
             self.cells.show_explanation(explanation)
 
+    def _list_pages(self, *, as_json: bool) -> None:
+        from .knowledge import catalogue
+
+        if as_json:
+            self._print_json([entry.to_row() for entry in catalogue().in_order])
+        else:
+            self.cells.show_pages()
+
     @line_magic
+    @_with_help
     def ibhealth(self, line: str) -> None:
         """Show the health of the connection; with --team, who else uses the gateways.
 

@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 from .session import BadInputError
 from .session.client_ids.ids import AUTO, working_directory
 from .session.library.libraries import NAMES
-from .tws.target import HIGHEST_PORT
+from .tws.likeness import did_you_mean
+from .tws.target import HIGHEST_PORT, WORDS
 
 SIMULATOR = "sim"
 """The target that is a simulated gateway of one's own."""
@@ -23,6 +24,8 @@ BESIDE_FROM = frozenset({FROM, "json", "static"})
 """The options of diagnosing that make sense beside a bundle."""
 IB = "ib"
 """The name that `%ibconnect` binds unless it is told another."""
+HELP = frozenset({"-h", "--help"})
+HELP_WIDTH = 78
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,10 @@ class NotebookContext:
     name: Callable[[], str] = lambda: "ib"
 
 
+class HelpAskedError(Exception):
+    """Somebody asked a magic for its help; the text is that."""
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that says what is wrong in one line, and never ends the process itself.
 
@@ -77,10 +84,19 @@ class Parser(argparse.ArgumentParser):
         files: the arguments that are files.
     """
 
-    def __init__(self, verb: str, about: str) -> None:
-        # Help of a magic is asked for with `?`; argparse would end the process after it.
-        is_magic = verb.startswith("%")
-        super().__init__(prog=verb, description=about, allow_abbrev=False, add_help=not is_magic)
+    def __init__(self, verb: str, about: str, examples: tuple[str, ...] = ()) -> None:
+        # argparse would end the process after its help.
+        self.is_magic = verb.startswith("%")
+        super().__init__(
+            prog=verb,
+            description=about,
+            allow_abbrev=False,
+            add_help=not self.is_magic,
+            formatter_class=_wide,
+        )
+        if examples:
+            lines = (f"  {verb} {one}".rstrip() for one in examples)
+            self.epilog = "\n".join(["examples:", *lines])
         self.completers: dict[str, Callable[[str], Iterable[str]]] = {}
         self.files: set[str] = set()
 
@@ -90,10 +106,19 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise BadInputError with what was wrong and what is accepted."""
         if message.startswith("unrecognized arguments"):
-            message = f"{message.replace('arguments', 'option')}; accepted: {self.accepted()}"
-            if self.prog.startswith("%"):
+            given = message.partition(": ")[2].partition(" ")[0]
+            meant = did_you_mean(given, self.flags) if given.startswith("-") else ""
+            meant = meant and f".{meant}"
+            message = (
+                f"{message.replace('arguments', 'option')}; accepted: {self.accepted()}{meant}"
+            )
+            if self.is_magic:
                 message += f"  ({self.prog}? says more)"
         raise BadInputError(f"{self.prog}: {message}")
+
+    def usage_text(self) -> str:
+        """Return the help without the sentence on what it is about."""
+        return self.format_help().replace(f"{self.description}\n\n", "", 1).rstrip()
 
     def accepted(self) -> str:
         """Return the options that exist, in one line."""
@@ -114,6 +139,7 @@ class Parser(argparse.ArgumentParser):
 
         Raises:
             BadInputError: the line makes no sense.
+            HelpAskedError: the line asks for help.
         """
         try:
             # A semicolon at the end is how a notebook is told to show no output.
@@ -123,7 +149,41 @@ class Parser(argparse.ArgumentParser):
                 raise BadInputError(f"{self.prog}: {error}") from None
             # What was pasted may have an apostrophe that belongs to it.
             words = line.split()
-        return self.parse_args(words)
+        if HELP & {*words} and (len(words) == 1 or not self.takes_text):
+            raise HelpAskedError(self.format_help())
+        return self.parse_words(words)
+
+    def parse_words(self, words: Iterable[str]) -> argparse.Namespace:
+        """Parse words; HOST PORT is one target.
+
+        Raises:
+            BadInputError: they make no sense.
+        """
+        return self.parse_args(self._with_whole_target([*words]))
+
+    def _with_whole_target(self, words: list[str]) -> list[str]:
+        if "target" not in {argument.dest for argument in self.arguments}:
+            return words
+        takes_words = False
+        for place, word in enumerate(words[:-1]):
+            option = self.flags.get(word)
+            if option is not None:
+                takes_words = option.nargs != 0
+                if option.nargs == "+":
+                    return words
+            elif takes_words:
+                takes_words = False
+            else:
+                is_host = not word.startswith("-") and not word.isdigit() and word not in WORDS
+                if is_host and words[place + 1].isdigit():
+                    return [*words[:place], f"{word} {words[place + 1]}", *words[place + 2 :]]
+                return words
+        return words
+
+
+def _wide(prog: str) -> argparse.HelpFormatter:
+    # As wide anywhere: this text is what `?` shows, too.
+    return argparse.RawDescriptionHelpFormatter(prog, width=HELP_WIDTH)
 
 
 def _seconds(text: str) -> float:
@@ -150,12 +210,14 @@ def _file(text: str) -> str:
 
 
 def _target(parser: Parser) -> None:
-    parser.add_argument("target", nargs="?", help="paper, live, sim, PORT or HOST:PORT")
+    parser.add_argument("target", nargs="?", help="paper, live, sim, PORT, HOST:PORT or HOST PORT")
     parser.add_argument("--expect", choices=("paper", "live"), help="what the account must be")
-    parser.add_argument("--client-id", metavar="N", help="use this client ID, or auto")
+    parser.add_argument(
+        "--client-id", metavar="N", help="use this client ID; auto: the next that is free"
+    )
     parser.add_argument("--timeout", type=_timeout, metavar="S", help="seconds for the handshake")
     parser.add_argument("--library", choices=NAMES, help="the API library to use")
-    parser.completers["target"] = lambda _begun: ("paper", "live", SIMULATOR)
+    parser.completers["target"] = lambda _begun: WORDS
     parser.completers["client_id"] = lambda _begun: (AUTO,)
 
 
@@ -180,13 +242,20 @@ def _pages(begun: str) -> Iterable[str]:
 @cache
 def connect_parser(verb: str) -> Parser:
     """Return the options of connecting."""
-    parser = Parser(verb, "Open the notebook's one connection and bind it to `ib`.")
+    examples = (
+        "                    a paper account on this machine, Gateway or TWS",
+        "sim                 a simulated gateway: no account is needed",
+        "192.168.1.5 4002    a gateway on another machine",
+        "live --trade        a live account, whose orders are not locked",
+        "--resume            after a loss: the same ib goes on",
+    )
+    parser = Parser(verb, "Open the notebook's one connection and bind it to ib.", examples)
     _target(parser)
     parser.add_argument("--account", metavar="A", help="the account to follow")
     parser.add_argument("--wait", type=_seconds, metavar="S", help="seconds for a held client ID")
     parser.add_argument("--readonly", action="store_true", default=None, help="fetch no orders")
     parser.add_argument(
-        "--resume", action="store_true", help="after a loss: the same `ib`, with what it had"
+        "--resume", action="store_true", help="after a loss: the same ib, with what it had"
     )
     parser.add_argument("--trade", action="store_true", help="let orders go to a live account")
     parser.add_argument(
@@ -197,14 +266,22 @@ def connect_parser(verb: str) -> Parser:
         help="with sim: break it like this",
     )
     parser.completers["fault"] = _faults
-    parser.add_argument("--name", default=IB, metavar="NAME", help="bind to this name, not `ib`")
+    parser.add_argument("--name", default=IB, metavar="NAME", help="bind to this name, not ib")
     return parser
 
 
 @cache
 def diagnose_parser(verb: str) -> Parser:
     """Return the options of diagnosing."""
-    parser = Parser(verb, "Find the one cause of a connection that does not work.")
+    examples = (
+        "                     the notebook's connection, or what failed last",
+        "127.0.0.1 7497       another address",
+        "4002 --wait 60       again and again, until it is healthy",
+        "--bundle help.zip    a file for whoever helps, without names and accounts",
+    )
+    if not verb.startswith("%"):
+        examples = ("                     where a paper gateway should listen", *examples[1:])
+    parser = Parser(verb, "Find the one cause of a connection that does not work.", examples)
     _target(parser)
     parser.add_argument("--only", nargs="+", default=[], metavar="ID", help="run only these checks")
     parser.add_argument("--list", action="store_true", help="list the checks, run none")
@@ -247,9 +324,17 @@ def bundle_to_judge(parser: Parser, options: Namespace) -> Path | None:
 @cache
 def explain_parser(verb: str) -> Parser:
     """Return the options of explaining."""
-    parser = Parser(verb, "Explain an error code, or find an explanation by words.")
+    latest = ("                      the latest error",) if verb.startswith("%") else ()
+    examples = (
+        *latest,
+        "326                   a code",
+        '"Error 201, reqId 5"   a line that was pasted',
+        "market data farm      words",
+    )
+    parser = Parser(verb, "Explain an error code, or find an explanation by words.", examples)
     parser.takes_text = True
-    parser.add_argument("query", nargs="*", help="a code, or words")
+    parser.add_argument("query", nargs="*", help="a code, the name of a page or a check, or words")
+    parser.add_argument("--list", action="store_true", help="list every page, explain none")
     parser.add_argument("--json", action="store_true", help="print the entry as JSON")
     parser.completers["query"] = _pages
     return parser
@@ -340,7 +425,6 @@ def simulate_parser(verb: str) -> Parser:
     parser.files.add("scenario")
     parser.add_argument("--parent-pid", type=int, metavar="PID", help="end with this process")
     # One line for each fault, and not one paragraph of all.
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "\n".join(["faults:", *(f"  {name:<20}{FAULTS[name]}" for name in FAULTS)])
     return parser
 

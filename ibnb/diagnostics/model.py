@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from ibnb.diagnostics.verdict.surroundings import Surroundings
 from ibnb.knowledge import Situation
+from ibnb.knowledge.showing import bundle_of
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.target import Target
 
@@ -141,6 +143,7 @@ class Report:
     `situation` is that in which it is read, with what was found. `facts` are what it was made of.
     `origin` tells a report that was judged from a bundle. `changes` are the differences from the
     last good connect to the target, at `good_at`, if one is known and nothing works now.
+    `at` is when it was made, in seconds since the epoch.
     """
 
     target: Target
@@ -153,6 +156,11 @@ class Report:
     origin: Origin | None = None
     good_at: float | None = None
     changes: tuple[Change, ...] = ()
+    at: float = field(default_factory=time.time, compare=False)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:  # noqa: ARG002 - IPython's signature
+        """Return how it looks, by MIME type."""
+        return bundle_of(self)
 
     @property
     def exit_status(self) -> int:

@@ -92,6 +92,12 @@ _ARGUMENT = (
     r"|(?:paper|live|sim|PORT|HOST:PORT)\b|\d{2,5}\b(?!:)|[\w.-]+:\d{2,5}\b|\[[\da-f:]+\]:\d{2,5}\b"
 )
 _COMMAND = re.compile(rf"(?:%ibconnect|%ibdiag|\bibnb diag\b)(?: (?:{_ARGUMENT}))*")
+CODE = re.compile(
+    rf"`[^`]+`|(?:%ibconnect|%ibdiag)\b(?: (?:{_ARGUMENT}))*|%ib(?:disconnect|health)\b"
+    r"|%iberror(?: (?:\d{3,5}|[a-z]+(?:-[a-z]+)+)\b)?|%(?:re|un)?load_ext ibnb\b"
+    r"|%pip install [\w.\[\]=<>-]*[\w\]]"
+)
+"""What is code within a sentence: a command, or what stands in backticks."""
 
 
 class StepError(ValueError):

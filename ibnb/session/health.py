@@ -8,6 +8,7 @@ from typing import Any, Literal
 from ibnb.tws.accounts import is_paper, know
 from ibnb.tws.clock import clock
 from ibnb.tws.notices import Link, Notice
+from ibnb.tws.simulated import is_simulated
 from ibnb.tws.story import tell
 from ibnb.tws.target import Target
 
@@ -28,10 +29,10 @@ class Health:
     """A connection at one moment; times are seconds since the epoch.
 
     `reason` says why the state is not ``ready``, and `changed_at` since when it is what it is.
-    `kind` is paper or live once accounts are known. `stale` tells an `ib` that a later connection
-    replaced. `orders` says what may be sent. `by_user` tells a connection that the user's own code
-    opened from the session. `heard_ago` is how many seconds ago the last byte came, None without a
-    connection.
+    `kind` is paper or live once accounts are known, and `simulated` says that neither is real.
+    `stale` tells an `ib` that a later connection replaced. `orders` says what may be sent.
+    `by_user` tells a connection that the user's own code opened from the session. `heard_ago` is
+    how many seconds ago the last byte came, None without a connection.
     """
 
     state: State
@@ -41,6 +42,7 @@ class Health:
     server_version: int | None = None
     accounts: tuple[str, ...] = ()
     kind: Literal["paper", "live"] | None = None
+    simulated: bool = False
     orders: Literal["unlocked", "locked"] = "unlocked"
     opened_at: float | None = None
     changed_at: float = 0.0
@@ -51,6 +53,12 @@ class Health:
     missing: tuple[str, ...] = ()
     by_user: bool = False
     heard_ago: float | None = field(default=None, compare=False)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:  # noqa: ARG002 - IPython's signature
+        """Return how it looks, by MIME type."""
+        from ibnb.knowledge.showing import bundle_of
+
+        return bundle_of(self)
 
     @property
     def is_open(self) -> bool:
@@ -82,6 +90,7 @@ def health_of(held: TrackedConnection) -> Health:
         server_version=version,
         accounts=accounts,
         kind=_kind(accounts),
+        simulated=held.is_simulated,
         orders="locked" if _is_locked(held) else "unlocked",
         opened_at=held.opened_at or None,
         changed_at=held.changed_at,
@@ -167,6 +176,7 @@ def foreign_health(ib: Any) -> Health:
         server_version=reading.server_version(ib),
         accounts=accounts,
         kind=_kind(accounts),
+        simulated=is_simulated(host, port),
         orders="locked" if orders_locked(ib) else "unlocked",
         by_user=True,
         heard_ago=heard_ago(ib),

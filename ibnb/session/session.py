@@ -94,6 +94,12 @@ class Session:
         """This notebook's client IDs and their leases."""
         return self.hooks.leases
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:  # noqa: ARG002 - IPython's signature
+        """Return how it looks, by MIME type."""
+        from ibnb.knowledge.showing import bundle_of
+
+        return bundle_of(self)
+
     def use(self, **changes: Any) -> Callable[[], None]:
         """Put other hooks in the place of some; return what puts those of before back."""
         before = {name: getattr(self.hooks, name) for name in changes}

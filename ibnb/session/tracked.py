@@ -13,6 +13,7 @@ from typing import Any
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.clock import clock
 from ibnb.tws.notices import Code, LinkFollower, Notice
+from ibnb.tws.simulated import is_simulated
 
 from .address import Address, where
 from .errors import ConnectFailed, StaleConnection
@@ -53,6 +54,7 @@ class TrackedConnection:
         missing: what the synchronisation after ready did not bring.
         lost: how it lost its socket, until it is open again; None if it did not.
         closed_because: what closed it on purpose, as a sentence; empty if nothing did.
+        is_simulated: whether the gateway that it was opened to last is a simulated one.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class TrackedConnection:
         self.missing: tuple[str, ...] = ()
         self.lost: Loss | None = None
         self.closed_because = ""
+        self.is_simulated = False
         self._was_lost = False
         self._is_closing = False
         self._is_watched = False
@@ -344,6 +347,8 @@ class TrackedConnection:
 
     def _set_state(self, state: State, since: float | None = None) -> None:
         LOG.info("%s: %s, after %s", where(self.address), state, self.state)
+        if state in OPEN:
+            self.is_simulated = is_simulated(*self.address[:2])
         self.state = state
         self.changed_at = time.time() if since is None else since
         self._on_change()

@@ -12,6 +12,7 @@ from types import FrameType
 
 from ibnb.tws.accounts import mask_in
 from ibnb.tws.escaping import visible
+from ibnb.tws.simulated import marked_as_simulated
 
 from .control import ControlPort
 from .gateway import SimulatedGateway
@@ -82,6 +83,7 @@ def run(
             signal.signal(kind, end)
         with contextlib.ExitStack() as stack:
             stack.enter_context(gateway)
+            stack.enter_context(marked_as_simulated(gateway.port))
             stack.enter_context(steps.playing(gateway, _print_failure))
             if control is not None:
                 served = stack.enter_context(ControlPort(gateway, control))

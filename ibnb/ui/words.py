@@ -94,6 +94,10 @@ FARM: Mapping[str, Mark] = {
     "connecting": Mark("…", "Connecting", "info"),
 }
 
+MENDED = "Your call, mended"
+LOOK_UP = "To see what there is"
+"""What stands above a command that is there to be copied."""
+
 TIMES = "\N{MULTIPLICATION SIGN}"
 """Stands before how often a thing came."""
 

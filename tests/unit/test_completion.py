@@ -34,7 +34,7 @@ VALUES = [
     ("%iberror client-id-i", "client-id-i", ("client-id-in-use",)),
     ("%iberror net.p", "net.p", ("net.port",)),
     ("%iberror what is net.p", "net.p", ("net.port",)),
-    ("%iberror --", "--", ("--json",)),
+    ("%iberror --", "--", ("--list", "--json")),
     ("%ibhealth ", "", ("--team",)),
     ("%ibdisconnect x", "x", ()),
     ("x = %ibconnect li", "li", ("live",)),

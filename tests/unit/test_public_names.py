@@ -9,7 +9,7 @@ import ibnb
 
 VERBS = [
     *("connect", "connect_async", "diagnose", "diagnose_async", "disconnect", "explain"),
-    "explain_async",
+    *("explain_async", "guard", "health"),
     *("load_ipython_extension", "unload_ipython_extension"),
 ]
 ROOMS = {

@@ -27,6 +27,7 @@ from ibnb.session.survey import health_asked, seen_through, through
 from ibnb.session.tracked import TrackedConnection
 from ibnb.tws.attempt import Attempt, is_refusal_of
 from ibnb.tws.handshake import Stage
+from ibnb.tws.likeness import did_you_mean
 from ibnb.tws.names import Address, resolve
 from ibnb.tws.probe import probe
 from ibnb.tws.sockets import SocketsUnreadableError, listening
@@ -77,7 +78,8 @@ class Question:
         for name in self.only:
             if name not in known:
                 raise BadInputError(
-                    f"unknown check {name!r}: give one of {', '.join(sorted(known))}"
+                    f"unknown check {name!r}: give one of {', '.join(sorted(known))}."
+                    f"{did_you_mean(name, known)}"
                 )
         return with_requirements(CHECKS, self.only)
 

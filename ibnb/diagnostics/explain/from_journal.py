@@ -86,9 +86,13 @@ def with_request(
     contract = request.contract
     if contract is not None and not request.is_cancel:
         facts += _contract_facts(request.method, contract)
-        if Code.NO_SECURITY_DEFINITION in explanation.entry.codes:
-            facts += _matching(contract)
-    return replace(explanation, facts=(*explanation.facts, *facts), asked=asked(request, refusal))
+    question = asked(request, refusal)
+    if contract is not None and Code.NO_SECURITY_DEFINITION in explanation.entry.codes:
+        search = _matching(contract)
+        if search and not request.is_cancel:
+            facts.append(f"To see what there is: {search}")
+            question = replace(question, mended=question.mended or search)
+    return replace(explanation, facts=(*explanation.facts, *facts), asked=question)
 
 
 def _contract_facts(method: str, contract: Any) -> list[str]:
@@ -100,9 +104,9 @@ def _contract_facts(method: str, contract: Any) -> list[str]:
     return ["Its contract was not qualified: ib.qualifyContracts(contract) completes it."]
 
 
-def _matching(contract: Any) -> list[str]:
+def _matching(contract: Any) -> str:
     symbol = _symbol(contract)
-    return [f"To see what there is: ib.reqMatchingSymbols({symbol!r})"] if symbol else []
+    return f"ib.reqMatchingSymbols({symbol!r})" if symbol else ""
 
 
 def _symbol(contract: Any) -> str:

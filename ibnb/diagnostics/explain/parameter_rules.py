@@ -101,7 +101,7 @@ def order_objection(name: str, order: Any) -> str:
         getattr(order, "cashQty", None)
     )
     if name == "totalQuantity" and not sized and not (_number(value) or 0) > 0:
-        return "is no positive quantity"
+        return "is not a positive quantity"
     if name == "lmtPrice" and kind in PRICED and not _has(order, "orderComboLegs"):
         return _price(value, kind)
     if name == "auxPrice" and kind in TRIGGERED:
@@ -136,7 +136,7 @@ def _price(value: Any, kind: str) -> str:
     if value is None or value == "" or is_unset(value):
         return f"is missing: an order of type {kind} needs it"
     number = _number(value)
-    return "" if number is not None and math.isfinite(number) else "is no price"
+    return "" if number is not None and math.isfinite(number) else "is not a price"
 
 
 def _one_of(known: tuple[str, ...]) -> Rule:
@@ -145,13 +145,13 @@ def _one_of(known: tuple[str, ...]) -> Rule:
 
     def look(value: Any, _others: Mapping[str, Any]) -> str:
         right = isinstance(value, str) and value.strip().casefold() in folded
-        return "" if right else f"is none of {', '.join(known)}"
+        return "" if right else f"is not one of {', '.join(known)}"
 
     return look
 
 
 def _bar_size(value: Any, _others: Mapping[str, Any]) -> str:
-    return "" if value in BAR_SIZES else 'is no bar size, as "1 secs", "5 mins" or "1 day" are'
+    return "" if value in BAR_SIZES else 'is not a bar size such as "1 secs", "5 mins" or "1 day"'
 
 
 def _duration(value: Any, _others: Mapping[str, Any]) -> str:
@@ -165,7 +165,7 @@ def _time(value: Any, others: Mapping[str, Any]) -> str:
         return "must be empty where bars are kept up to date"
     if not value or TIME.fullmatch(str(value)):
         return ""
-    return 'is no time such as "20260102 15:00:00 US/Eastern"'
+    return 'is not a time such as "20260102 15:00:00 US/Eastern"'
 
 
 def _regular_hours(value: Any, _others: Mapping[str, Any]) -> str:
@@ -184,12 +184,12 @@ def _tick_count(value: Any, _others: Mapping[str, Any]) -> str:
 
 def _generic_ticks(value: Any, _others: Mapping[str, Any]) -> str:
     right = all(GENERIC_TICKS.fullmatch(one) for one in str(value).split(","))
-    return "" if right else "are no numbers with commas between them"
+    return "" if right else "must be numbers with commas between them"
 
 
 def _contract_id(value: Any, _others: Mapping[str, Any]) -> str:
     right = (_number(value) or 0) > 0
-    return "" if right else "is no conId: ib.qualifyContracts(contract) finds it"
+    return "" if right else "is not a conId: ib.qualifyContracts(contract) finds it"
 
 
 _RULES: Mapping[str, Mapping[str, Rule]] = {

@@ -10,6 +10,7 @@ from typing import Any
 from ibnb.knowledge import Asked, Parameter
 from ibnb.session.records.requests import ID_NAMES, Request
 
+from .mending import mended
 from .parameter_rules import contract_objection, is_unset, objection, order_objection
 
 LONGEST_VALUE = 120
@@ -110,7 +111,8 @@ def asked(request: Request, refusal: str = "") -> Asked:
         for row in rows
     ]
     example = EXAMPLES.get(request.method) or CANCELS.get(request.method, "")
-    return Asked(request.method, tuple(rows), example)
+    own = mended(request.method, request.parameters)
+    return Asked(request.method, tuple(rows), example, own)
 
 
 def is_qualified(contract: Any) -> bool:
