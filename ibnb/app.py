@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
@@ -47,6 +48,7 @@ from .tws.target import Target
 if TYPE_CHECKING:
     from .diagnostics import Diagnosis, Diagnostician, Observer, Question
     from .knowledge import Situation
+    from .recordings import Recordings
     from .session.client_ids.team import Team
     from .session.counting import Counting
     from .session.reconnect.throttle import Throttle
@@ -88,6 +90,7 @@ class App:
         self._diagnostician: Diagnostician | None = None
         self._pace: Throttle | None = None
         self.good = GoodConnects(self._state)
+        self._recordings: Recordings | None = None
 
     def __repr__(self) -> str:
         """Name the session and the place."""
@@ -254,6 +257,21 @@ class App:
         at_hand = self.session.health(ib) if is_ib(ib) else None
         return self._diagnostician.start(question, self.session, loop, observers, at_hand)
 
+    @property
+    def recordings(self) -> Recordings:
+        """What records, and what answers from a recording."""
+        if self._recordings is None:
+            from .recordings import Recordings
+
+            self._recordings = Recordings(self.settings, self._leave, _say)
+        return self._recordings
+
+    def _leave(self, host: str, port: int) -> None:
+        """Close the session's connection if it is to this address, which is about to go."""
+        connection = self.session.connection
+        if connection is not None and connection.plan.target.address == (host, port):
+            run(self.session.disconnect("What it was connected to has ended."), self.session.home)
+
     def close(self) -> None:
         """Close the connection and end the simulated gateway, if there are any."""
         if self.session.connection is not None:
@@ -263,6 +281,8 @@ class App:
                 simulator.stop()
         self._simulator = None
         self._old_simulators.clear()
+        if self._recordings is not None:
+            self._recordings.stop()
         if self._counting is not None:
             self._counting.close()
             self._counting = None
@@ -316,6 +336,12 @@ class App:
                 self._old_simulators.append(known)
             self._simulator = known = start_simulator(wanted or ())
         return f"{known.host}:{known.port}"
+
+
+def _say(line: str) -> None:
+    from .ui.foreign import harmless
+
+    sys.stderr.write(f"ibnb: {harmless(line)}\n")
 
 
 _app: App | None = None

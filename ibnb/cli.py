@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -138,13 +139,21 @@ def _list_pages(*, as_json: bool) -> None:
 
 def sim(words: Sequence[str]) -> int:
     """Run the simulated gateway until it is stopped."""
-    from .simulator import ControlUnavailableError, PortTakenError, ScenarioError, UnknownFaultError
+    from .simulator import (
+        BadClockError,
+        ControlUnavailableError,
+        PortTakenError,
+        ScenarioError,
+        UnknownFaultError,
+    )
     from .simulator.command import run
 
     options = simulate_parser("ibnb sim").parse_args(words)
     if options.list:
         _list_simulator()
         return HEALTHY
+    if options.page or options.record or options.replay or options.fast:
+        return _sim_otherwise(options)
     try:
         return run(
             options.port,
@@ -153,10 +162,13 @@ def sim(words: Sequence[str]) -> int:
             seed=options.seed,
             control=options.control,
             scenario=Path(options.scenario) if options.scenario else None,
+            clock=" ".join(options.clock) if options.clock else None,
+            latency=options.latency,
             verbose=options.verbose,
             parent_pid=options.parent_pid,
         )
     except (
+        BadClockError,
         ControlUnavailableError,
         PortTakenError,
         ScenarioError,
@@ -187,6 +199,31 @@ def demo(words: Sequence[str]) -> int:
 
     options = demo_parser("ibnb demo").parse_args(words)
     return run(headless=options.headless, output=options.output, port=options.port)
+
+
+def _sim_otherwise(options: Namespace) -> int:
+    """Print the page, or record a gateway or answer from a recording until it is stopped."""
+    if options.page:
+        from .simulator_page import page
+
+        print(page(), end="")
+        return HEALTHY
+    from .recordings import check_alone, parse_upstreams
+    from .simulator import PortTakenError
+    from .simulator.recording import BadRecordingError
+    from .simulator.recording.command import record, replay
+
+    check_alone("ibnb sim", options)
+    path = Path(options.record[1] if options.record else options.replay)
+    try:
+        if not options.record:
+            return replay(path, options.port, fast=options.fast)
+        upstreams = parse_upstreams("ibnb sim", options.record[0])
+        # A gateway on this machine has its port already.
+        is_taken = any(port == options.port for _, port in upstreams)
+        return record(upstreams, path, 0 if is_taken else options.port)
+    except (BadRecordingError, PortTakenError) as error:
+        raise BadInputError(f"ibnb sim: {error}") from None
 
 
 def team(words: Sequence[str]) -> int:

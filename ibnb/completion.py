@@ -14,6 +14,8 @@ from .options import (
     diagnose_parser,
     explain_parser,
     health_parser,
+    record_parser,
+    replay_parser,
 )
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ PARSERS: dict[str, Callable[[str], Parser]] = {
     "ibdiag": diagnose_parser,
     "iberror": explain_parser,
     "ibhealth": health_parser,
+    "ibrecord": record_parser,
+    "ibreplay": replay_parser,
 }
 """The magics, and what parses what follows them."""
 

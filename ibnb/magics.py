@@ -18,6 +18,7 @@ from .completion import PARSERS, complete
 from .explainer import NoErrorYetError
 from .options import (
     IB,
+    ConnectOptions,
     HelpAskedError,
     bare_parser,
     bundle_to_judge,
@@ -26,6 +27,8 @@ from .options import (
     diagnose_parser,
     explain_parser,
     health_parser,
+    record_parser,
+    replay_parser,
 )
 from .session import BadInputError
 from .session.library import reading
@@ -37,6 +40,7 @@ from .ui.foreign import harmless, json_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from .tws.target import Target
     from .ui.cells import Cells
 
 MAGICS = tuple(PARSERS)
@@ -238,6 +242,47 @@ class IbMagics(Magics, IbSettings):
         else:
             self.cells.show_health()
 
+    @line_magic
+    def ibrecord(self, line: str) -> None:
+        """Record what a gateway answers, so that the notebook can be run without one.
+
+        From then on %ibconnect without a target goes through the recorder, to the gateway of the
+        setting `target` or the one that is named. The file has no account, name or address; orders
+        pass only if every account is a paper account. A rerun records afresh.
+
+        Usage: ``%ibrecord FILE [TARGET]``, ``%ibrecord --stop``
+        """
+        with _one_line():
+            options = record_parser("%ibrecord").parse_line(line)
+            if options.stop:
+                self.cells.show_recording(self.app.recordings.stop(), ended=True)
+                return
+            recorder = self.app.recordings.record(
+                _given_file("%ibrecord", options.file), options.target, self._candidates
+            )
+        self.cells.show_recording(recorder)
+
+    @line_magic
+    def ibreplay(self, line: str) -> None:
+        """Answer from a recording: from then on %ibconnect without a target needs no gateway.
+
+        What was not recorded is refused with code 90002. A rerun begins afresh.
+
+        Usage: ``%ibreplay FILE [--fast]``, ``%ibreplay --stop``
+        """
+        with _one_line():
+            options = replay_parser("%ibreplay").parse_line(line)
+            if options.stop:
+                self.cells.show_recording(self.app.recordings.stop(), ended=True)
+                return
+            replayed = self.app.recordings.replay(
+                _given_file("%ibreplay", options.file), fast=options.fast
+            )
+        self.cells.show_recording(replayed)
+
+    def _candidates(self, target: str | None) -> tuple[Target, ...]:
+        return self.app.planner.candidates(ConnectOptions(target=target))
+
     def at_hand(self) -> Any:
         """Return what the user's cells call their connection: the name bound last, or ``ib``.
 
@@ -300,6 +345,12 @@ class _Ours(list[SimpleCompletion]):
 
     def __len__(self) -> int:
         return max(1, super().__len__())
+
+
+def _given_file(verb: str, given: str | None) -> Path:
+    if given is None:
+        raise BadInputError(f"{verb}: give the name of a file, such as recording.jsonl")
+    return Path(given).expanduser()
 
 
 def _bundle_path(given: str | None) -> Path | None:

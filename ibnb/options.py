@@ -381,6 +381,16 @@ def simulate_parser(verb: str) -> Parser:
     from .simulator.faults import FAULTS
 
     parser = Parser(verb, "Run a simulated gateway on this machine until it is stopped.")
+    parser.add_argument(
+        "--record",
+        nargs=2,
+        metavar=("HOST:PORT", "FILE"),
+        help="pass connections on to this gateway of yours, and record them, masked",
+    )
+    parser.add_argument("--replay", type=_file, metavar="FILE", help="answer from a recording")
+    parser.add_argument("--fast", action="store_true", help="replay without the recorded pauses")
+    parser.files |= {"record", "replay"}
+    parser.add_argument("--page", action="store_true", help="print what it serves, run nothing")
     parser.add_argument("--port", type=_port, default=4002, metavar="N", help="0 picks a free one")
     parser.add_argument(
         "--fault", action="append", default=[], metavar="NAME[:VALUE]", help="misbehave like this"
@@ -390,6 +400,16 @@ def simulate_parser(verb: str) -> Parser:
     )
     parser.add_argument(
         "--seed", type=_seed, default=1, metavar="N", help="the same seed has the same prices"
+    )
+    parser.add_argument(
+        "--clock",
+        nargs="+",
+        metavar="WORD",
+        help="begin at TIME [ZONE] [xSPEED], such as 2026-07-01T09:29:55 America/New_York x60, "
+        "or now; market hours are real then",
+    )
+    parser.add_argument(
+        "--latency", type=_seconds, default=0.0, metavar="S", help="orders take about this long"
     )
     parser.add_argument(
         "--control", type=_port, metavar="PORT", help="serve its verbs there, as HTTP and JSON"
@@ -406,6 +426,29 @@ def simulate_parser(verb: str) -> Parser:
     parser.add_argument("--parent-pid", type=int, metavar="PID", help="end with this process")
     # One line for each fault, and not one paragraph of all.
     parser.epilog = "\n".join(["faults:", *(f"  {name:<20}{FAULTS[name]}" for name in FAULTS)])
+    return parser
+
+
+@cache
+def record_parser(verb: str) -> Parser:
+    """Return the options of recording in a notebook."""
+    parser = Parser(verb, "Record what %ibconnect's gateway answers, to replay it without one.")
+    parser.add_argument("file", type=_file, nargs="?", help="the recording; replaced if it exists")
+    parser.add_argument("target", nargs="?", help="the gateway: paper, live, PORT or HOST:PORT")
+    parser.add_argument("--stop", action="store_true", help="end it, and close the file")
+    parser.files.add("file")
+    parser.completers["target"] = lambda _begun: ("paper", "live", SIMULATOR)
+    return parser
+
+
+@cache
+def replay_parser(verb: str) -> Parser:
+    """Return the options of replaying in a notebook."""
+    parser = Parser(verb, "Answer %ibconnect from a recording, without any gateway.")
+    parser.add_argument("file", type=_file, nargs="?", help="the recording")
+    parser.add_argument("--fast", action="store_true", help="without the recorded pauses")
+    parser.add_argument("--stop", action="store_true", help="end it")
+    parser.files.add("file")
     return parser
 
 

@@ -10,10 +10,12 @@ from .process import SimulatorFailedError, SimulatorProcess, start_simulator
 from .requests import Request, UnknownRequestError
 from .scenario import Scenario, ScenarioError, read_scenario
 from .verbs import VERBS
+from .world.clock import BadClockError
 
 __all__ = [
     "FAULTS",
     "VERBS",
+    "BadClockError",
     "ControlPort",
     "ControlUnavailableError",
     "PortTakenError",

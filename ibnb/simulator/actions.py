@@ -33,6 +33,11 @@ def take_turn(state: State) -> None:
         client.tick()
 
 
+def let_arrive(state: State) -> None:
+    """Let orders reach the market that have been on their way long enough."""
+    tell(state, state.book.arrive(state.now))
+
+
 def hold_quote(
     state: State,
     instrument: Instrument,
@@ -48,7 +53,7 @@ def hold_quote(
     else:
         if any(size is not None and size < 0 for size in sizes):
             raise VerbError(f"sizes {sizes} are below 0: give 0 or more")
-        instrument.pins.set(Pin(*_quote(instrument, *prices), *sizes), now)
+        instrument.pins.hold(Pin(*_quote(instrument, *prices), *sizes), now)
     take_turn(state)
 
 
@@ -195,7 +200,7 @@ def cancel(state: State, order_id: int | None, client_id: int | None) -> list[di
         # The cancel of one may have ended others that were attached to it.
         if not _is_done(state.book, order):
             current = state.book.find(order.client_id, order.order_id) or order
-            tell(state, state.book.cancel(current, state.now))
+            tell(state, state.book.cancel(current, state.now, at_once=True))
     return [_order(state.book, order) for order in found]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Callable, Iterator
 from typing import cast
@@ -16,19 +15,18 @@ from .delivery import Delivery
 from .late import LateBytes
 from .links import farm_of
 from .protocol import messages, texts
+from .protocol.greeting import ForeignGreetingError, read_greeting
 from .protocol.languages import translated
 from .state import State
 from .streams import Stream, skip_to
 
 LOWEST_VERSION = 151
-HIGHEST_VERSION = 178
-"""The server versions that the simulated gateway speaks."""
+HIGHEST_VERSION = 200
+"""The server versions that the simulated gateway speaks; from 201 on, the wire is another."""
 OLD_VERSION = 151
 """What it agrees on when its fault says so: ib_insync and ib_async begin at 157."""
 
 GARBAGE = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-_VERSIONS = re.compile(r"v(\d{1,9})\.\.(\d{1,9})(?: .*)?")
-_MAX_GREETING = 4096
 _MAX_UNSENT = 4 * 1024 * 1024
 _START_FIELDS = 3
 _DONE = object()
@@ -142,7 +140,7 @@ class Client(asyncio.Protocol):
         """Send a notice, in the gateway's language."""
         for language in self.state.faults.words("language"):
             text = translated(text, language)
-        self.send(messages.notice(text, self.version, req_id))
+        self.send(messages.notice(text, self.version, req_id, self.state.clock))
 
     def close(self) -> None:
         """Close the connection once everything sent has left."""
@@ -250,24 +248,22 @@ class Client(asyncio.Protocol):
             self.close()
             return b""
         self._buffer = data
-        start = len(wire.GREETING) + wire.LENGTH_BYTES
-        length = int.from_bytes(data[len(wire.GREETING) : start], "big")
-        is_foreign = not data.startswith(wire.GREETING[: len(data)])
-        if is_foreign or (len(data) >= start and length > _MAX_GREETING):
+        try:
+            greeting = read_greeting(data)
+        except ForeignGreetingError:
             self.close()
             return b""
-        if len(data) < start + length or len(data) < start:
+        if greeting is None:
             return b""
-        asked = _VERSIONS.fullmatch(data[start : start + length].decode("latin-1"))
-        if asked is None or int(asked[2]) < LOWEST_VERSION:
+        agreed = greeting.agreed(LOWEST_VERSION, HIGHEST_VERSION)
+        if agreed is None:
             self.close()
             return b""
         self._greeted = True
         self._buffer = b""
-        old = "old-version" in self.state.faults
-        self.version = OLD_VERSION if old else min(int(asked[2]), HIGHEST_VERSION)
+        self.version = OLD_VERSION if "old-version" in self.state.faults else agreed
         self.send(messages.version_reply(self.version, self.state.clock))
-        return data[start + length :]
+        return greeting.rest
 
     def _take(self, fields: tuple[str, ...]) -> None:
         try:

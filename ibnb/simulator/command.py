@@ -31,6 +31,8 @@ def run(
     *,
     release_after: float = 0.0,
     seed: int = DEFAULT_SEED,
+    clock: str | None = None,
+    latency: float = 0.0,
     control: int | None = None,
     scenario: Path | None = None,
     verbose: bool = False,
@@ -45,6 +47,8 @@ def run(
         faults: how it is broken, each ``NAME`` or ``NAME:SECONDS``.
         release_after: seconds for which a client ID stays held once its connection is closed.
         seed: what its prices are made from.
+        clock: the world's time at the beginning; see `SimulatedGateway`.
+        latency: how long orders are about on their way, in seconds of the world.
         control: where its verbs are served, see `ControlPort`; None serves them nowhere.
         scenario: a file of verbs that happen to it.
         verbose: whether every request is printed, by name.
@@ -52,6 +56,7 @@ def run(
 
     Raises:
         UnknownFaultError: there is no such fault, or its seconds make no sense.
+        BadClockError: the clock cannot be.
         PortTakenError: another program has a port.
         ScenarioError: the scenario cannot be read, or a step that comes first cannot be taken.
         ControlUnavailableError: tornado is not installed.
@@ -70,6 +75,8 @@ def run(
             faults=faults,
             release_after=release_after,
             seed=seed,
+            clock=clock,
+            latency=latency,
             heard=_print_request if verbose else None,
         )
         for kind in before:

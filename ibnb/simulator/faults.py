@@ -27,6 +27,7 @@ FAULTS: Mapping[str, str] = MappingProxyType(
         "connectivity-lost": "has lost its link to IBKR (1100) until it is healed (1102): nothing "
         "ticks and nothing fills",
         "farms-down": "is ready, but its data farms are broken (2103, 2105, 2157)",
+        "tif-preset": "has a preset that makes orders without a time in force DAY ones (10349)",
         "read-only": "has the Read-Only API on: refuses orders and requests for them (321)",
         "max-clients": "has 32 API clients already, and lets nobody else in",
         "clock-skew": "its clock is wrong by 60 seconds, or by :SECONDS",

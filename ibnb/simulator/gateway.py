@@ -22,6 +22,7 @@ from .requests import Request
 from .serving import Serving
 from .state import State
 from .trading.orders import OrderRecord
+from .world.clock import parse_clock
 from .world.universe import DEFAULT_SEED
 
 _T = TypeVar("_T")
@@ -41,12 +42,18 @@ class SimulatedGateway(Handle):
         accounts: the accounts of every session; one paper account by default.
         release_after: seconds for which a client ID stays held once its connection is closed.
         seed: what its prices are made from; the same seed is the same world.
+        clock: the world's time at the beginning, with its zone and how fast it passes, such as
+            ``2026-07-01T09:29:55 America/New_York x60``. Market hours are real then; without it
+            it is now, and every market is open at any hour.
+        latency: how many seconds of the world an order or a cancel is about on its way to the
+            market; how many exactly, the seed decides.
         heard: is called with every request, on the gateway's own thread, from which the gateway
             cannot be steered.
 
     Raises:
         UnknownFaultError: there is no such fault, or its seconds make no sense.
-        ValueError: the port or `release_after` is out of range.
+        BadClockError: the clock cannot be.
+        ValueError: the port, `release_after` or `latency` is out of range.
     """
 
     def __init__(
@@ -57,16 +64,26 @@ class SimulatedGateway(Handle):
         accounts: Sequence[str] | None = None,
         release_after: float = 0.0,
         seed: int = DEFAULT_SEED,
+        clock: str | None = None,
+        latency: float = 0.0,
         heard: Callable[[Request], None] | None = None,
     ) -> None:
         if not 0 <= port <= HIGHEST_PORT:
             raise ValueError(f"port {port} is out of range: give one from 0 to {HIGHEST_PORT}")
         if not release_after >= 0:
             raise ValueError(f"release_after is {release_after}: give 0 or more seconds")
+        if not latency >= 0:
+            raise ValueError(f"latency is {latency}: give 0 or more seconds")
         self._port = port
         self._fault_texts = self._first_faults = tuple(faults)
         self._state = State(
-            parse_faults(self._fault_texts, time.monotonic()), accounts, release_after, seed, heard
+            parse_faults(self._fault_texts, time.monotonic()),
+            accounts,
+            release_after,
+            seed,
+            clock=parse_clock(clock) if clock is not None else None,
+            latency=latency,
+            heard=heard,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None

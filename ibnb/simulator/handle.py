@@ -70,7 +70,8 @@ class Handle(ABC):
     ) -> dict[str, Any]:
         """Hold an instrument's quote until it is set again; without prices, let it go.
 
-        Ticks, bars, orders and positions see it at once, and options follow what they are on.
+        Ticks, bars, orders and positions see it at once, also while the market is closed, and
+        options and combinations follow what they are on. What closes the market to orders stays.
 
         Args:
             contract: the instrument.
@@ -246,6 +247,9 @@ class Handle(ABC):
     def clock(self, moment: str | float | None = None) -> str:
         """Return the world's time, after it was set if one is given; it goes on from there.
 
+        It is as fast as before, and nothing has happened in between. Markets have their hours if
+        they had them before.
+
         Args:
             moment: an ISO date and time, in UTC if it names no zone, or seconds since 1970.
         """
@@ -359,7 +363,7 @@ class Handle(ABC):
         self._start_again(seconds)
 
     def reset(self) -> None:
-        """Close all connections, and be as at the beginning: world, orders, accounts, faults."""
+        """Close all connections, and be as at the beginning: world, clock, orders, faults."""
         self._forget(None)
 
     def requests(self, name: str | None = None, **parameters: Scalar) -> list[Request]:

@@ -8,7 +8,6 @@ from ibnb.tws import wire
 from ibnb.tws.wire import OutgoingId
 
 from .answers import answer
-from .answers.orders import tell_closed
 from .answers.permissions import refusal_of
 from .client import Client
 from .limits import Limits
@@ -102,8 +101,6 @@ class Interception:
             client.notify(texts.history_cancelled(request.req_id), request.req_id)
         else:
             answer(client, fields)
-            if message_id == OutgoingId.PLACE_ORDER and "market-closed" in self._state.faults:
-                tell_closed(client, request.req_id)
 
     @property
     def _takes_time(self) -> bool:

@@ -17,7 +17,10 @@ from .streams import BarStream, Stream
 
 HISTORY = "ushmds"
 DEFINITIONS = "secdefil"
-_OF_TYPE = {"FUT": "usfuture", "CASH": "cashfarm", "CMDTY": "cashfarm", "CRYPTO": "cashfarm"}
+_OF_TYPE = {
+    **dict.fromkeys(("FUT", "CONTFUT", "FOP"), "usfuture"),
+    **dict.fromkeys(("CASH", "CMDTY", "CRYPTO"), "cashfarm"),
+}
 _FLAPPING = "usfarm"
 
 

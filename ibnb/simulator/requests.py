@@ -137,6 +137,10 @@ NAMES: Mapping[int, str] = MappingProxyType(
     {number: words(text)[0] for number, text in _REQUESTS.items()}
 )
 """The requests of the API, by message id."""
+SINCE: Mapping[int, int] = MappingProxyType(
+    {**dict.fromkeys(range(100, 104), 161), 104: 167, 105: 197}
+)
+"""The server version from which on clients send a request; the others they send at any served."""
 _NUMBERS = {name: number for number, name in NAMES.items()}
 
 
@@ -185,8 +189,12 @@ def read_request(client_id: int | None, fields: Sequence[str], version: int) -> 
         number = int(fields[0]) if fields else -1
     except ValueError:
         number = -1
-    name = NAMES.get(number, f"message {number}")
-    return Request(client_id, name, _parameters(number, fields, version))
+    return Request(client_id, request_name(number), _parameters(number, fields, version))
+
+
+def request_name(message_id: int) -> str:
+    """Return what a request is called; a number that no request has is told as a message."""
+    return NAMES.get(message_id, f"message {message_id}")
 
 
 def check_request(name: str, parameters: Mapping[str, object]) -> None:

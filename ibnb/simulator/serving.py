@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
-from .actions import pass_night, take_turn
+from .actions import let_arrive, pass_night, take_turn
 from .client import Client
 from .door import Door
 from .faults import Faults
@@ -16,6 +16,7 @@ from .links import Links
 from .state import State
 
 _TICK_SECONDS = 0.5
+_ARRIVAL_SECONDS = 0.02
 _CLOSING_SECONDS = 1.0
 _CLOSING_TURN_SECONDS = 0.01
 _REOPEN_SECONDS = 0.2
@@ -65,6 +66,8 @@ class Serving:
         self._state.closed_at = self._state.now
         await self._open()
         self._tick()
+        if self._state.latency:
+            self._let_arrive()
 
     async def end(self) -> None:
         """Close every connection and the port."""
@@ -227,6 +230,11 @@ class Serving:
         # First of all, so that the market goes on whatever happens to one order.
         asyncio.get_running_loop().call_later(_TICK_SECONDS, self._tick)
         take_turn(self._state)
+
+    def _let_arrive(self) -> None:
+        asyncio.get_running_loop().call_later(_ARRIVAL_SECONDS, self._let_arrive)
+        if self._state.is_linked:
+            let_arrive(self._state)
 
     def _spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if self._ending:

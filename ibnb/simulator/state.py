@@ -16,7 +16,9 @@ from .places import Places
 from .protocol.texts import Text
 from .requests import Request, read_request
 from .stubs import Stubs
+from .trading.arrival import Arrival
 from .trading.book import Book
+from .world.clock import ClockSetting, WorldClock
 from .world.universe import DEFAULT_SEED, Universe
 
 Holder = TypeVar("Holder")
@@ -90,6 +92,9 @@ class State:
         accounts: Sequence[str] | None,
         release_after: float,
         seed: int = DEFAULT_SEED,
+        *,
+        clock: ClockSetting | None = None,
+        latency: float = 0.0,
         heard: Callable[[Request], None] | None = None,
     ) -> None:
         self.faults = faults
@@ -99,15 +104,16 @@ class State:
         self.is_logging_in = False
         self.clients: ClientIds[Any] = ClientIds(release_after)
         self.places = Places()
-        self.world, self.book = self._beginning(seed)
+        self.latency = latency
+        self._first_clock = clock
+        self._first_seed = self._seed = seed
+        self.time, self.world, self.book = self._beginning(seed)
         self.received: deque[tuple[int | None, tuple[str, ...], int]] = deque(maxlen=KEPT_MESSAGES)
         self.stubs = Stubs()
         self.rejections: deque[Text] = deque()
         self._heard = heard
         self._first_accounts = tuple(accounts) if accounts is not None else (PAPER_ACCOUNT,)
         self._accounts = self._first_accounts
-        self._ahead = 0.0
-        self._first_seed = self._seed = seed
         self._changes = 0
         self._changed = threading.Condition()
 
@@ -143,16 +149,23 @@ class State:
         To be called when no client is connected: what each of them knows is of the old world.
         """
         self._seed = self._first_seed if seed is None else seed
-        self._ahead = 0.0
         self._accounts = self._first_accounts
-        self.world, self.book = self._beginning(self._seed)
+        self.time, self.world, self.book = self._beginning(self._seed)
+        self.closed_at = self.now
         self.received.clear()
         self.rejections.clear()
         self.stubs.clear()
 
-    def _beginning(self, seed: int) -> tuple[Universe, Book]:
-        world = Universe(seed)
-        return world, Book(world, reachable=lambda: self.is_trading)
+    def _beginning(self, seed: int) -> tuple[WorldClock, Universe, Book]:
+        time = WorldClock(self._first_clock)
+        world = Universe(seed, time.day, keeps_hours=time.keeps_hours)
+        book = Book(
+            world,
+            reachable=lambda: self.is_linked,
+            closed=lambda: self.is_closed,
+            arrival=Arrival(self.latency, seed),
+        )
+        return time, world, book
 
     @property
     def is_linked(self) -> bool:
@@ -162,21 +175,22 @@ class State:
     @property
     def now(self) -> float:
         """The time of the world, in seconds since the epoch."""
-        return time.time() + self._ahead
+        return self.time.now
 
     def set_clock(self, moment: float) -> None:
-        """Let the world's time be a moment, from which it goes on."""
-        self._ahead = moment - time.time()
+        """Let the world's time be a moment, from which it goes on; nothing happened in between."""
+        self.book.skip_to(moment, before=self.now)
+        self.time.set(moment)
 
     @property
-    def is_trading(self) -> bool:
-        """Whether orders reach an open market."""
-        return self.is_linked and "market-closed" not in self.faults
+    def is_closed(self) -> bool:
+        """Whether every market is closed, whatever its hours are."""
+        return "market-closed" in self.faults
 
     @property
     def market_time(self) -> float:
         """The time of what the market shows: that of its close while its fault closes it."""
-        return self.closed_at if "market-closed" in self.faults else self.now
+        return self.closed_at if self.is_closed else self.now
 
     @property
     def clock(self) -> float:

@@ -91,9 +91,10 @@ class RealTimeBarStream:
         while self.done + REAL_TIME_BAR_SECONDS <= now:
             ends = self.done + REAL_TIME_BAR_SECONDS
             bar = prices_between(self.instrument, self.done, ends)
-            sent += data_messages.real_time_bar(
-                self.req_id, self.done, bar, of_trades=self.kind == "TRADES"
-            )
+            if bar.count:
+                sent += data_messages.real_time_bar(
+                    self.req_id, self.done, bar, of_trades=self.kind == "TRADES"
+                )
             self.done = ends
         return sent
 

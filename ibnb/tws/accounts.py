@@ -13,7 +13,7 @@ import json
 import re
 import threading
 import unicodedata
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from functools import lru_cache
 
 _KEPT_HEAD = 2
@@ -126,10 +126,14 @@ def mask_in(text: str, words: Container[str] = ()) -> str:
         words: words of the text's own sentences, in lower case: a known name that consists of
             those stays. Leave it out for a text that is all somebody else's.
     """
-    text = _known.mask_in(text, words)
+    return replace_in(_known.mask_in(text, words), mask)
+
+
+def replace_in(text: str, put: Callable[[str], str]) -> str:
+    """Put something else in the place of each word of a text that looks like an account number."""
     if _DIGITS.search(text) is None:
         return text
-    return _ACCOUNT.sub(lambda match: mask(match.group()), text)
+    return _ACCOUNT.sub(lambda match: put(match.group()), text)
 
 
 def _is_telling(name: str) -> bool:

@@ -95,6 +95,8 @@ class IncomingId:
     COMPLETED_ORDERS_END = 102
     HISTORICAL_SCHEDULE = 106
     USER_INFO = 107
+    HISTORICAL_DATA_END = 108
+    CURRENT_TIME_IN_MILLIS = 109
 
 
 class OutgoingId:
@@ -165,6 +167,7 @@ class OutgoingId:
     EVENT_CALENDAR = 100
     CALENDAR_EVENTS = 102
     USER_INFO = 104
+    CURRENT_TIME_IN_MILLIS = 105
 
 
 class ImpossibleFrameError(ValueError):

@@ -16,7 +16,13 @@ from ibnb.session.notebook.event_loop import run
 
 from .cards import LOOKED_UP
 from .diagnosing import Diagnosing, report_of
-from .lines import closed_line, opened_line, resumed_by_itself_line, waiting_line
+from .lines import (
+    closed_line,
+    opened_line,
+    recording_line,
+    resumed_by_itself_line,
+    waiting_line,
+)
 from .show import Shown, show
 from .telling import CellTeller
 from .values import show_explanation, show_unknown
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
     from ibnb.session.connection import Resumed
     from ibnb.session.guard import Guard
     from ibnb.session.notebook.cell_runs import Run
+    from ibnb.simulator.recording import RecordingGateway, ReplayedGateway
 
     from .badge import Badges
     from .legal import Boundary
@@ -193,6 +200,12 @@ class Cells:
 
         accounts, boundary = self.app.settings.show_accounts, self._boundary.is_due()
         show_report(report, boundary=boundary, show_accounts=accounts)
+
+    def show_recording(
+        self, one: RecordingGateway | ReplayedGateway | None, *, ended: bool = False
+    ) -> None:
+        """Say that something is recorded or replayed, or is no longer."""
+        print(recording_line(one, ended=ended))  # noqa: T201
 
     def show_bundle(self, path: Path, files: Sequence[BundleFile]) -> None:
         """List what is in a support bundle that was written."""

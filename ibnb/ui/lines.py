@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ibnb.session import Closed, ConnectFailed, Connection, Opened, Waiting
 from ibnb.session.address import where
@@ -10,6 +11,9 @@ from ibnb.session.connection import Resumed
 from ibnb.tws.accounts import mask
 
 from .foreign import harmless
+
+if TYPE_CHECKING:
+    from ibnb.simulator.recording import RecordingGateway, ReplayedGateway
 
 
 def opened_line(opened: Opened, *, show_accounts: bool = False) -> str:
@@ -80,6 +84,15 @@ def closed_line(closed: Closed | None) -> str:
     if closed is None:
         return "No connection was open."
     return harmless(f"Closed {where(closed.address)}{_with(closed.left)}.")
+
+
+def recording_line(one: RecordingGateway | ReplayedGateway | None, *, ended: bool = False) -> str:
+    """Say what is recorded or replayed now, or what has ended."""
+    if one is None:
+        return "Nothing was recorded or replayed."
+    if ended:
+        return harmless(f"Ended: {one.path}. %ibconnect goes where it went before.")
+    return harmless(f"{one.about} %ibconnect without a target goes there.")
 
 
 def waiting_line(waiting: Waiting) -> str:

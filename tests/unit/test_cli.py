@@ -262,6 +262,8 @@ BAD_INPUT = {
     "port of sim in words": (["sim", "--port", "any"], "'any'", "65535"),
     "release after": (["sim", "--release-after", "x"], "'x'", "seconds"),
     "seed of sim": (["sim", "--seed", "x"], "'x'", "whole number"),
+    "clock of sim": (["sim", "--clock", "yesterday"], "'yesterday'", "America/New_York x60"),
+    "latency of sim": (["sim", "--latency", "x"], "'x'", "seconds"),
     "argument of sim": (["sim", "4002"], "4002", "--port"),
     "port of demo": (["demo", "--port", "x"], "'x'", "65535"),
     "unknown option of demo": (["demo", "--fast"], "--fast", "--headless"),

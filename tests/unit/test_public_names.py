@@ -24,8 +24,8 @@ ROOMS = {
         *("completions", "explain", "severity_of"),
     ],
     "simulator": [
-        *("ControlPort", "ControlUnavailableError", "FAULTS", "PortTakenError", "Request"),
-        *("Scenario", "ScenarioError", "SimulatedGateway", "SimulatorFailedError"),
+        *("BadClockError", "ControlPort", "ControlUnavailableError", "FAULTS", "PortTakenError"),
+        *("Request", "Scenario", "ScenarioError", "SimulatedGateway", "SimulatorFailedError"),
         *("SimulatorProcess", "UnknownFaultError", "UnknownRequestError", "VERBS", "VerbError"),
         *("check_faults", "read_scenario", "run", "start_simulator"),
     ],

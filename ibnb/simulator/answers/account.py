@@ -28,6 +28,11 @@ def current_time(client: Client, fields: tuple[str, ...]) -> None:  # noqa: ARG0
     client.send(messages.current_time(client.state.clock))
 
 
+def current_time_in_millis(client: Client, fields: tuple[str, ...]) -> None:  # noqa: ARG001 - as above
+    """Send the gateway's clock to the millisecond."""
+    client.send(messages.current_time_in_millis(client.state.clock))
+
+
 def positions(client: Client, fields: tuple[str, ...]) -> None:  # noqa: ARG001 - as above
     """Send every position, and from now on every change of one."""
     client.wants_positions = True

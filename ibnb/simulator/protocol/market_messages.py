@@ -19,7 +19,13 @@ STOCK_TYPE_SINCE = 152
 FRACTIONAL_SIZES_SINCE = 163
 SIZE_RULES_SINCE = 164
 ISSUERS_SINCE = 176
+FUND_FIELDS_SINCE = 179
+LAST_TRADE_DATE_SINCE = 182
+INELIGIBILITY_SINCE = 186
+BOND_HOURS_SINCE = 188
 """Server versions from which on contract details and samples of symbols differ."""
+BARS_END_SINCE = 196
+"""From this server version on, the end of historical bars is a message of its own."""
 
 LIVE, DELAYED, PARTIAL = "live", "delayed", "partial"
 """What kind of ticks a login may have: all, those of a while ago, or what needs no permission."""
@@ -35,6 +41,7 @@ _DELAYED_TICKS = dict(
 )
 _SNAPSHOT_PERMISSIONS = 3
 _DAYS_OF_HOURS = 6
+_LAST_FUND_FIELDS = 7
 
 
 def contract_details(
@@ -42,7 +49,7 @@ def contract_details(
 ) -> bytes:
     """Return what is known of an instrument, on the exchange that was asked for."""
     if instrument.sec_type == "BOND":
-        return _bond_details(req_id, instrument, spec, version)
+        return _bond_details(req_id, instrument, spec, version, time)
     zone = zone_name(instrument.hours.zone)
     last_trade = instrument.expiry
     if last_trade:
@@ -56,6 +63,10 @@ def contract_details(
         instrument.symbol,
         instrument.sec_type,
         last_trade,
+    ]
+    if version >= LAST_TRADE_DATE_SINCE:
+        fields.append(instrument.expiry)
+    fields += [
         f"{instrument.strike:g}",
         instrument.right,
         spec.exchange or instrument.exchange,
@@ -102,7 +113,19 @@ def contract_details(
         fields += [instrument.min_size, instrument.size_increment, instrument.suggested_size]
     elif version >= FRACTIONAL_SIZES_SINCE:
         fields.append(instrument.size_increment)
-    return wire.message(*fields)
+    return wire.message(*fields, *_newest_details(instrument, version))
+
+
+def _newest_details(instrument: Instrument, version: int) -> list[object]:
+    """What newer versions put last: of a fund, and why an instrument cannot be traded."""
+    fields: list[object] = []
+    if version >= FUND_FIELDS_SINCE and instrument.sec_type == "FUND":
+        # Of all that may be known of a fund, its name and that it is not closed.
+        name = plain(instrument.long_name, version)
+        fields += [name, "", "", "", "", "", "", 0, 0, 0, *[""] * _LAST_FUND_FIELDS]
+    if version >= INELIGIBILITY_SINCE:
+        fields.append(0)
+    return fields
 
 
 def contract_details_end(req_id: int) -> bytes:
@@ -190,16 +213,17 @@ def historical_data(
     version: int,
     now: float,
 ) -> bytes:
-    """Return the bars of a request, in one message."""
+    """Return the bars of a request, in one message, and their end."""
     zoned = version >= ZONED_TIMES_SINCE
     end = request.end_time(now)
-    fields: list[object] = [
-        IncomingId.HISTORICAL_DATA,
-        req_id,
+    span = (
         local_text(sessions[0].begins if sessions else end, instrument, zoned=zoned),
         local_text(end, instrument, zoned=zoned),
-        len(bars),
-    ]
+    )
+    fields: list[object] = [IncomingId.HISTORICAL_DATA, req_id]
+    if version < BARS_END_SINCE:
+        fields += span
+    fields.append(len(bars))
     for bar in bars:
         fields += [
             bar_date(bar, request, instrument, zoned=zoned),
@@ -211,7 +235,10 @@ def historical_data(
             bar.average,
             bar.count,
         ]
-    return wire.message(*fields)
+    sent = wire.message(*fields)
+    if version >= BARS_END_SINCE:
+        sent += wire.message(IncomingId.HISTORICAL_DATA_END, req_id, *span)
+    return sent
 
 
 def schedule(
@@ -285,7 +312,9 @@ def _hours(instrument: Instrument, time: float, *, regular: bool) -> str:
     return ";".join(days)
 
 
-def _bond_details(req_id: int, instrument: Instrument, spec: ContractSpec, version: int) -> bytes:
+def _bond_details(
+    req_id: int, instrument: Instrument, spec: ContractSpec, version: int, time: float
+) -> bytes:
     """Return what is known of a bond: a message of its own.
 
     Its coupon is whole, as ib_insync and ib_async read no others.
@@ -300,7 +329,11 @@ def _bond_details(req_id: int, instrument: Instrument, spec: ContractSpec, versi
     if version < SIZE_RULES_SINCE:
         fields.append(1)
     fields += ["DAY,GTC,LMT,MKT", instrument.exchanges, "", "", 0, ""]
-    fields += [plain(instrument.long_name, version), "", 0, 1, "ISIN", instrument.isin, 3]
+    fields.append(plain(instrument.long_name, version))
+    if version >= BOND_HOURS_SINCE:
+        fields.append(zone_name(instrument.hours.zone))
+        fields += [_hours(instrument, time, regular=regular) for regular in (False, True)]
+    fields += ["", 0, 1, "ISIN", instrument.isin, 3]
     fields.append(instrument.market_rule)
     if version >= SIZE_RULES_SINCE:
         fields += [instrument.min_size, instrument.size_increment, instrument.suggested_size]

@@ -8,39 +8,46 @@ from ibnb.tws.notices import Code
 
 MESSAGE_RATE = 100
 MARKET_LINES = 101
-DEPTH_LINES = 309
-PROCESSING = 322
-NOT_SUBSCRIBED = 354
-ORDER_HELD = 399
-NO_REAL_TIME = 420
-NEEDS_API_SUBSCRIPTION = 10089
-PARTLY_SUBSCRIBED = 10090
-DELAYED_NOT_ENABLED = 10168
-DELAYED_NOT_ENABLED_OLD = 10186
-TICK_LINES = 10190
-COMPETING = 10197
 DUPLICATE_ORDER_ID = 103
 FILLED_ALREADY = 104
 OTHER_ORDER = 105
 PRICE_INCREMENT = 110
+NOT_CANCELLABLE = 161
 HISTORY_ERROR = 162
 ORDER_REJECTED = 201
 NO_TICKER = 300
+DEPTH_LINES = 309
 NO_DEPTH = 310
+UNREADABLE = 320
+PROCESSING = 322
+NOT_SUBSCRIBED = 354
+ORDER_HELD = 399
+NO_REAL_TIME = 420
 NO_ACCOUNT = 435
+UNKNOWN_MESSAGE = 505
 TIME_WITHOUT_ZONE = 2174
+NEEDS_API_SUBSCRIPTION = 10089
+PARTLY_SUBSCRIBED = 10090
+CANCEL_TOO_LATE = 10148
+DELAYED_NOT_ENABLED = 10168
+DELAYED_NOT_ENABLED_OLD = 10186
 NO_TICKS = 10189
+TICK_LINES = 10190
+COMPETING = 10197
 NO_NEWS = 10276
+EXERCISE_WARNING = 10333
 CONTINUOUS_END = 10339
+TIF_PRESET = 10349
 NO_FUNDAMENTALS = 10358
 NOT_SIMULATED = 90001
-UNREADABLE = 320
-UNKNOWN_MESSAGE = 505
-CANCEL_TOO_LATE = 10148
+NOT_RECORDED = 90002
+NOT_PASSED = 90003
 """Codes that only the simulator sends, beside those in `ibnb.tws.notices.Code`.
 
 `NOT_SIMULATED` is no real gateway's: it says that the gap is ibnb's. No library takes it for a
-warning, so that it ends the wait in each of them, which 321 does not in ib_async.
+warning, so that it ends the wait in each of them, which 321 does not in ib_async. The same is true
+of `NOT_RECORDED`, of a recording that has no answer, and `NOT_PASSED`, of an order that is not
+passed on to an account that may be live.
 """
 
 Text = tuple[int, str]
@@ -138,12 +145,17 @@ WRONG_INCREMENT: Text = (
 )
 CANNOT_MODIFY_FILLED: Text = (FILLED_ALREADY, "Can't modify a filled order.")
 DOES_NOT_MATCH: Text = (OTHER_ORDER, "Order being modified does not match original order.")
+TIF_WAS_SET: Text = (TIF_PRESET, "Order TIF was set to DAY based on order preset.")
 ACCOUNT_MISSING: Text = (NO_ACCOUNT, "You must specify an account.")
 NEWS_NOT_ALLOWED: Text = (NO_NEWS, "News feed is not allowed.")
 FUNDAMENTALS_NOT_ALLOWED: Text = (NO_FUNDAMENTALS, "Fundamentals data is not allowed.")
 NO_END_FOR_CONTINUOUS: Text = (
     CONTINUOUS_END,
     "Setting end date/time for continuous future security type is not allowed",
+)
+NOT_IN_THE_MONEY: Text = (
+    EXERCISE_WARNING,
+    "The option is not in the money: it is not exercised unless override says so.",
 )
 DEPTH_NOT_FOUND = "Can't find the subscribed market depth with tickerId:"
 ZONE_MISSING: Text = (
@@ -156,6 +168,13 @@ ZONE_MISSING: Text = (
 NO_ADVISOR: Text = (
     Code.VALIDATION,
     "Error validating request.-'bN' : cause - FA data operations ignored for non FA customers.",
+)
+NOT_PASSED_ON: Text = (
+    NOT_PASSED,
+    (
+        "ibnb records this gateway, and did not pass the order on: while it records, orders pass "
+        "only if every account of the session is a paper account."
+    ),
 )
 NO_EXCHANGE = "Please enter exchange"
 NO_ORDER_EXCHANGE = "Missing order exchange"
@@ -261,6 +280,14 @@ def not_simulated(what: str) -> Text:
     )
 
 
+def not_recorded(what: str) -> Text:
+    """Return the notice for a request whose answer a recording does not have."""
+    return (
+        NOT_RECORDED,
+        f"The recording that ibnb answers from has no answer to this request ({what}).",
+    )
+
+
 def no_data(instrument: str) -> Text:
     """Return the notice for history of a kind that there is not."""
     return HISTORY_ERROR, f"{_HISTORY_TEXT}No historical market data for {instrument}"
@@ -294,6 +321,25 @@ def no_ticker(req_id: int) -> Text:
 def not_found(order_id: int) -> Text:
     """Return the notice for the cancelling of an order that is not this client's."""
     return Code.CANCEL_NOT_FOUND, f"OrderId {order_id} that needs to be cancelled is not found."
+
+
+def no_option_position(account: str) -> Text:
+    """Return the notice for the exercise of options that an account does not hold."""
+    return (
+        PROCESSING,
+        (
+            "Error processing request.-'bN' : cause - No unlapsed position exists in this option "
+            f"in account {account}."
+        ),
+    )
+
+
+def not_cancellable(perm_id: int) -> Text:
+    """Return the notice for the cancelling of an order that is being cancelled."""
+    return (
+        NOT_CANCELLABLE,
+        (f"Cancel attempted when order is not in a cancellable state. Order permId = {perm_id}"),
+    )
 
 
 def too_late(order_id: int, status: str) -> Text:

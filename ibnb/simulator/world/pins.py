@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -42,7 +42,7 @@ class Pins:
             return None
         return next((pin for pin in reversed(self._pins) if pin.since <= time < pin.until), None)
 
-    def set(self, pin: Pin, time: float) -> None:
+    def hold(self, pin: Pin, time: float) -> None:
         """Hold a quote from a time on, in place of the one that holds now."""
         self.release(time)
         self._pins.append(replace(pin, since=_turn(time)))
@@ -56,12 +56,17 @@ class Pins:
             if pin.since < turn
         ]
 
-    def pieces(self, start: float, end: float) -> Iterator[tuple[float, float, Pin | None]]:
-        """Cut the time between two times where a quote begins or ends to hold."""
-        edges = {edge for pin in self._pins for edge in (pin.since, pin.until)}
-        points = [start, *sorted(edge for edge in edges if start < edge < end), end]
-        for first, second in pairwise(points):
-            yield first, second, self.at(first)
+    @property
+    def edges(self) -> set[float]:
+        """When a quote begins or ends to hold."""
+        return {edge for pin in self._pins for edge in (pin.since, pin.until)}
+
+
+def pieces(several: Iterable[Pins], start: float, end: float) -> Iterator[tuple[float, float]]:
+    """Cut the time between two times wherever a quote of any of several begins or ends to hold."""
+    edges = {edge for pins in several for edge in pins.edges}
+    points = [start, *sorted(edge for edge in edges if start < edge < end), end]
+    return pairwise(points)
 
 
 def _turn(time: float) -> float:

@@ -9,8 +9,8 @@ from ibnb.simulator import FAULTS, SimulatedGateway, UnknownFaultError
 
 NAMES = (
     "silent close garbage stall-ready no-accounts disclaimer closed-after-start old-version "
-    "id-held drop-after half-open slow restart connectivity-lost farms-down read-only max-clients "
-    "clock-skew live-account"
+    "id-held drop-after half-open slow restart connectivity-lost farms-down tif-preset read-only "
+    "max-clients clock-skew live-account"
 )
 
 
