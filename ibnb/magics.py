@@ -231,10 +231,7 @@ class IbMagics(Magics, IbSettings):
     @line_magic
     @_with_help
     def ibhealth(self, line: str) -> None:
-        """Show the health of the connection; with --team, who else uses the gateways.
-
-        Usage: ``%ibhealth [--team]``
-        """
+        """Show the health of the connection; with --team, who else uses the gateways."""
         with _one_line():
             options = health_parser("%ibhealth").parse_line(line)
         if options.team:
@@ -243,14 +240,13 @@ class IbMagics(Magics, IbSettings):
             self.cells.show_health()
 
     @line_magic
+    @_with_help
     def ibrecord(self, line: str) -> None:
         """Record what a gateway answers, so that the notebook can be run without one.
 
         From then on %ibconnect without a target goes through the recorder, to the gateway of the
         setting `target` or the one that is named. The file has no account, name or address; orders
         pass only if every account is a paper account. A rerun records afresh.
-
-        Usage: ``%ibrecord FILE [TARGET]``, ``%ibrecord --stop``
         """
         with _one_line():
             options = record_parser("%ibrecord").parse_line(line)
@@ -263,12 +259,11 @@ class IbMagics(Magics, IbSettings):
         self.cells.show_recording(recorder)
 
     @line_magic
+    @_with_help
     def ibreplay(self, line: str) -> None:
         """Answer from a recording: from then on %ibconnect without a target needs no gateway.
 
         What was not recorded is refused with code 90002. A rerun begins afresh.
-
-        Usage: ``%ibreplay FILE [--fast]``, ``%ibreplay --stop``
         """
         with _one_line():
             options = replay_parser("%ibreplay").parse_line(line)

@@ -343,7 +343,11 @@ def explain_parser(verb: str) -> Parser:
 @cache
 def health_parser(verb: str) -> Parser:
     """Return the options of looking at the health."""
-    parser = Parser(verb, "Show the health of the connection.")
+    examples = (
+        "               the connection of this notebook",
+        "--team         everybody who shares the gateways",
+    )
+    parser = Parser(verb, "Show the health of the connection.", examples)
     parser.add_argument("--team", action="store_true", help="who else is connected, and uses what")
     return parser
 
@@ -432,7 +436,13 @@ def simulate_parser(verb: str) -> Parser:
 @cache
 def record_parser(verb: str) -> Parser:
     """Return the options of recording in a notebook."""
-    parser = Parser(verb, "Record what %ibconnect's gateway answers, to replay it without one.")
+    examples = (
+        "session.jsonl          what the gateway of %ibconnect answers from now on",
+        "session.jsonl 4001     what the gateway at this port answers",
+        "--stop                 the file is whole",
+    )
+    about = "Record what %ibconnect's gateway answers, to replay it without one."
+    parser = Parser(verb, about, examples)
     parser.add_argument("file", type=_file, nargs="?", help="the recording; replaced if it exists")
     parser.add_argument("target", nargs="?", help="the gateway: paper, live, PORT or HOST:PORT")
     parser.add_argument("--stop", action="store_true", help="end it, and close the file")
@@ -444,7 +454,12 @@ def record_parser(verb: str) -> Parser:
 @cache
 def replay_parser(verb: str) -> Parser:
     """Return the options of replaying in a notebook."""
-    parser = Parser(verb, "Answer %ibconnect from a recording, without any gateway.")
+    examples = (
+        "session.jsonl          as fast as it was recorded",
+        "session.jsonl --fast   at once",
+        "--stop                 %ibconnect goes to a gateway again",
+    )
+    parser = Parser(verb, "Answer %ibconnect from a recording, without any gateway.", examples)
     parser.add_argument("file", type=_file, nargs="?", help="the recording")
     parser.add_argument("--fast", action="store_true", help="without the recorded pauses")
     parser.add_argument("--stop", action="store_true", help="end it")
