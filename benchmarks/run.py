@@ -26,6 +26,7 @@ PROGRAMS = (
     "diagnosing",
     "requesting",
     "serving",
+    "leases",
     "market_data",
     "flood",
     "reruns",

@@ -88,7 +88,7 @@ def connect(
     Args:
         target: ``paper`` (the default), ``live``, ``sim``, ``PORT`` or ``HOST:PORT``.
         client_id: another client ID than this notebook's own.
-        account: the account to follow, where there are several.
+        account: the account to follow, if there are several.
         expect: ``paper`` or ``live``: refuse anything else.
         timeout: seconds that the opening may take.
         wait: seconds to wait for a client ID that is still held.

@@ -28,7 +28,8 @@ from .session import (
     survey,
 )
 from .session.address import where
-from .session.client_ids.leases import LeaseStore, NotebookLeases, SqliteLeases, say_not_remembered
+from .session.client_ids.leases import LeaseStore, SqliteLeases, say_not_remembered
+from .session.client_ids.notebook_leases import NotebookLeases
 from .session.library import reading
 from .session.library.libraries import is_ib
 from .session.notebook.event_loop import inspect_loop, patch_loop, run
@@ -46,6 +47,8 @@ from .tws.target import Target
 if TYPE_CHECKING:
     from .diagnostics import Diagnosis, Diagnostician, Observer, Question
     from .knowledge import Situation
+    from .session.client_ids.team import Team
+    from .session.counting import Counting
     from .session.reconnect.throttle import Throttle
     from .simulator.process import SimulatorProcess
 
@@ -75,6 +78,7 @@ class App:
             situation=self.situation,
             diagnose=self.start_diagnosis,
         )
+        self._counting: Counting | None = None
         if session is None:
             self.claim()
         self.waiting: Callable[[], AbstractContextManager[Callable[[Waiting], None] | None]]
@@ -100,6 +104,15 @@ class App:
 
     def claim(self) -> Callable[[], None]:
         """Let the session go by this app's settings and leases; return what undoes it."""
+        shared = self.notebook_leases.shared if self.settings.leases is not None else None
+        if shared is not None and self._counting is None:
+            # What speaks to a shared store takes its time to import: that has begun by now.
+            from .session.counting import Counting
+
+            self._counting = Counting(
+                shared.keeper, self.session.journal.requests, self.session.registry.all
+            )
+            self._counting.start()
         return self.session.use(
             leases=self.notebook_leases,
             auto_resume=lambda: bool(self.settings.auto_resume),
@@ -126,7 +139,7 @@ class App:
                 opened = await self.session.connect(plan, candidates, wait=wait, on_wait=on_wait)
                 return self._noted(opened)
             connection = self.session.connection
-            addresses = [replace(plan, target=target).address for target in candidates]
+            addresses = [self.planner.plan(options, (one,)).address for one in candidates]
             if connection is not None and options.target is None and options.client_id is None:
                 addresses = [connection.address]
             for address in addresses:
@@ -242,7 +255,7 @@ class App:
         return self._diagnostician.start(question, self.session, loop, observers, at_hand)
 
     def close(self) -> None:
-        """Close the connection and end the simulated gateway, where there are any."""
+        """Close the connection and end the simulated gateway, if there are any."""
         if self.session.connection is not None:
             run(self.session.disconnect("ibnb was unloaded."), self.session.home)
         for simulator in (self._simulator, *self._old_simulators):
@@ -250,7 +263,16 @@ class App:
                 simulator.stop()
         self._simulator = None
         self._old_simulators.clear()
+        if self._counting is not None:
+            self._counting.close()
+            self._counting = None
         self.notebook_leases.close()
+
+    def team(self) -> Team:
+        """Return who is connected to which gateway, as far as the store of leases knows."""
+        from .session.client_ids.team import team_of
+
+        return team_of(self.notebook_leases.store)
 
     def _context(self) -> NotebookContext:
         return self.context
@@ -259,8 +281,13 @@ class App:
         return self.context.notebook
 
     def _lease_store(self) -> LeaseStore | None:
-        folder = self._state()
-        return SqliteLeases(folder) if folder is not None else None
+        folder, url = self._state(), self.settings.leases
+        local = SqliteLeases(folder) if folder is not None else None
+        if url is None:
+            return local
+        from .session.client_ids.shared_leases import open_shared
+
+        return open_shared(url, folder, local)
 
     def _state(self) -> Path | None:
         try:

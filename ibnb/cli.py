@@ -1,23 +1,31 @@
-"""The verbs for a terminal: ``ibnb diag | explain | sim | demo``."""
+"""The verbs for a terminal: ``ibnb diag | explain | sim | demo | team``."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import __version__
-from .options import demo_parser, diagnose_parser, explain_parser, simulate_parser
+from .options import (
+    demo_parser,
+    diagnose_parser,
+    explain_parser,
+    simulate_parser,
+    team_parser,
+)
 from .session import BadInputError, IbnbError
 from .tws.likeness import did_you_mean
 
 if TYPE_CHECKING:
     from .diagnostics import Diagnosis, Report
 
+WATCH_SECONDS = 2.0
 HEALTHY, PROBLEM, CANNOT_RUN = 0, 1, 2
 
 
@@ -181,6 +189,29 @@ def demo(words: Sequence[str]) -> int:
     return run(headless=options.headless, output=options.output, port=options.port)
 
 
+def team(words: Sequence[str]) -> int:
+    """Show who is connected to which gateway: 1 when a shared store does not answer."""
+    from .app import the_app
+    from .ui.team import team_text
+
+    options = team_parser("ibnb team").parse_args(words)
+    app = the_app()
+    try:
+        while True:
+            found = app.team()
+            if options.json:
+                _print_json(found.to_dict(), show_accounts=app.settings.show_accounts)
+            else:
+                print(team_text(found, show_accounts=app.settings.show_accounts))
+            if not options.watch:
+                return PROBLEM if found.is_silent else HEALTHY
+            sys.stdout.flush()
+            time.sleep(WATCH_SECONDS)
+            print()
+    finally:
+        app.close()
+
+
 def _print_json(
     document: dict[str, Any] | list[dict[str, Any]], *, show_accounts: bool = False
 ) -> None:
@@ -196,6 +227,7 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
     "explain": explain,
     "sim": sim,
     "demo": demo,
+    "team": team,
 }
 USAGE = """ibnb: Interactive Brokers from a notebook
 
@@ -204,6 +236,7 @@ USAGE = """ibnb: Interactive Brokers from a notebook
   ibnb explain QUERY      explain an error code, or find an explanation by words
   ibnb sim                run a simulated gateway on this machine
   ibnb demo               open the quickstart notebook beside a simulated gateway
+  ibnb team               show who is connected to which gateway
 
   ibnb VERB --help        the options of a verb
   ibnb --version          which version this is"""

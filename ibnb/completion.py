@@ -7,7 +7,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .options import Parser, bare_parser, connect_parser, diagnose_parser, explain_parser
+from .options import (
+    Parser,
+    bare_parser,
+    connect_parser,
+    diagnose_parser,
+    explain_parser,
+    health_parser,
+)
 
 if TYPE_CHECKING:
     from argparse import Action
@@ -17,7 +24,7 @@ PARSERS: dict[str, Callable[[str], Parser]] = {
     "ibdisconnect": bare_parser,
     "ibdiag": diagnose_parser,
     "iberror": explain_parser,
-    "ibhealth": bare_parser,
+    "ibhealth": health_parser,
 }
 """The magics, and what parses what follows them."""
 

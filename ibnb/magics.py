@@ -25,6 +25,7 @@ from .options import (
     connect_parser,
     diagnose_parser,
     explain_parser,
+    health_parser,
 )
 from .session import BadInputError
 from .session.library import reading
@@ -226,10 +227,13 @@ class IbMagics(Magics, IbSettings):
     @line_magic
     @_with_help
     def ibhealth(self, line: str) -> None:
-        """Show the health of the connection."""
+        """Show the health of the connection; with --team, who else uses the gateways."""
         with _one_line():
-            bare_parser("%ibhealth").parse_line(line)
-        self.cells.show_health()
+            options = health_parser("%ibhealth").parse_line(line)
+        if options.team:
+            self.cells.show_team()
+        else:
+            self.cells.show_health()
 
     def at_hand(self) -> Any:
         """Return what the user's cells call their connection: the name bound last, or ``ib``.

@@ -340,6 +340,26 @@ def explain_parser(verb: str) -> Parser:
     return parser
 
 
+@cache
+def health_parser(verb: str) -> Parser:
+    """Return the options of looking at the health."""
+    examples = (
+        "          the badge of the connection",
+        "--team    who shares the gateway, and how",
+    )
+    parser = Parser(verb, "Show the health of the connection.", examples)
+    parser.add_argument("--team", action="store_true", help="who else is connected, and uses what")
+    return parser
+
+
+def team_parser(verb: str) -> Parser:
+    """Return the options of looking at the team."""
+    parser = Parser(verb, "Show who is connected to which gateway, and what they use together.")
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
+    parser.add_argument("--watch", action="store_true", help="again and again, until stopped")
+    return parser
+
+
 def bare_parser(verb: str) -> Parser:
     """Return the parser of a verb that takes no options."""
     return Parser(verb, "")

@@ -71,8 +71,9 @@ class Planner:
         given = self._given_id(options)
         return Plan(
             target=candidates[0],
-            client_id=self._own_id() if isinstance(given, str) else given,
+            client_id=self._own_id(candidates[0]) if isinstance(given, str) else given,
             move_on=given == AUTO,
+            is_own_id=not given,
             library=find_library(options.library or settings.library or None),
             timeout=self._timeout(options),
             readonly=settings.readonly if options.readonly is None else options.readonly,
@@ -104,7 +105,7 @@ class Planner:
         known = {one.address: diagnosed(self._situation(one)) for one in candidates}
         question = Question(
             candidates=candidates,
-            client_id=self._diagnosing_id(options),
+            client_id=self._diagnosing_id(options, candidates[0]),
             library=name or None,
             timeout=self._timeout(options),
             only=tuple(only),
@@ -171,14 +172,14 @@ class Planner:
         crashed = self._session.notebook_leases.crashed_with(address)
         return AFTER_CRASH_SECONDS if crashed else USUAL_WAIT_SECONDS
 
-    def client_id(self, options: ConnectOptions) -> int:
-        """Return the client ID that is meant: the one given, else this notebook's own.
+    def client_id(self, options: ConnectOptions, target: Target) -> int:
+        """Return the client ID that is meant at a target: the one given, else this notebook's own.
 
         Raises:
             BadInputError: it is not a client ID.
         """
         given = self._given_id(options)
-        return self._own_id() if isinstance(given, str) else given
+        return self._own_id(target) if isinstance(given, str) else given
 
     def _given_id(self, options: ConnectOptions) -> int | str:
         """Return the ID that was asked for, ``auto``, or nothing for this notebook's own."""
@@ -186,9 +187,9 @@ class Planner:
         given = own if options.client_id is None else str(options.client_id)
         return parse_client_id(given) if given else ""
 
-    def _own_id(self) -> int:
+    def _own_id(self, target: Target) -> int:
         preferred = stable_client_id(self._context().notebook)
-        return self._session.notebook_leases.client_id(preferred)
+        return self._session.notebook_leases.client_id(preferred, gateway=target.address)
 
     def _timeout(self, options: ConnectOptions) -> float:
         if options.timeout is None:
@@ -207,10 +208,10 @@ class Planner:
         meant = survey.meant(self._session, self._context().at_hand())
         return meant.number if meant is not None else 0
 
-    def _diagnosing_id(self, options: ConnectOptions) -> int:
+    def _diagnosing_id(self, options: ConnectOptions, target: Target) -> int:
         given = isinstance(self._given_id(options), int)
         if self._context().in_notebook or given:
-            return self.client_id(options)
+            return self.client_id(options, target)
         return TERMINAL_IDS[os.getpid() % len(TERMINAL_IDS)]
 
 

@@ -20,6 +20,7 @@ from traitlets.config import Config, Configurable
 
 from .options import SIMULATOR
 from .session import BadInputError, parse_client_id
+from .session.client_ids.store_url import StoreUrl, without_credentials
 from .session.library.libraries import NAMES
 from .tws.accounts import mask_in
 from .tws.target import ACCEPTED, HIGHEST_PORT, BadTargetError, parse_target
@@ -141,7 +142,7 @@ class Text(Setting):
         text = value.strip()
         return self.meaning(text) if text else self.default_value
 
-    def meaning(self, text: str) -> str:
+    def meaning(self, text: str) -> Any:
         """Return the value to keep for a text that is not empty."""
         return text
 
@@ -189,6 +190,24 @@ class Address(Text):
         return text
 
 
+class Store(Text):
+    """Where a store is that several machines share; its credentials are shown to nobody."""
+
+    longest = 2000
+    takes = (
+        "redis://HOST:PORT/0 or rediss://HOST:PORT/0, with USER:PASSWORD@ before the host if "
+        "needed, or None for this machine's own"
+    )
+
+    def read(self, value: Any) -> Any:
+        """Return the URL."""
+        return value if isinstance(value, StoreUrl) else super().read(value)
+
+    def meaning(self, text: str) -> Any:
+        """Return the URL."""
+        return StoreUrl(text)
+
+
 class ClientId(Text):
     """A client ID, or ``auto``; kept as text."""
 
@@ -226,6 +245,11 @@ class IbSettings(Configurable):
     explain = Switch(True, help="Show an explanation under a cell that failed.")
     state_dir = Folder(
         None, help="Directory for remembered client IDs and good connects; not set: the platform's."
+    )
+    leases = Store(
+        None,
+        help="Where client IDs, seats and the right to trade are shared: redis://HOST:PORT/0; "
+        "not set: on this machine.",
     )
     show_accounts = Switch(False, help="Show account numbers in full.")
 
@@ -327,7 +351,8 @@ def _shown(value: Any) -> str:
     """Return a value as it may stand in one line, short and without account numbers."""
     try:
         # Before as well: beside an escaped character no account number would be known as one.
-        text = _SHORT.repr(mask_in(value) if isinstance(value, str) else value)
+        plain = without_credentials(mask_in(value)) if isinstance(value, str) else value
+        text = _SHORT.repr(plain)
     except Exception:  # noqa: BLE001 - a class of anybody's
         text = f"<{type(value).__name__}>"
     return mask_in(" ".join(text.split()))

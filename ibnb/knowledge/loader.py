@@ -29,7 +29,7 @@ one category, each an ``[[entry]]``::
     raised = ["ECONNREFUSED"]           # exceptions and errors of systems, see below
     as_of = "Gateway 10.51"             # only where the page depends on it: with what it was true
 
-Where a code means several things that its text tells apart, each gets an entry of its own, with
+If a code means several things that its text tells apart, each gets an entry of its own, with
 the same code and a `text`: regular expressions, looked for anywhere in the notice's text, whatever
 the case. They are tried in the order of the file. One entry of each code has no `text`; it explains
 the code as such, and is taken when no pattern matches, as with texts in another language. Entries
@@ -63,7 +63,7 @@ an entry of its own, ``<family id>-<code>``, whose summary is that sentence and 
 
 `id`, `codes`, `title`, `category`, `severity`, `summary` and `resolution` are required, the others
 default to nothing. All texts are searched by `explain`, so a word that users will type belongs into
-one of them. Where it leads to another page first, put it into `words`: a query that is one of them,
+one of them. If it leads to another page first, put it into `words`: a query that is one of them,
 or that holds one of three words and more, leads to its page before any other. The texts of notices
 that are known without their code stand in ``notices.tsv``, and are never shown.
 """

@@ -84,7 +84,7 @@ def explain(query: str | int, *, text: str = "") -> Explanation:
         query: A notice code (``326``), an entry's id (``client-id-in-use``), a diagnostic check
             (``api.version``), or words: an exception's name, a log line, what one would say
             (``connection refused``).
-        text: The notice as received, when there is one. Where a code means several things, it
+        text: The notice as received, when there is one. If a code means several things, it
             tells which. It becomes a fact of the explanation, or part of the summary where only
             the code's range is known. It is foreign text that may hold an account number: whoever
             shows it masks and escapes it.

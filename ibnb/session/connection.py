@@ -6,10 +6,10 @@ It may lose its socket on the way, and be resumed: then it is the same object, o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ibnb.tws.accounts import is_paper, mask
 from ibnb.tws.attempt import Attempt
@@ -47,6 +47,9 @@ from .records.requests import DATA, Request, what_is_asked, what_of
 from .state import OPEN
 from .tracked import TrackedConnection
 
+if TYPE_CHECKING:
+    from .client_ids.trading_right import TradingRight
+
 PATIENCE = 30.0
 """Seconds for which a resume waits for what the gateway knows: after its restart it is slow."""
 
@@ -55,8 +58,9 @@ PATIENCE = 30.0
 class Plan:
     """One address to open, and how; `timeout` is in seconds.
 
-    `move_on`: take the next client ID where this one is held, and wait for none. `name` is the
-    variable that the connection will be bound to, empty if that is not known.
+    `move_on`: take the next client ID where this one is held, and wait for none. `is_own_id`: the
+    ID is this notebook's own, which at another gateway may be another one. `name` is the variable
+    that the connection will be bound to, empty if that is not known.
     """
 
     target: Target
@@ -67,6 +71,7 @@ class Plan:
     account: str = ""
     trade: bool = False
     move_on: bool = False
+    is_own_id: bool = False
     name: str = ""
 
     @property
@@ -100,6 +105,8 @@ class Connection(TrackedConnection):
         on_change: Callable[[], None],
         others_open: Callable[[Any], bool] = lambda _ib: False,
         succession: Succession | None = None,
+        *,
+        right: TradingRight | None = None,
     ) -> None:
         self.ib: Any = plan.library.new_ib()
         super().__init__(
@@ -118,6 +125,7 @@ class Connection(TrackedConnection):
         self._again: dict[tuple[Any, ...], Request] = {}
         self._lost_because = ""
         self._others_open = others_open
+        self._right = right if plan.trade else None
 
     @property
     def places(self) -> Places:
@@ -149,6 +157,9 @@ class Connection(TrackedConnection):
         """
         if not self.plan.trade:
             lock_orders(self.ib, partial(_refuse_order, self.journal))
+        elif self._right is not None:
+            refusal = partial(_refuse_without_right, self.journal, self._right)
+            lock_orders(self.ib, refusal, self._right)
         self.watch(lambda: self._others_open(self.ib))
         keep_events(self.ib, lambda: self.kept is not None)
         keep_cancels(self.ib, self._is_cancelled_now)
@@ -343,13 +354,24 @@ class Connection(TrackedConnection):
             super()._end(loss)
 
 
-def _refuse_order(journal: Journal, host: str, port: int) -> OrdersLocked:
+def _refuse_order(journal: Journal, _accounts: Sequence[str], host: str, port: int) -> OrdersLocked:
     target = Target(host, port, "live")
     fact = (
         f"{target} has a live account, and this `ib` was opened without --trade. The order was not "
         "sent."
     )
     error = OrdersLocked("orders-locked", (fact,), target)
+    journal.refuse(error)
+    return error
+
+
+def _refuse_without_right(
+    journal: Journal, right: TradingRight, accounts: Sequence[str], host: str, port: int
+) -> OrdersLocked:
+    why = right.objection(accounts) or right.expired
+    error = OrdersLocked(
+        "trading-right", (f"{why} The order was not sent.",), Target(host, port, "live")
+    )
     journal.refuse(error)
     return error
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ibnb.tws.target import Target
 
-from .client_ids.leases import NotebookLeases
+from .client_ids.notebook_leases import NotebookLeases
 from .connection import Connection, Resumed
 from .errors import ConnectFailed
 from .notebook.reach import Root

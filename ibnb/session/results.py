@@ -25,6 +25,8 @@ class Opened:
 
     `how`: it was ``opened``, ``resumed`` after a loss, ``left`` as it was, since it was open and
     its gateway answers, or opened ``afresh``, since there was nothing to resume.
+
+    `trading_objection`: why orders may not go although they were asked for, in a sentence.
     """
 
     connection: Connection
@@ -35,3 +37,4 @@ class Opened:
     waited: float = 0.0
     how: Literal["opened", "resumed", "left", "afresh"] = "opened"
     resumed: Resumed | None = None
+    trading_objection: str = ""

@@ -15,7 +15,7 @@ from ibnb.tws.target import Target
 
 from .address import Address, address_of, where
 from .client_ids.ids import next_client_id
-from .client_ids.leases import NotebookLeases
+from .client_ids.notebook_leases import NotebookLeases
 from .connection import Connection, Plan, Resumed
 from .errors import ConnectFailed, ConnectRefused
 from .health import Health, foreign_health, health_of
@@ -173,6 +173,7 @@ class Session:
                 return await self._connect(plan, candidates, wait, on_wait)
             finally:
                 self._opening = None
+                self.notebook_leases.entering(None)
                 # What was lost and is not replaced may still come back.
                 self.reconnector.begin(self.connection)
                 self.tell()
@@ -232,7 +233,7 @@ class Session:
                 return None
             await connection.drop(SILENT)
         elif libraries.has_socket(connection.ib):
-            # The user's own code connected it again, where no guard saw it.
+            # The user's own code connected it again, and no guard saw it.
             return None
         await self.registry.clear(connection.address, current_run(), connection.ib)
         try:
@@ -269,6 +270,7 @@ class Session:
             self.registry.succession.left(connection.lineage, connection.places)
             self.registry.drop(connection.ib)
             self.notebook_leases.released(connection.address)
+            self.notebook_leases.stop_trading()
             self.tell()
             return left if was_open else None
 
@@ -301,6 +303,7 @@ class Session:
                 instrument.silence(ib)
                 libraries.start_closing(ib)
                 self.notebook_leases.released(held.address)
+        self.notebook_leases.stop_trading()
 
     def turn(self) -> asyncio.Lock:
         """Return the lock of whoever opens or closes: one at a time."""
@@ -388,7 +391,12 @@ class Session:
         refused: Attempt | None = None
         for target in candidates:
             plan = replace(plan, target=target)
+            if plan.is_own_id and target != candidates[0]:
+                own = self.notebook_leases.client_id(plan.client_id, gateway=target.address)
+                plan = replace(plan, client_id=own)
+                asked = own
             self._opening = plan
+            self.notebook_leases.entering(plan.address)
             old = self.connection
             was_open = old is not None and old.is_open
             left: tuple[str, ...] = ()
@@ -417,13 +425,25 @@ class Session:
             self.notebook_leases.acquired(fresh.address)
             if old is not None and not replaced:
                 left = await self._retire(old, plan)
+            objection = await self._claim_trading(fresh)
             self.registry.hand_over(plan.name)
             fresh.note_opened()
             self.registry.runs.adopt(fresh.lineage)
             closed = where(old.plan.address) if old is not None else ""
             waited = time.monotonic() - begun
-            return Opened(fresh, left, closed, was_open, asked, waited)
+            return Opened(fresh, left, closed, was_open, asked, waited, trading_objection=objection)
         raise AssertionError("a target names at least one address")
+
+    async def _claim_trading(self, fresh: Connection) -> str:
+        """Ask for the right to trade if that is meant; return why it was not granted, if so."""
+        leases, attempt = self.notebook_leases, fresh.attempt
+        if leases.shared is None:
+            return ""
+        if not (fresh.plan.trade and fresh.kind_is_live and attempt is not None):
+            leases.stop_trading()
+            return ""
+        accounts = attempt.accounts or ()
+        return await asyncio.to_thread(leases.claim_trading, fresh.address, accounts)
 
     def _as_before(self, plan: Plan, candidates: tuple[Target, ...]) -> Plan:
         """Keep the ID that a rerun had moved on to: orders belong to the ID that placed them."""
@@ -434,7 +454,11 @@ class Session:
 
     async def _open_patiently(self, plan: Plan, wait: Wait, on_wait: OnWait | None) -> Connection:
         """Open it, waiting for a held client ID, or moving on to another where the plan says so."""
-        asked = plan.client_id
+        asked, leases = plan.client_id, self.notebook_leases
+        if leases.shared is not None:
+            from .client_ids.seats import take_a_seat
+
+            await take_a_seat(leases.enter, asked, plan.target, lambda: wait(plan.address), on_wait)
         for number in range(1, MOST_IDS + 1):
             try:
                 return await self._open_waiting(plan, wait, on_wait)
@@ -442,8 +466,11 @@ class Session:
                 held = cause(failure.attempt) == "client-id-in-use"
                 if not (plan.move_on and held and number < MOST_IDS):
                     raise
-            another = self.notebook_leases.client_id(next_client_id(asked + number - 1), number + 1)
+            another = leases.client_id(
+                next_client_id(asked + number - 1), number + 1, plan.target.address
+            )
             plan = replace(plan, client_id=another)
+            leases.entering(plan.address)
         raise AssertionError("the last try either returns or raises")
 
     async def _open_waiting(self, plan: Plan, wait: Wait, on_wait: OnWait | None) -> Connection:
@@ -463,7 +490,8 @@ class Session:
 
     async def _open(self, plan: Plan) -> Connection:
         fresh = Connection(
-            plan, self.journal, self.tell, self.registry.others_open, self.registry.succession
+            *(plan, self.journal, self.tell, self.registry.others_open, self.registry.succession),
+            right=self.notebook_leases.right,
         )
         fresh.ended = self.note_end
         await fresh.open()

@@ -188,7 +188,7 @@ class LoginPhase:
 def login_phase(folder: Path, now: datetime | None = None) -> LoginPhase | None:
     """Return how far the login of the gateway with this settings folder has come.
 
-    At most `LIMIT` bytes are read. Where the log does not reach back to the start of the process,
+    At most `LIMIT` bytes are read. If the log does not reach back to the start of the process,
     the rotated ones before it are read, too.
 
     Args:
@@ -467,7 +467,7 @@ def _is_header(line: str) -> bool:
 def _on_clock_of(last_line: datetime | None, modified: float, now: datetime) -> datetime:
     """Return `now` on the clock of the log, which may be that of a container in another zone.
 
-    The log tells local time without a zone, and its file when it was written to. Where the two
+    The log tells local time without a zone, and its file when it was written to. If the two
     differ as zones do, the gateway has another zone than this machine.
     """
     if last_line is None:

@@ -391,7 +391,7 @@ The rules that know from the words around it what a thing is come first.
 def _own_names() -> set[str]:
     """Return the names under which this process's user is known here."""
     found = {os.environ.get(name, "") for name in _LOGIN_VARIABLES}
-    # Where no variable is set and the system has no such user either, there is nothing to tell.
+    # If no variable is set and the system has no such user either, there is nothing to tell.
     with contextlib.suppress(OSError, KeyError, ImportError):
         found.add(getpass.getuser())
     found.add(PurePosixPath(os.environ.get("HOME", "")).name)

@@ -154,6 +154,12 @@ class Cells:
 
         show_badge(self.app.health(), show_accounts=self.app.settings.show_accounts)
 
+    def show_team(self) -> None:
+        """Print who is connected to which gateway."""
+        from .team import team_text
+
+        print(team_text(self.app.team(), show_accounts=self.app.settings.show_accounts))  # noqa: T201
+
     def show_checks(self) -> None:
         """List the checks, a line each."""
         from ibnb.diagnostics import CHECKS

@@ -24,16 +24,14 @@ def _opened(opened: Opened, *, show_accounts: bool) -> str:
         return resumed_line(connection, opened.resumed)
     accounts = (attempt.accounts or ()) if attempt is not None else ()
     shown = ", ".join(accounts if show_accounts else map(mask, accounts))
-    kind = "LIVE" if connection.kind_is_live else "paper"
-    if connection.is_simulated:
-        kind = f"simulated {kind}"
     parts = []
     if opened.how == "afresh":
         parts.append("There was no lost connection to resume.")
     if opened.closed_where:
         closed = "Closed" if opened.was_open else "Replaced (already closed):"
         parts.append(f"{closed} {opened.closed_where}{_with(opened.closed)}.")
-    parts.append(f"Connected to {plan.target}: {kind} {shown}, client ID {plan.client_id}.")
+    what = f"{_kind(connection)} {shown}"
+    parts.append(f"Connected to {plan.target}: {what}, client ID {plan.client_id}.")
     if plan.client_id == 0:
         parts.append("Client ID 0 also takes over the orders that are placed by hand.")
     if plan.client_id != opened.asked_id:
@@ -42,11 +40,18 @@ def _opened(opened: Opened, *, show_accounts: bool) -> str:
             f"that placed them: those of {opened.asked_id} can be changed and cancelled only "
             f"with {opened.asked_id}."
         )
-    if connection.orders_locked:
+    if opened.trading_objection:
+        parts.append(f"Orders are locked. {opened.trading_objection}")
+    elif connection.orders_locked:
         parts.append("Orders are locked (--trade unlocks them).")
     if connection.missing:
         parts.append(f"Not received in time: {', '.join(connection.missing)}.")
     return " ".join(parts)
+
+
+def _kind(connection: Connection) -> str:
+    kind = "LIVE" if connection.kind_is_live else "paper"
+    return f"simulated {kind}" if connection.is_simulated else kind
 
 
 def resumed_line(connection: Connection, resumed: Resumed) -> str:
@@ -75,6 +80,12 @@ def closed_line(closed: Closed | None) -> str:
 
 def waiting_line(waiting: Waiting) -> str:
     """Say what is waited for, and how long still."""
+    if waiting.ahead is not None:
+        first = f", {waiting.ahead} ahead of this one" if waiting.ahead else ""
+        return (
+            f"All seats for API clients at {waiting.target} are taken{first}: waiting for "
+            f"{waiting.seconds_left:.0f} s"
+        )
     return (
         f"Client ID {waiting.client_id} is still in use at {waiting.target}: "
         f"retrying for {waiting.seconds_left:.0f} s"

@@ -98,6 +98,14 @@ def test_holder_elsewhere_is_said_to_be_elsewhere(books, gateway):
     assert "another machine" in run.error, run.everything
 
 
+def test_without_a_team_nothing_of_one_is_imported(books, gateway):
+    """Who shares nothing pays nothing for it."""
+    book = books("book.ipynb")
+    connected_id(book, gateway)
+    names = ("redis", "ibnb.session.client_ids.keeper", "ibnb.session.client_ids.shared_leases")
+    assert book.value(f"[name for name in {names} if name in __import__('sys').modules]") == "[]"
+
+
 def test_ten_notebooks_at_the_same_moment(books, gateway):
     """Ten kernels that connect at once all get IDs of their own."""
     ten = [books(f"book{number}.ipynb") for number in range(10)]

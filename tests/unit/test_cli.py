@@ -578,3 +578,22 @@ def test_every_page_can_be_listed():
     rows = json.loads(ibnb("explain", "--list", "--json").stdout)
     assert {"id": "client-id-in-use", "codes": [326], "title": "Client ID already in use"} in rows
     assert len(rows) == len(lines)
+
+
+def test_the_team_without_anybody(tmp_path):
+    """As text and as JSON; on this machine alone nothing is shared, and that is said."""
+    ended = ibnb("team", IBNB_STATE_DIR=str(tmp_path))
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "Nobody is connected." in ended.stdout
+    assert "leases" in ended.stdout
+    document = json.loads(ibnb("team", "--json", IBNB_STATE_DIR=str(tmp_path)).stdout)
+    assert document == {"schema": 1, "store": "sqlite", "gateways": []}
+
+
+def test_a_team_whose_store_is_gone(tmp_path, refused_port):
+    """Not that nobody is connected: that it is not known, without the store's password."""
+    url = f"redis://:hunter2@127.0.0.1:{refused_port}/0"
+    ended = ibnb("team", IBNB_STATE_DIR=str(tmp_path), IBNB_LEASES=url)
+    assert ended.returncode == 1
+    assert "does not answer" in ended.stdout
+    assert "hunter2" not in ended.stdout + ended.stderr

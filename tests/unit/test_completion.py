@@ -35,7 +35,7 @@ VALUES = [
     ("%iberror net.p", "net.p", ("net.port",)),
     ("%iberror what is net.p", "net.p", ("net.port",)),
     ("%iberror --", "--", ("--list", "--json")),
-    ("%ibhealth ", "", ()),
+    ("%ibhealth ", "", ("--team",)),
     ("%ibdisconnect x", "x", ()),
     ("x = %ibconnect li", "li", ("live",)),
     ("a, b = %ibconnect li", "li", ("live",)),

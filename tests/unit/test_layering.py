@@ -44,6 +44,7 @@ MAY_KNOW = {
     "pytest": {"pytest_plugin"},
     "exchange_calendars": {"simulator"},
     "tornado": {"simulator"},
+    "redis": {"session"},
 }
 """Of each package from elsewhere, the rooms and modules that import it."""
 API_LIBRARIES = {"ib_insync", "ib_async", "ibapi", "eventkit"}
@@ -52,6 +53,7 @@ LATE = {
         "exchange_calendars",
         "tornado",
         "psutil",
+        "redis",
         "jinja2",
         "ipywidgets",
         "rich",

@@ -7,7 +7,8 @@ from traitlets.config import Config
 from ibnb.app import App
 from ibnb.options import ConnectOptions
 from ibnb.session import BadInputError
-from ibnb.session.client_ids.leases import NotebookLeases
+from ibnb.session.client_ids.notebook_leases import NotebookLeases
+from ibnb.session.client_ids.store_url import StoreUrl
 from ibnb.settings import IbSettings, apply_environment
 
 VALUES = {
@@ -24,6 +25,7 @@ VALUES = {
     "explain": ("off", False),
     "show_accounts": ("yes", True),
     "state_dir": ("/somewhere", "/somewhere"),
+    "leases": ("redis://:hunter2@store.example/1", StoreUrl("redis://:hunter2@store.example/1")),
 }
 """Of each setting a text that the environment may hold, and what it means."""
 SETTINGS = sorted(IbSettings.class_own_traits())
@@ -116,6 +118,7 @@ WRONG = {
     "wait": NUMBERS,
     "library": [*WORDS, "ibapi", 0],
     "state_dir": [*TEXTS, 5, True, "x" * 5000],
+    "leases": [*TEXTS, 5, True, "x", "http://host/0", "redis://", "redis://host/x"],
     **{
         switch: [None, 0, 1, 2.0, "no", "True", b"1", [], [True], {}, float("nan"), object()]
         for switch in ("readonly", "guard", "auto_resume", "explain", "show_accounts")
@@ -260,3 +263,33 @@ def test_a_time_limit_that_makes_no_sense(seconds):
 def test_a_port_may_be_a_number():
     """`ibnb.connect(4002)` means what `%ibconnect 4002` means."""
     assert asked(ConnectOptions(5001)).candidates[0].port == 5001
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "redis://anna:hunter2@store.example:6379/0?x=1#fragment",
+        "http://anna:hunter2@store.example/0",
+        "redis://anna:hunter2@store.example:port/0",
+        "redis://anna:hunter2@store.example/zero",
+        "redis://anna:hunter2@/0",
+        "redis://anna:hunter2/2@store.example",
+    ],
+)
+def test_a_refused_store_is_refused_without_its_credentials(text):
+    """What is wrong with it may be shown to anybody."""
+    with pytest.raises(TraitError) as raised:
+        settings(leases=text)
+    assert "IbSettings.leases" in str(raised.value)
+    for secret in ("anna", "hunter2"):
+        assert secret not in f"{raised.value!r}"
+
+
+def test_a_stores_credentials_are_in_no_text():
+    """However the setting is looked at."""
+    made = settings(leases="rediss://anna:hunter2@store.example:7000/0")
+    shown = f"{made.leases} {made.leases!r} {made.class_get_help(made)} {[made.leases]}"
+    assert "rediss://store.example:7000/0" in shown
+    for secret in ("anna", "hunter2"):
+        assert secret not in shown
+    assert "hunter2" in made.leases.reveal()

@@ -8,6 +8,7 @@ import os
 from ibnb.diagnostics.context import Context
 from ibnb.diagnostics.machine import Machine
 from ibnb.diagnostics.model import Check, Result
+from ibnb.session.client_ids.lease import Lease, tell_lease
 from ibnb.tws.attempt import cause
 from ibnb.tws.handshake import Stage
 from ibnb.tws.names import UnresolvedError
@@ -202,12 +203,21 @@ async def clients(context: Context) -> Result:
     The connection that this diagnosis makes itself is not counted.
     """
     target = context.target
-    if not target.is_local:
+    seats = await asyncio.to_thread(_seats, context)
+    team = {"team": [tell_lease(one) for one in seats]} if seats else {}
+    if len(seats) >= MOST_CLIENTS:
         return Result(
             "net.clients",
-            "skip",
-            f"{target.host} is another machine: its clients cannot be counted from here.",
+            "warn",
+            f"{_tell_seats(seats)} A gateway takes {MOST_CLIENTS} clients.",
+            team,
+            entry="too-many-clients",
+            fix=("Run %ibdisconnect in a notebook that is not needed, or wait: --wait 300.",),
         )
+    if not target.is_local:
+        unseen = f"{target.host} is another machine: its clients cannot be counted from here."
+        summary = f"{_tell_seats(seats)} {unseen}" if seats else unseen
+        return Result("net.clients", "pass" if seats else "skip", summary, team)
     try:
         use = await asyncio.to_thread(port_use, target.port, context.own_ports)
     except SocketsUnreadableError as error:
@@ -216,6 +226,7 @@ async def clients(context: Context) -> Result:
         "established": use.established,
         "close_wait": use.close_wait,
         "clients": [f"{one.label} ({one.connections})" for one in use.clients],
+        **team,
     }
     if use.established >= MOST_CLIENTS:
         return Result(
@@ -237,7 +248,22 @@ async def clients(context: Context) -> Result:
             fix=("Restart the gateway: a stuck API comes back in no other way.",),
         )
     summary = f"{use.established} of {MOST_CLIENTS} places for clients are taken."
+    if seats:
+        summary = f"{summary} {_tell_seats(seats)}"
     return Result("net.clients", "pass", summary, evidence)
+
+
+def _seats(context: Context) -> tuple[Lease, ...]:
+    """Return who of a team is connected to the gateway; nothing without a store that it shares."""
+    store = context.leases
+    return store.seats(*context.target.address) if store is not None and store.is_shared else ()
+
+
+def _tell_seats(leases: tuple[Lease, ...]) -> str:
+    named = "; ".join(tell_lease(one) for one in leases[:MOST_NAMED])
+    more = f"; and {len(leases) - MOST_NAMED} more" if len(leases) > MOST_NAMED else ""
+    count = "1 seat" if len(leases) == 1 else f"{len(leases)} seats"
+    return f"{count} of the team: {named}{more}."
 
 
 def _end_some(use: PortUse) -> tuple[str, ...]:

@@ -191,7 +191,7 @@ async def pacing(context: Context) -> Result:
     pace = context.pacing
     if pace is None:
         return Result("session.pacing", "skip", "No notebook's requests are kept here.")
-    evidence = {
+    evidence: dict[str, object] = {
         "messages_last_second": pace.messages_last_second,
         "message_limit": pace.message_limit,
         "historical_last_ten_minutes": pace.historical_last_ten_minutes,
@@ -202,16 +202,40 @@ async def pacing(context: Context) -> Result:
         f"historical requests in ten minutes: {pace.historical_last_ten_minutes} (limit "
         f"{pace.historical_limit})."
     )
-    if pace.violations:
+    told, is_over = await asyncio.to_thread(_of_the_team, context, evidence)
+    summary = f"{summary} {told}".rstrip()
+    if pace.violations or is_over:
         return Result(
             "session.pacing",
             "warn",
-            f"{summary} {' '.join(pace.violations)}",
+            " ".join((summary, *pace.violations)),
             evidence,
             entry="pacing",
             fix=("Send fewer requests at once; a repeated one after 15 seconds at the earliest.",),
         )
     return Result("session.pacing", "pass", summary, evidence)
+
+
+def _of_the_team(context: Context, evidence: dict[str, object]) -> tuple[str, bool]:
+    """Return what all sessions at the gateway use together, and whether that is too much."""
+    store, target = context.leases, context.target
+    counts = store.counts(*target.address) if store is not None else None
+    if counts is None:
+        return "", False
+    evidence["team"] = {
+        "historical_last_ten_minutes": counts.history,
+        "identical": counts.identical,
+        "lines": counts.lines,
+        "messages_peak": counts.messages_peak,
+    }
+    room = f"; there is room for another in {counts.next_in:.0f} s" if counts.next_in else ""
+    told = (
+        f"All sessions of the team at {target}: {counts.history} historical requests in ten "
+        f"minutes{room}, {counts.lines} market data lines, at most {counts.messages_peak} messages "
+        "within one second of the last minute."
+    )
+    is_over = counts.history > counts.history_limit or counts.messages_peak > counts.message_limit
+    return told, is_over
 
 
 async def client_id(context: Context) -> Result:

@@ -19,7 +19,7 @@ def judge(results: Sequence[Result], attempt: Attempt | None, context: Surroundi
     """Return the one cause: what kept the connection from working, else what troubles it.
 
     The rules are asked in the order of cause and effect, and the first that sees its cause
-    decides. Where none does, the connection is healthy.
+    decides. If none does, the connection is healthy.
     """
     found = Findings({result.id: result for result in results}, attempt, context)
     for rule in RULES:

@@ -36,7 +36,7 @@ NO_ANSWER_OF_A_GATEWAY = frozenset({"handshake-silent", "closed-before-version"}
 UNREACHED = frozenset({"connection-refused", "host-unreachable"})
 """Causes that an open TCP connection disproves."""
 FIND_THE_PORT = (
-    "Look which port the gateway has: Global Configuration > API > Settings > Socket port. Where "
+    "Look which port the gateway has: Global Configuration > API > Settings > Socket port. If "
     "another program has that one, choose a free one there, Apply, then OK, and connect to it."
 )
 LOOK_BEHIND = "If that program passes connections on, look at the gateway behind it."
@@ -161,7 +161,7 @@ def does_not_listen(found: Findings) -> Seen | None:
     unanswered = found.unanswered
     if unanswered is None or unanswered[0] != "connection-refused" or found.open_at:
         return None
-    # Where another one listens, the log that says so may be that one's: they can share a folder.
+    # If another one listens, the log that says so may be that one's: they can share a folder.
     logged_in = found.login == "logged-in" and found.runs_here and not found.api_ports
     if not found.idle and not logged_in:
         return None
@@ -252,7 +252,7 @@ def coded_close(found: Findings) -> Seen | None:
 
 
 def on_the_wire(found: Findings) -> Seen | None:
-    """See what the wire shows, where nothing else explains it."""
+    """See what the wire shows, if nothing else explains it."""
     if found.attempt is None or found.wire is None:
         return None
     more = ""

@@ -6,13 +6,19 @@ import getpass
 import os
 import platform
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from functools import cache
+from typing import Any, TypeVar
 
+from ibnb.tws.accounts import EveryWord, mask_in
+from ibnb.tws.clock import day_and_time
 from ibnb.tws.own import plain_host
 
 START_SLACK = 1.0
 """Seconds by which two readings of one process's start may differ."""
+LATEST_TIME = 1e11
+"""Seconds since the epoch; what is later is no time that a lease could have begun."""
 
 
 class ProcessUnreadableError(Exception):
@@ -62,6 +68,55 @@ class Lease:
     def may_be_dead(self) -> bool:
         """Whether its process is gone, or is on a machine of another name."""
         return self.machine != platform.node() or not self.is_alive
+
+
+@dataclass(frozen=True)
+class SharedLease(Lease):
+    """A lease from a store that several machines share, which forgets those of the dead."""
+
+    trades: bool = False
+
+    @property
+    def may_be_dead(self) -> bool:
+        """Whether its process is known to be gone."""
+        return not self.is_alive
+
+
+L = TypeVar("L", bound=Lease)
+
+
+def lease_of(values: Mapping[str, Any], kind: type[L]) -> L | None:
+    """Return a lease made of values that anybody may have written; None if they make no sense."""
+    known = {field.name for field in fields(kind)}
+    try:
+        lease = kind(**{name: value for name, value in values.items() if name in known})
+    except TypeError:
+        return None
+    texts = lease.host, lease.notebook, lease.user, lease.machine
+    numbers = lease.port, lease.client_id, lease.pid
+    times = lease.started, lease.since
+    makes_sense = (
+        all(isinstance(text, str) for text in texts)
+        and all(isinstance(number, int) and 0 <= number < 2**31 for number in numbers)
+        and all(isinstance(at, (int, float)) and 0 <= at < LATEST_TIME for at in times)
+    )
+    return lease if makes_sense else None
+
+
+def tell_lease(lease: Lease) -> str:
+    """Return who holds something, for people of the same team."""
+    since = day_and_time(lease.since)
+    user = f" of {lease.user}" if lease.user else ""
+    return (
+        f"notebook {lease.notebook}{user} (process {lease.pid} on {lease.machine}, since {since})"
+    )
+
+
+def shared(lease: Lease, *, trades: bool = False) -> SharedLease:
+    """Return a lease as others may read it: accounts in its notebook's name are masked."""
+    values = {field.name: getattr(lease, field.name) for field in fields(Lease)}
+    masked = mask_in(lease.notebook, EveryWord())
+    return replace(SharedLease(**values), notebook=masked, trades=trades)
 
 
 def new_lease(

@@ -14,32 +14,32 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, fields
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from ibnb.tws.files import private
 from ibnb.tws.own import plain_host
 
 from .ids import HIGHEST, LOWEST
-from .lease import Lease, new_lease, process_start, user_name
+from .lease import Lease, lease_of, new_lease, process_start, user_name
 
 if TYPE_CHECKING:
     import sqlite3
-    from concurrent.futures import ThreadPoolExecutor
 
-__all__ = ["Lease", "LeaseStore", "NotebookLeases", "SqliteLeases", "new_lease", "process_start"]
+    from .counts import Counts
+__all__ = ["Lease", "LeaseStore", "SqliteLeases", "new_lease", "process_start"]
 
 T = TypeVar("T")
+Gateway = tuple[str, int]
+"""Its host and port."""
 FILE = "leases.sqlite3"
 BUSY_SECONDS = 0.25
 """How long a locked store is waited for: a hint is not worth more."""
 ID_SECONDS = 2.0
 """How long it is waited for a notebook's own ID, which another would be wrong for."""
-WRITING_AFTER = 0.05
-"""So many seconds after a connect its lease is written: not while its cell is at work."""
 PAUSE_SECONDS = 30.0
 """How long a store that failed is left alone, so that it is not waited for again and again."""
+MOST_LEASES = 1000
 VERSION = 1
 """The format of the file, kept as its `user_version`; what has 0 was written before that was."""
 SCHEMA = (
@@ -58,8 +58,6 @@ SCHEMA = (
 LEASE = tuple(field.name for field in fields(Lease))
 COLUMNS = {"ids": {"user", "notebook", "client_id"}, "leases": set(LEASE)}
 """What is read and written, by name; a newer version's further columns are left alone."""
-LATEST_TIME = 1e11
-"""Seconds since the epoch; what is later is not a time that a lease could have begun."""
 
 LOG = logging.getLogger("ibnb")
 _said: set[str] = set()
@@ -67,13 +65,20 @@ _saying = threading.Lock()
 
 
 class LeaseStore(Protocol):
-    """Where leases are kept. Another store than a local file may take its place."""
+    """Where leases are kept; `is_shared` says whether several machines share it."""
 
-    def client_id(self, notebook: str, preferred: int) -> int | None:
+    is_shared: ClassVar[bool]
+
+    def client_id(
+        self, notebook: str, preferred: int, gateway: Gateway | None = None
+    ) -> int | None:
         """Return the ID that a notebook was given, giving it one now: `preferred`, if free.
 
         None if the store does not answer.
         """
+
+    def provisional_id(self, notebook: str, preferred: int) -> int:
+        """Return the ID that serves a notebook while the store does not answer."""
 
     def take(self, lease: Lease) -> None:
         """Remember a lease in place of the one for the same ID there."""
@@ -87,6 +92,19 @@ class LeaseStore(Protocol):
     def newest(self, most: int) -> tuple[Lease, ...]:
         """Return the leases that were taken last, of all gateways, at most so many."""
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether a shared store does not answer."""
+
+    def gateways(self) -> tuple[Gateway, ...]:
+        """Return the gateways of which something is known."""
+
+    def seats(self, host: str, port: int) -> tuple[Lease, ...]:
+        """Return the leases of those who are connected to a gateway, by client ID."""
+
+    def counts(self, host: str, port: int) -> Counts | None:
+        """Return what all sessions at a gateway use; None where nobody counts."""
+
 
 class _FormatError(Exception):
     """The file lacks what this version reads and writes; its text says which format it has."""
@@ -94,6 +112,8 @@ class _FormatError(Exception):
 
 class SqliteLeases:
     """Leases in a local SQLite file, shared by all kernels of this user."""
+
+    is_shared: ClassVar[bool] = False
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
@@ -103,11 +123,14 @@ class SqliteLeases:
         """Name the file."""
         return f"<SqliteLeases in {self._path}>"
 
-    def client_id(self, notebook: str, preferred: int) -> int | None:
+    def client_id(
+        self, notebook: str, preferred: int, gateway: Gateway | None = None
+    ) -> int | None:
         """Return the ID that a notebook was given, giving it one now: `preferred`, if free.
 
-        None if the store does not answer.
+        It is the same at every gateway. None if the store does not answer.
         """
+        del gateway
         key = (user_name(), notebook)
 
         def read(store: sqlite3.Connection) -> Any:
@@ -143,6 +166,11 @@ class SqliteLeases:
 
         return self._try(choose, None, busy=ID_SECONDS)
 
+    def provisional_id(self, notebook: str, preferred: int) -> int:
+        """Return the ID that serves a notebook while the store does not answer."""
+        del notebook
+        return preferred
+
     def take(self, lease: Lease) -> None:
         """Remember a lease in place of the one for the same ID there."""
         marks = ", ".join("?" * len(LEASE))
@@ -168,10 +196,30 @@ class SqliteLeases:
         """Return the leases that were taken last, of all gateways, at most so many."""
         return self._leases("order by since desc limit ?", most)
 
+    is_silent = False
+
+    def gateways(self) -> tuple[Gateway, ...]:
+        """Return the gateways of which something is known."""
+        return tuple(sorted({(one.host, one.port) for one in self.newest(MOST_LEASES)}))
+
+    def seats(self, host: str, port: int) -> tuple[Lease, ...]:
+        """Return the leases of those who are connected to a gateway, by client ID."""
+        found = self._leases("where host = ? and port = ? order by client_id", host, port)
+        return tuple(one for one in found if one.is_alive)
+
+    def counts(self, host: str, port: int) -> Counts | None:
+        """Return nothing: only for a team is it worth counting."""
+        del host, port
+        return None
+
     def _leases(self, which: str, *values: Any) -> tuple[Lease, ...]:
         statement = f"select {', '.join(LEASE)} from leases {which}"  # noqa: S608 - words of ours
         rows: list[Any] = self._try(lambda store: store.execute(statement, values).fetchall(), [])
-        return tuple(lease for row in rows if (lease := _lease(row)) is not None)
+        return tuple(
+            lease
+            for row in rows
+            if (lease := lease_of(dict(zip(LEASE, row, strict=True)), Lease)) is not None
+        )
 
     def _try(
         self, work: Callable[[sqlite3.Connection], T], otherwise: T, busy: float = BUSY_SECONDS
@@ -232,99 +280,6 @@ class SqliteLeases:
             raise _FormatError(str(version))
 
 
-class NotebookLeases:
-    """One notebook's dealings with a lease store; without a store they come to nothing."""
-
-    def __init__(
-        self,
-        notebook: Callable[[], str] = str,
-        open_store: Callable[[], LeaseStore | None] = lambda: None,
-    ) -> None:
-        self.notebook = notebook
-        self._open_store = open_store
-        self._ids: dict[str, int] = {}
-        self._writer: ThreadPoolExecutor | None = None
-        self._closing = threading.Event()
-
-    @cached_property
-    def store(self) -> LeaseStore | None:
-        """The store, opened when it is first wanted."""
-        return self._open_store()
-
-    def __repr__(self) -> str:
-        """Name the notebook, and the store if it was opened."""
-        return f"<NotebookLeases of {self.notebook()} in {vars(self).get('store')}>"
-
-    def client_id(self, preferred: int, number: int = 1) -> int:
-        """Return this notebook's client ID; `preferred` becomes it when it has none yet.
-
-        `number` above 1 asks for a further ID of this notebook's own.
-        """
-        notebook = self.notebook()
-        key = f"{notebook}#{number}" if number > 1 else notebook
-        known = self._ids.get(key)
-        if known is None and self.store is not None:
-            known = self.store.client_id(key, preferred)
-        if known is None:
-            # Not kept: once the store answers again, what it remembers is right.
-            return preferred
-        self._ids[key] = known
-        return known
-
-    def acquired(self, address: tuple[str, int, int]) -> None:
-        """Remember that this process has an ID at a gateway; written a moment later."""
-        if self.store is not None:
-            self._write(self.store.take, address)
-
-    def released(self, address: tuple[str, int, int]) -> None:
-        """Forget that this process has an ID at a gateway; written a moment later."""
-        if self.store is not None:
-            self._write(self.store.give_back, address)
-
-    def close(self) -> None:
-        """Wait until all is written."""
-        if self._writer is not None:
-            self._closing.set()
-            self._writer.shutdown()
-            self._writer = None
-            self._closing.clear()
-
-    def _write(self, work: Callable[[Lease], None], address: tuple[str, int, int]) -> None:
-        """Write on a thread of its own, in order: a connect need not wait for a disk."""
-        from concurrent.futures import ThreadPoolExecutor
-
-        notebook, since = self.notebook(), time.time()
-
-        def write() -> None:
-            work(new_lease(*address, notebook, since))
-
-        def write_later() -> None:
-            self._closing.wait(WRITING_AFTER)
-            write()
-
-        if self._writer is None:
-            self._writer = ThreadPoolExecutor(1, thread_name_prefix="ibnb-leases")
-        try:
-            self._writer.submit(write_later)
-        except RuntimeError:
-            # The interpreter is shutting down, and takes no more work for threads.
-            write()
-
-    def crashed_with(self, address: tuple[str, int, int]) -> bool:
-        """Say whether an earlier kernel of this notebook had this ID there and died with it.
-
-        Of one on a machine with another name that is not known; a container has another one each
-        time, so it may have.
-        """
-        if self.store is None:
-            return False
-        here = self.notebook(), user_name()
-        return any(
-            (lease.notebook, lease.user) == here and lease.may_be_dead
-            for lease in self.store.find(*address)
-        )
-
-
 def say_not_remembered(why: str) -> None:
     """Say in the log, once for each reason, that the client IDs of notebooks are not remembered."""
     _say(f"Client IDs are not remembered: {why}")
@@ -348,20 +303,6 @@ def _is_complete(store: sqlite3.Connection) -> bool:
         columns <= {name for (name,) in store.execute(names, (table,))}
         for table, columns in COLUMNS.items()
     )
-
-
-def _lease(row: Any) -> Lease | None:
-    """Return the lease that a row holds; None if a value is none that it could have."""
-    lease = Lease(*row)
-    texts = lease.host, lease.notebook, lease.user, lease.machine
-    numbers = lease.port, lease.client_id, lease.pid
-    times = lease.started, lease.since
-    is_one = (
-        all(isinstance(text, str) for text in texts)
-        and all(isinstance(number, int) and 0 <= number < 2**31 for number in numbers)
-        and all(isinstance(at, (int, float)) and 0 <= at < LATEST_TIME for at in times)
-    )
-    return lease if is_one else None
 
 
 def _trouble(error: Exception) -> str:

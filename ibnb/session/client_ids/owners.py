@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +13,7 @@ from ibnb.tws.clock import day_and_time
 from ibnb.tws.sockets import SocketClient, SocketsUnreadableError, clients_of
 from ibnb.tws.target import Target
 
-from .lease import Lease
+from .lease import Lease, SharedLease, tell_lease
 from .leases import LeaseStore
 
 STOP_HERE = "Use that connection, or call disconnect() on its object."
@@ -75,6 +75,10 @@ def find_holders(
     """
     leases = store.find(target.host, target.port, client_id) if store is not None else ()
     alive = [lease for lease in leases if lease.is_alive and not lease.is_ours]
+    # Known to the store within the last half minute: nothing has to be looked for.
+    known_to_all = [lease for lease in alive if isinstance(lease, SharedLease)]
+    if known_to_all:
+        return Holders(_told(keeper, known_to_all))
     try:
         clients = clients_of(target.port, own_ports) if target.is_local else ()
     except SocketsUnreadableError:
@@ -88,15 +92,19 @@ def find_holders(
     others = [client for client in clients or () if client.pid and client.pid not in known]
     mine = sum(client.connections for client in clients or () if client.pid == os.getpid())
     found = (
-        *((_of_keeper(keeper),) if keeper is not None else ()),
-        *(
-            Holder(_of_lease(lease), STOP_NOTEBOOK, certain=True, kind="notebook")
-            for lease in certain
-        ),
+        *_told(keeper, certain),
         *((_UNKNOWN_HERE,) if keeper is None and mine > own_sockets else ()),
         *(Holder(_of_socket(client), STOP_PROCESS, certain=False) for client in others),
     )
     return Holders(found, unseen=clients is None)
+
+
+def _told(keeper: Keeper | None, leases: Iterable[Lease]) -> tuple[Holder, ...]:
+    """Return the holders of whom the ID is known."""
+    notebooks = (
+        Holder(_of_lease(lease), STOP_NOTEBOOK, certain=True, kind="notebook") for lease in leases
+    )
+    return (*((_of_keeper(keeper),) if keeper is not None else ()), *notebooks)
 
 
 def tell_holders(target: Target, client_id: int, holders: Holders) -> tuple[str, ...]:
@@ -144,6 +152,8 @@ _UNKNOWN_HERE = Holder(
 
 
 def _of_lease(lease: Lease) -> str:
+    if isinstance(lease, SharedLease):
+        return tell_lease(lease)
     # Whose notebook it is, and what it is called, is nobody's business but its user's.
     which = "a notebook of another user" if lease.is_foreign else f"notebook {lease.notebook}"
     since = day_and_time(lease.since)

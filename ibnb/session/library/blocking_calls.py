@@ -3,7 +3,7 @@
 A handler runs while the socket's reader is at work, and until it returns nothing more is read from
 that socket. A blocking request that is made there waits for an answer that cannot come, for ever.
 One that is made on another thread than that of the connection's loop hangs as well, once the loop
-is patched: the answer is read on the loop's own thread, and wakes nobody on the other. Where that
+is patched: the answer is read on the loop's own thread, and wakes nobody on the other. If that
 thread runs a loop of its own, as a subshell does, it fails with an error about futures and loops.
 """
 

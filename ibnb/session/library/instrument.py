@@ -140,7 +140,7 @@ def contain_loss(
 ) -> None:
     """Keep the loss of this object's socket from failing the calls of other connections.
 
-    The libraries tell a loss to every blocking call of the process. Where another connection is
+    The libraries tell a loss to every blocking call of the process. If another connection is
     open, only what waits on this one is failed: its own requests, and a wait for its next update.
     `lost` is called first of all, and what it returns when the library has forgotten what it knew.
     A close that this side asked for is not a loss to the libraries.

@@ -11,10 +11,10 @@ import asyncio
 import contextlib
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, Protocol
 
 from ibnb.tws.accounts import is_paper
 from ibnb.tws.outgoing import OutgoingReader, is_what_if, may_be_order
@@ -30,8 +30,18 @@ DOOR = "door"
 SENDING = "sendMsg"
 """The method by which a client sends a message, or puts it into its queue."""
 
-Refusal = Callable[[str, int], Exception]
-"""Makes the error of an order that is not sent to a host and port."""
+Refusal = Callable[[Sequence[str], str, int], Exception]
+"""Makes the error of an order that is not sent: for the accounts of a host and port."""
+
+
+class Right(Protocol):
+    """What lets orders go to accounts that are not paper."""
+
+    def allows(self, accounts: Sequence[str]) -> bool:
+        """Say whether orders may go, as far as is known at once."""
+
+    def allows_now(self, accounts: Sequence[str]) -> bool:
+        """Say whether they may go at this very moment."""
 
 
 class OrderLock:
@@ -43,31 +53,49 @@ class OrderLock:
     Args:
         client: returns the library's client, or None if nobody has it any more.
         refusal: makes the error of an order on an account that is not paper.
+        right: lets orders go to such an account all the same; None if nothing does.
     """
 
-    def __init__(self, client: Callable[[], Any], refusal: Refusal) -> None:
+    def __init__(
+        self, client: Callable[[], Any], refusal: Refusal, right: Right | None = None
+    ) -> None:
         self._client = client
         self._refusal = refusal
+        self._right = right
 
     def __repr__(self) -> str:
         """Say whether orders pass."""
-        return f"<OrderLock: {'open, the account is paper' if self.is_open else 'locked'}>"
+        return f"<OrderLock: {'open' if self.is_open else 'locked'}>"
 
     @property
     def is_open(self) -> bool:
-        """Whether orders pass: the account is known to be paper."""
+        """Whether orders pass: the account is known to be paper, or there is a right to it."""
+        accounts = self._accounts
+        return bool(accounts) and (
+            is_paper(accounts) or (self._right is not None and self._right.allows(accounts))
+        )
+
+    @property
+    def _accounts(self) -> Sequence[str]:
         client = self._client()
-        return client is not None and client.isReady() and is_paper(client.getAccounts())
+        return client.getAccounts() if client is not None and client.isReady() else ()
+
+    def _opens(self) -> bool:
+        """Say whether an order passes that is about to leave."""
+        accounts = self._accounts
+        return bool(accounts) and (
+            is_paper(accounts) or (self._right is not None and self._right.allows_now(accounts))
+        )
 
     def check(self, message: str) -> None:
         """Raise if a message is an order that may not leave."""
-        if self._is_order(frame(message.encode())) and not self.is_open:
+        if self._is_order(frame(message.encode())) and not self._opens():
             raise self._error()
 
     def let_through(self, pieces: list[bytes]) -> list[bytes]:
         """Return what may leave of some pieces of an outgoing stream."""
         passing = [piece for piece in pieces if not self._is_order(piece)]
-        return passing if len(passing) == len(pieces) or not self.is_open else pieces
+        return passing if len(passing) == len(pieces) or not self._opens() else pieces
 
     def refuse(self, loop: asyncio.AbstractEventLoop | None) -> None:
         """Raise for what does not leave.
@@ -90,7 +118,7 @@ class OrderLock:
         if client is None or not client.isReady():
             # What the libraries say then.
             return ConnectionError("Not connected")
-        return self._refusal(client.host, client.port)
+        return self._refusal(client.getAccounts(), client.host, client.port)
 
 
 class Door:
@@ -153,14 +181,16 @@ def _writing(
     return write_checked
 
 
-def lock_orders(ib: Ib, refusal: Refusal) -> None:
+def lock_orders(ib: Ib, refusal: Refusal, right: Right | None = None) -> None:
     """Lock the orders of an `IB` object, for good: while its account is not known to be paper.
+
+    With a `right`, they pass while that allows it.
 
     Messages are checked when they are put into the client's queue, so that the caller hears of it,
     and once more when they leave. Cancelling and what-if orders pass.
     """
     client = ib.client
-    lock = OrderLock(weakref.ref(client), refusal)
+    lock = OrderLock(weakref.ref(client), refusal, right)
     _put_door(client.conn, lock)
 
     def checking(layer: MethodPatch) -> Any:

@@ -57,7 +57,7 @@ def own_trade(ib: Ib, order_id: int) -> Any:
 def heard_ago(ib: Ib) -> float:
     """Return how many seconds ago the last byte came.
 
-    The libraries take down when each packet came, so that it costs nothing to know. Where the user
+    The libraries take down when each packet came, so that it costs nothing to know. If the user
     calls `ib.setTimeout` they begin anew, as if something had come.
     """
     return max(0.0, time.time() - ib.wrapper.lastTime.timestamp())

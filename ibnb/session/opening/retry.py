@@ -22,11 +22,15 @@ LATER_DELAY = 5.0
 
 @dataclass(frozen=True)
 class Waiting:
-    """A wait for a held client ID: seconds left of it, and the ID."""
+    """A wait for a held client ID: seconds left of it, and the ID.
+
+    With `ahead` it is a wait for one of the gateway's seats, and so many others come first.
+    """
 
     client_id: int
     target: Target
     seconds_left: float
+    ahead: int | None = None
 
 
 OnWait = Callable[[Waiting], None]

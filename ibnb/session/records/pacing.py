@@ -78,12 +78,12 @@ class Pacing:
 def pacing(journal: Journal, now: float) -> Pacing:
     """Count what the journal has against the limits; `now` is in seconds since the epoch."""
     requests, begin = journal.requests, now - HISTORICAL_SECONDS
-    historical = [one for one in requests.since(begin, {BARS, TICKS}) if _is_limited(one)]
+    historical = [one for one in requests.since(begin, {BARS, TICKS}) if is_limited(one)]
     sent = sorted(when for when in requests.sent if when > now - PEAK_SECONDS)
     return Pacing(
         messages_last_second=len(sent) - bisect_right(sent, now - 1),
         messages_peak=_most_in_a_second(sent),
-        historical_last_ten_minutes=sum(map(_weight, historical)),
+        historical_last_ten_minutes=sum(map(weight, historical)),
         identical=_repeated(historical),
         same_contract_burst=_burst(historical),
         complete=requests.reaches_back(begin),
@@ -104,13 +104,15 @@ def _most_in_a_second(sent: list[float]) -> int:
     )
 
 
-def _is_limited(request: Request) -> bool:
+def is_limited(request: Request) -> bool:
+    """Say whether a historical request counts against the limits."""
     # Only bars of up to 30 seconds have sizes that are named in seconds.
     size = str(request.parameters.get("barSizeSetting", "secs"))
     return "sec" in size.lower()
 
 
-def _weight(request: Request) -> int:
+def weight(request: Request) -> int:
+    """Return as how many requests a historical one counts."""
     return 2 if _kind(request) == TWICE else 1
 
 
@@ -122,7 +124,7 @@ def _repeated(historical: list[Request]) -> tuple[Request, ...]:
     last: dict[Hashable, float] = {}
     found = []
     for request in historical:
-        what = _what(request)
+        what = what_it_is(request)
         if request.time - last.get(what, 0.0) < IDENTICAL_SECONDS:
             found.append(request)
         last[what] = request.time
@@ -137,12 +139,12 @@ def _burst(historical: list[Request]) -> tuple[Request, ...]:
         before = together.get(series, [])
         recent = [one for one in before if request.time - one.time <= BURST_SECONDS]
         together[series] = [*recent, request]
-        if sum(map(_weight, together[series])) >= BURST:
+        if sum(map(weight, together[series])) >= BURST:
             found.append(request)
     return tuple(found)
 
 
-def _what(request: Request) -> Hashable:
+def what_it_is(request: Request) -> Hashable:
     """Return what makes two requests the same: all but the number of the request."""
     rest = {
         name: str(value)

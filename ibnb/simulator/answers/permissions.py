@@ -71,7 +71,9 @@ def _unsubscribed(message_id: int, request: Request) -> texts.Text | None:
         **dict.fromkeys(_HISTORY, texts.no_history_permission(what)),
         OutgoingId.REAL_TIME_BARS: texts.no_bars_permission(what),
         OutgoingId.TICK_BY_TICK: texts.no_tick_permission(what),
-        OutgoingId.MARKET_DEPTH: texts.not_subscribed(354, f"{given.get('symbol', '')}/DEEP/ALL"),
+        OutgoingId.MARKET_DEPTH: texts.not_subscribed(
+            texts.NOT_SUBSCRIBED, f"{given.get('symbol', '')}/DEEP/ALL"
+        ),
     }
     return told.get(message_id)
 

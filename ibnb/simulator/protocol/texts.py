@@ -6,6 +6,19 @@ from collections.abc import Mapping
 
 from ibnb.tws.notices import Code
 
+MESSAGE_RATE = 100
+MARKET_LINES = 101
+DEPTH_LINES = 309
+PROCESSING = 322
+NOT_SUBSCRIBED = 354
+ORDER_HELD = 399
+NO_REAL_TIME = 420
+NEEDS_API_SUBSCRIPTION = 10089
+PARTLY_SUBSCRIBED = 10090
+DELAYED_NOT_ENABLED = 10168
+DELAYED_NOT_ENABLED_OLD = 10186
+TICK_LINES = 10190
+COMPETING = 10197
 DUPLICATE_ORDER_ID = 103
 FILLED_ALREADY = 104
 OTHER_ORDER = 105
@@ -73,14 +86,17 @@ LINK_RESTORED_WITHOUT_DATA: Text = (
     ),
 )
 HISTORY_PACING: Text = (HISTORY_ERROR, f"{_HISTORY_TEXT}Historical data request pacing violation")
-TOO_MANY_LINES: Text = (101, "Max number of tickers has been reached.")
-TOO_MANY_TICK_LINES: Text = (10190, "Max number of tick-by-tick requests has been reached.")
-DUPLICATE_TICKER: Text = (322, "Error processing request.-'bO' : cause - Duplicate ticker id")
+TOO_MANY_LINES: Text = (MARKET_LINES, "Max number of tickers has been reached.")
+TOO_MANY_TICK_LINES: Text = (TICK_LINES, "Max number of tick-by-tick requests has been reached.")
+DUPLICATE_TICKER: Text = (
+    PROCESSING,
+    "Error processing request.-'bO' : cause - Duplicate ticker id",
+)
 TOO_MANY_SUMMARIES: Text = (
-    322,
+    PROCESSING,
     "Error processing request.-'bO' : cause - Maximum number of account summary requests exceeded",
 )
-COMPETING_SESSION: Text = (10197, "No market data during competing live session")
+COMPETING_SESSION: Text = (COMPETING, "No market data during competing live session")
 OTHER_SESSION: Text = (
     HISTORY_ERROR,
     f"{_HISTORY_TEXT}Trading TWS session is connected from a different IP address",
@@ -153,14 +169,15 @@ def farm(name: str, kind: str, state: str) -> Text:
     return code, f"{text}{name}"
 
 
+_NOT_EVEN_DELAYED = "Requested market data is not subscribed. Delayed market data is not enabled"
 _NOT_SUBSCRIBED = {
-    354: "Requested market data is not subscribed.Delayed market data is available.",
-    10089: (
+    NOT_SUBSCRIBED: "Requested market data is not subscribed.Delayed market data is available.",
+    NEEDS_API_SUBSCRIPTION: (
         "Requested market data requires additional subscription for API. See link in 'Market Data "
         "Connections' dialog for more details.Delayed market data is available."
     ),
-    10168: "Requested market data is not subscribed. Delayed market data is not enabled.",
-    10186: "Requested market data is not subscribed. Delayed market data is not enabled",
+    DELAYED_NOT_ENABLED: f"{_NOT_EVEN_DELAYED}.",
+    DELAYED_NOT_ENABLED_OLD: _NOT_EVEN_DELAYED,
 }
 
 
@@ -172,7 +189,7 @@ def not_subscribed(code: int, source: str) -> Text:
 
 def partly_subscribed(source: str) -> Text:
     """Return the notice for market data of which only a part needs no subscription."""
-    return 10090, (
+    return PARTLY_SUBSCRIBED, (
         "Part of requested market data is not subscribed. Subscription-independent ticks are still "
         f"active.Delayed market data is available.{source}"
     )
@@ -185,7 +202,7 @@ def no_history_permission(what: str) -> Text:
 
 def no_bars_permission(what: str) -> Text:
     """Return the notice for real-time bars without a subscription."""
-    return 420, f"Invalid Real-time Query:No market data permissions for {what}"
+    return NO_REAL_TIME, f"Invalid Real-time Query:No market data permissions for {what}"
 
 
 def no_tick_permission(what: str) -> Text:
@@ -195,7 +212,7 @@ def no_tick_permission(what: str) -> Text:
 
 def market_closed(order: str, opens: str) -> Text:
     """Return the notice for an order that waits for its market to open."""
-    return 399, (
+    return ORDER_HELD, (
         f"Order Message:\n{order}\nWarning: your order will not be placed at the exchange until "
         f"{opens}"
     )
@@ -203,14 +220,14 @@ def market_closed(order: str, opens: str) -> Text:
 
 def too_fast(most: int, sent: int, times: int) -> Text:
     """Return the notice for more messages in a second than are taken, for the how manieth time."""
-    return 100, (
+    return MESSAGE_RATE, (
         f"Max rate of messages per second has been exceeded:max={most} rec={sent} ({times})"
     )
 
 
 def too_many_open(most: int) -> Text:
     """Return the notice for one historical request too many at once."""
-    return 322, (
+    return PROCESSING, (
         f"Error processing request.-'bO' : cause - Only {most} simultaneous API historical data "
         "requests allowed."
     )
@@ -218,7 +235,7 @@ def too_many_open(most: int) -> Text:
 
 def too_many_depths(most: int) -> Text:
     """Return the notice for one subscription to the market's depth too many."""
-    return 309, f"Max number ({most}) of market depth requests has been reached"
+    return DEPTH_LINES, f"Max number ({most}) of market depth requests has been reached"
 
 
 def history_cancelled(req_id: int) -> Text:

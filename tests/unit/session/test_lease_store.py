@@ -20,7 +20,8 @@ import pytest
 from commands import python
 
 from ibnb.session.client_ids.ids import HIGHEST, LOWEST
-from ibnb.session.client_ids.leases import NotebookLeases, SqliteLeases, new_lease, process_start
+from ibnb.session.client_ids.leases import SqliteLeases, new_lease, process_start
+from ibnb.session.client_ids.notebook_leases import NotebookLeases
 from ibnb.session.client_ids.owners import find_holders, tell_holders
 from ibnb.tws.target import Target
 
@@ -118,8 +119,11 @@ def test_an_id_that_could_not_be_looked_up_is_looked_up_again(store):
     class Locked:
         answers = None
 
-        def client_id(self, notebook, preferred):
-            return self.answers and self.answers.client_id(notebook, preferred)
+        def client_id(self, notebook, preferred, gateway=None):
+            return self.answers and self.answers.client_id(notebook, preferred, gateway)
+
+        def provisional_id(self, _notebook, preferred):
+            return preferred
 
     locked = Locked()
     notebook_leases = NotebookLeases(lambda: "a.ipynb", lambda: locked)

@@ -1,0 +1,47 @@
+"""The team as text: gateways, who is connected, and what they use together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import PurePath
+
+from ibnb.session.client_ids.counts import HISTORY_LIMIT, MESSAGE_LIMIT
+from ibnb.session.client_ids.grants import SEATS
+from ibnb.session.client_ids.lease import SharedLease
+from ibnb.session.client_ids.team import GatewayUse, Team
+
+from .foreign import harmless
+
+ALONE = "the notebooks of this user on this machine (nothing is shared: see the setting leases)"
+
+
+def team_text(team: Team, *, show_accounts: bool = False) -> str:
+    """Return who is connected to which gateway, in lines."""
+    lines = ["" if team.store == "redis" else f"Known are {ALONE}."]
+    if team.is_silent:
+        lines.append("The team's store does not answer: who is connected is not known.")
+    elif not team.gateways:
+        lines.append("Nobody is connected.")
+    for one in team.gateways:
+        lines += _gateway(one)
+    return "\n".join(harmless(line, show_accounts=show_accounts) for line in filter(None, lines))
+
+
+def _gateway(use: GatewayUse) -> Iterator[str]:
+    yield f"{use.host}:{use.port}  {len(use.leases)} of {SEATS} seats taken"
+    counts = use.counts
+    if counts is not None:
+        room = f", room for another in {counts.next_in:.0f} s" if counts.next_in else ""
+        yield f"  history requests in ten minutes: {counts.history} of {HISTORY_LIMIT}{room}"
+        yield (
+            f"  market data lines: {counts.lines}; messages a second: "
+            f"{counts.messages_last_second}, at most {counts.messages_peak} in the last minute "
+            f"(limit {MESSAGE_LIMIT})"
+        )
+    for lease in use.leases:
+        since = time.strftime("%d %b %H:%M", time.localtime(lease.since))
+        trades = ", trades" if isinstance(lease, SharedLease) and lease.trades else ""
+        who = f"{lease.user}@{lease.machine} (process {lease.pid})"
+        name = PurePath(lease.notebook).name
+        yield f"  ID {lease.client_id}  {name}  {who}, since {since}{trades}"

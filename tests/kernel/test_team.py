@@ -1,0 +1,257 @@
+"""A team's notebooks at one gateway, with a Redis server between them."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import PurePath
+
+import pytest
+from kernels import Notebook
+from redis_server import RedisServer
+
+from ibnb.session.client_ids.grants import gateway_scope
+from ibnb.session.client_ids.keeper import GrantKeeper
+from ibnb.session.client_ids.lease import new_lease
+from ibnb.session.client_ids.redis_grants import RedisGrants
+from ibnb.session.client_ids.shared_leases import SharedLeases
+from ibnb.session.client_ids.store_url import StoreUrl
+from ibnb.simulator import SimulatedGateway
+
+SHORTER = """
+from ibnb.session import counting
+from ibnb.session.client_ids import keeper, redis_grants
+counting.LINES_EVERY = 0.5
+redis_grants.RedisGrants.__init__.__defaults__ = (2.0,)
+keeper.GrantKeeper.__init__.__kwdefaults__ = {"every": 0.3, "retry": 0.3}
+"""
+"""Grants end after two seconds and not thirty, so that a test need not wait for that."""
+BUY = (
+    "contract = Stock('AAPL', 'SMART', 'USD')\nib.qualifyContracts(contract)\n"
+    "trade = ib.placeOrder(contract, LimitOrder('BUY', 1, 1.0))"
+)
+HAS_RIGHT = (
+    "import asyncio, ibnb.app\n"
+    "right = ibnb.app.the_app().notebook_leases.right\n"
+    "while not right.allows_now(['U1234567']): await asyncio.sleep(0.05)"
+)
+LOCKED = "Orders are locked"
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A Redis server."""
+    server = RedisServer(tmp_path)
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def books(tmp_path, server, library):
+    """Opens notebooks on machines, as their state folders are; closes them all."""
+    opened = []
+
+    def open_book(name, machine="one", url=server.url):
+        state = {"IBNB_STATE_DIR": str(tmp_path / machine), "IBNB_LEASES": url}
+        book = Notebook(tmp_path, path=str(tmp_path / machine / name), **state)
+        opened.append(book)
+        book.run(f"{SHORTER}\nfrom {library} import LimitOrder, Stock")
+        run = book.run("%load_ext ibnb")
+        assert run.status == "ok", run.everything
+        book.said_at_load = run.stderr
+        return book
+
+    yield open_book
+    for book in opened:
+        book.close()
+
+
+@pytest.fixture
+def live():
+    """A simulated gateway with a live account."""
+    with SimulatedGateway(faults=["live-account"]) as gateway:
+        yield gateway
+
+
+def connect(book, gateway, library, options=""):
+    """Connect, and return what was said."""
+    run = book.run(f"%ibconnect {gateway.port} --library {library} {options}")
+    assert run.status == "ok", run.everything
+    return run.stdout
+
+
+def orders(gateway):
+    """Return how many orders came to a gateway."""
+    return sum(fields[0] == "3" for _, fields in gateway.messages)
+
+
+def test_the_holder_of_an_id_is_named_from_another_machine(books, gateway, library):
+    """Notebook, process, host and since when; after `%ibdisconnect` nobody is."""
+    first, second = books("a.ipynb", "one"), books("b.ipynb", "two")
+    said = connect(first, gateway, library)
+    client_id = re.search(r"client ID (\d+), server", said)[1]
+    line = f"%ibconnect {gateway.port} --library {library} --client-id {client_id} --wait 0"
+    run = second.run(line)
+    assert f"Client ID {client_id} is held by notebook" in run.error, run.everything
+    for word in ("one/a.ipynb", f"process {first.pid} on", "since"):
+        assert word in run.error
+    first.run("%ibdisconnect")
+    run = second.run(line)
+    assert run.status == "ok", run.everything
+
+
+def test_ten_notebooks_on_two_machines(books, live, library):
+    """Ten IDs, no 326, and one of them trades."""
+    ten = [books(f"{number // 2}.ipynb", ("one", "two")[number % 2]) for number in range(10)]
+    wait = (
+        "import ibnb.app, time\nfrom ibnb.session.client_ids.grants import Grant\n"
+        "keeper = ibnb.app.the_app().notebook_leases.shared.keeper\n"
+        "while not keeper.ask(lambda store: store.secret(), ''): time.sleep(0.05)"
+    )
+    for book in ten:
+        assert book.run(wait).status == "ok"
+    sent = [book.send(f"%ibconnect {live.port} --library {library} --trade") for book in ten]
+    runs = [book.collect([one])[0] for book, one in zip(ten, sent, strict=True)]
+    assert [run.status for run in runs] == ["ok"] * 10, [run.everything for run in runs]
+    assert len(set(live.open_clients)) == 10
+    assert live.refused_326 == 0
+    trading = [book for book, run in zip(ten, runs, strict=True) if LOCKED not in run.stdout]
+    assert len(trading) == 1, [run.stdout for run in runs]
+    for book in ten:
+        run = book.run(BUY)
+        assert (run.status == "ok") == (book in trading), run.everything
+    assert live.wait_for(lambda: orders(live) == 1)
+
+
+def test_a_second_session_is_told_who_trades_and_follows_it(books, live, library):
+    """The first one keeps the right in a rerun, and gives it back with `%ibdisconnect`."""
+    first, second = books("a.ipynb", "one"), books("b.ipynb", "two")
+    connect(first, live, library, "--trade")
+    first.run(HAS_RIGHT)
+    said = connect(second, live, library, "--trade")
+    assert LOCKED in said
+    assert "held by notebook" in said
+    assert "one/a.ipynb" in said
+    run = second.run(BUY)
+    assert "OrdersLocked" in run.error, run.everything
+    assert "[trading-right]" in run.error
+    assert "one/a.ipynb" in run.error
+    assert LOCKED not in connect(first, live, library, "--trade")
+    assert first.run(BUY).status == "ok"
+    assert "OrdersLocked" in second.run(BUY).error
+    first.run("%ibdisconnect")
+    second.run(HAS_RIGHT)
+    run = second.run(BUY)
+    assert run.status == "ok", run.everything
+    assert live.wait_for(lambda: orders(live) == 2)
+
+
+def test_a_session_that_was_stopped_for_a_while_cannot_trade(books, live, library):
+    """Its right has ended, and is another's: by that the order is judged, and not sent."""
+    first, second = books("a.ipynb", "one"), books("b.ipynb", "two")
+    connect(first, live, library, "--trade")
+    first.run(HAS_RIGHT)
+    connect(second, live, library, "--trade")
+    os.kill(first.pid, signal.SIGSTOP)
+    try:
+        assert second.run(HAS_RIGHT).status == "ok"
+    finally:
+        os.kill(first.pid, signal.SIGCONT)
+    run = first.run("trade = ib.placeOrder(Stock('AAPL', 'SMART', 'USD', conId=265598),"
+                    " LimitOrder('BUY', 1, 1.0))")  # fmt: skip
+    assert "OrdersLocked" in run.error, run.everything
+    assert orders(live) == 0
+    assert second.run(BUY).status == "ok"
+
+
+def test_who_waits_for_a_seat_gets_the_next_one(books, server, gateway, library):
+    """All 32 are taken: the notebook says so, waits, and connects as soon as one is free."""
+    scope = gateway_scope("127.0.0.1", gateway.port)
+    held = SharedLeases(GrantKeeper(RedisGrants(StoreUrl(server.url), 600.0)), None, "elsewhere")
+    seats = [new_lease("127.0.0.1", gateway.port, number, "x.ipynb") for number in range(10, 42)]
+    for seat in seats:
+        held.take(seat)
+    book = books("a.ipynb")
+    settled = (
+        "import ibnb.app, time\n"
+        "keeper = ibnb.app.the_app().notebook_leases.shared.keeper\n"
+        "while not keeper.ask(lambda store: store.secret(), ''): time.sleep(0.05)"
+    )
+    assert book.run(settled).status == "ok"
+    sent = book.send(f"%ibconnect {gateway.port} --library {library} --wait 120")
+    asked = set()
+    while len(asked) < 10:
+        # Whoever waits asks again and again, and keeps its place by that.
+        asked.add(server.says(f"ZRANGE ibnb:waiting:{scope} 0 -1 WITHSCORES"))
+        assert gateway.open_clients == ()
+    held.give_back(seats[0])
+    (run,) = book.collect([sent])
+    assert run.status == "ok", run.everything
+    assert "All seats for API clients" in run.text
+    held.close()
+
+
+def test_what_two_notebooks_request_is_counted_together(books, gateway, library, server):
+    """History over both, and a contract once that both stream; in a terminal, too."""
+    asks = (
+        f"from {library} import Stock\n"
+        "a, b = (Stock(name, 'SMART', 'USD') for name in ('AAPL', '{other}'))\n"
+        "ib.qualifyContracts(a, b)\n"
+        "ib.reqMktData(a); ib.reqMktData(b)\n"
+        "bars = ib.reqHistoricalData(a, '', '600 S', '5 secs', '{show}', False)"
+    )
+    for name, machine, other, show in (
+        ("a.ipynb", "one", "MSFT", "TRADES"),
+        ("b.ipynb", "two", "IBM", "BID_ASK"),
+    ):
+        book = books(name, machine)
+        connect(book, gateway, library)
+        run = book.run(asks.format(other=other, show=show))
+        assert run.status == "ok", run.everything
+    run = book.run(
+        "import asyncio, ibnb.app\nshared = ibnb.app.the_app().notebook_leases.shared\n"
+        f"at = '127.0.0.1', {gateway.port}\n"
+        "while (shared.counts(*at).history, shared.counts(*at).lines) != (3, 3): "
+        "await asyncio.sleep(0.05)"
+    )
+    assert run.status == "ok", run.everything
+    shown = book.run("%ibhealth --team").stdout
+    assert "2 of 32 seats taken" in shown
+    assert "history requests in ten minutes: 3 of 60" in shown
+    assert "market data lines: 3" in shown
+    ended = subprocess.run(
+        [sys.executable, "-m", "ibnb", "team", "--json"],
+        env={**book.environment, "IBNB_LEASES": server.url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    (found,) = json.loads(ended.stdout)["gateways"]
+    assert (found["history"]["used"], found["lines"]["used"]) == (3, 3)
+    assert {PurePath(one["notebook"]).name for one in found["leases"]} == {"a.ipynb", "b.ipynb"}
+    evidence = book.run("%ibdiag --only session.pacing net.clients --static")
+    assert "All sessions of the team" in evidence.everything
+    assert "2 seats of the team" in evidence.everything
+
+
+def test_without_the_server_notebooks_go_on(books, server, gateway, library):
+    """Connected as with no store, with one line that says so; then the server is back."""
+    server.kill()
+    book = books("a.ipynb")
+    run = book.run(f"%ibconnect {gateway.port} --library {library}")
+    assert run.status == "ok", run.everything
+    again = book.run(f"%ibconnect {gateway.port} --library {library}")
+    assert again.status == "ok", again.everything
+    lines = [book.said_at_load, *book.strays, run.stderr, again.stderr, book.run("1").stderr]
+    assert "".join(lines).count("does not answer") == 1, lines
+    server.start()
+    book.run(
+        "import asyncio, ibnb.app\nshared = ibnb.app.the_app().notebook_leases.shared\n"
+        f"while not shared.seats('127.0.0.1', {gateway.port}): await asyncio.sleep(0.05)"
+    )
+    other = books("b.ipynb", "two")
+    connect(other, gateway, library)
+    assert len(set(gateway.open_clients)) == 2
