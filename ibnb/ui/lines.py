@@ -30,16 +30,14 @@ def _opened(opened: Opened, *, show_accounts: bool) -> str:
         return resumed_line(connection, opened.resumed)
     accounts = (attempt.accounts or ()) if attempt is not None else ()
     shown = ", ".join(accounts if show_accounts else map(mask, accounts))
-    kind = "LIVE" if connection.kind_is_live else "paper"
-    if connection.is_simulated:
-        kind = f"simulated {kind}"
     parts = []
     if opened.how == "afresh":
         parts.append("There was no lost connection to resume.")
     if opened.closed_where:
         closed = "Closed" if opened.was_open else "Replaced (already closed):"
         parts.append(f"{closed} {opened.closed_where}{_with(opened.closed)}.")
-    parts.append(f"Connected to {plan.target}: {kind} {shown}, client ID {plan.client_id}.")
+    what = f"{_kind(connection)} {shown}"
+    parts.append(f"Connected to {plan.target}: {what}, client ID {plan.client_id}.")
     if plan.client_id == 0:
         parts.append("Client ID 0 also takes over the orders that are placed by hand.")
     if plan.client_id != opened.asked_id:
@@ -60,6 +58,11 @@ def _limits(opened: Opened) -> Iterator[str]:
         yield "Orders are locked (--trade unlocks them)."
     if connection.missing:
         yield f"Not received in time: {', '.join(connection.missing)}."
+
+
+def _kind(connection: Connection) -> str:
+    kind = "LIVE" if connection.kind_is_live else "paper"
+    return f"simulated {kind}" if connection.is_simulated else kind
 
 
 def resumed_line(connection: Connection, resumed: Resumed) -> str:

@@ -126,7 +126,7 @@ def test_what_is_shown_can_be_read_in_both_themes(notebook, paper_gateway, take,
             page.play(number)
         page.expect_executed(1, count=4)
         page.expect_shown(1, "which still had 1 handler on pendingTickersEvent, market data AAPL")
-        expect(page.output(1).get_by_role("status")).to_contain_text("farms")
+        expect(page.output(1).locator("summary")).to_contain_text("5 farms ✓ OK")
         take(page, 1, "badge")
         for number in (3, 4):
             page.play(number)
