@@ -19,6 +19,7 @@ from ibnb.tws.target import Target
 from .address import Address, address_of, where
 from .errors import ConnectFailed, OrdersLocked
 from .library import libraries
+from .library.layers import remove_patch
 from .library.libraries import Library
 from .library.order_lock import lock_orders, orders_locked
 from .notebook.cell_runs import current_run
@@ -43,6 +44,7 @@ from .reconnect.snapshot import (
     take_over,
 )
 from .records.journal import Journal
+from .records.pacing import BARS, TICKS, TURNS
 from .records.requests import DATA, Request, what_is_asked, what_of
 from .state import OPEN
 from .tracked import TrackedConnection
@@ -241,6 +243,8 @@ class Connection(TrackedConnection):
         self.unwatch()
         keep_no_events(self.ib)
         keep_no_cancels(self.ib)
+        for name in (BARS, TICKS):
+            remove_patch(self.ib, f"{name}Async", TURNS)
         if self.kept is not None:
             self.kept.end()
             self.kept = None

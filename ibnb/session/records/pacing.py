@@ -20,6 +20,8 @@ PEAK_SECONDS = 60.0
 TWICE = "BID_ASK"
 """What is made of two series, bid and ask, and counts as two requests."""
 BARS, TICKS = "reqHistoricalData", "reqHistoricalTicks"
+TURNS = "turns"
+"""The kind of the layer that lets historical requests wait for their turn."""
 
 
 @dataclass(frozen=True)
