@@ -7,7 +7,8 @@ else
 BIN := $(VENV)/bin
 endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-WORKERS ?= $(shell $(PYTHON) -c "import os; print(os.cpu_count() or 1)")
+# Most tests wait for something: two on each core.
+WORKERS ?= $(shell $(PYTHON) -c "import os; print(2 * (os.cpu_count() or 1))")
 SIDE_BY_SIDE := --numprocesses $(WORKERS) --dist worksteal
 
 .PHONY: demo test prereleases benchmark clean
@@ -22,7 +23,7 @@ test: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit --cov ibnb --cov-report=
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/kernel -m "not serial"
 	$(BIN)/python -m pytest tests/kernel -m serial
 	$(BIN)/python -m pytest tests/browser
@@ -41,8 +42,9 @@ benchmark: $(VENV)/.test
 	$(BIN)/python benchmarks/run.py
 
 $(VENV)/.demo: pyproject.toml
+	@echo "Installing ibnb and JupyterLab into $(VENV): once, a minute or two."
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --editable ".[demo]"
+	$(BIN)/python -m pip --disable-pip-version-check install --progress-bar on --editable ".[demo]"
 	touch $@
 
 $(VENV)/.test: pyproject.toml

@@ -7,15 +7,18 @@
 from __future__ import annotations
 
 import logging as _logging
+import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Mapping
+    from contextlib import ExitStack
 
     from IPython.core.interactiveshell import InteractiveShell
 
     from .diagnostics import Report
     from .knowledge import Explanation
+    from .session import Health
 
 _T = TypeVar("_T")
 
@@ -28,6 +31,8 @@ __all__ = [
     "disconnect",
     "explain",
     "explain_async",
+    "guard",
+    "health",
     "load_ipython_extension",
     "unload_ipython_extension",
 ]
@@ -83,7 +88,7 @@ def connect(
     Args:
         target: ``paper`` (the default), ``live``, ``sim``, ``PORT`` or ``HOST:PORT``.
         client_id: another client ID than this notebook's own.
-        account: the account to follow, where there are several.
+        account: the account to follow, if there are several.
         expect: ``paper`` or ``live``: refuse anything else.
         timeout: seconds that the opening may take.
         wait: seconds to wait for a client ID that is still held.
@@ -179,6 +184,7 @@ async def diagnose_async(
     from .app import the_app
     from .options import ConnectOptions
 
+    _let_values_show_themselves()
     app = the_app()
     options = ConnectOptions(target, expect, client_id, timeout=timeout, library=library)
     return await app.start_diagnosis(app.planner.question(options, only)).report()
@@ -200,9 +206,51 @@ async def explain_async(query: str | int) -> Explanation:
     """Do as `explain`, for code that awaits."""
     from .app import the_app
 
+    _let_values_show_themselves()
     app = the_app()
     (explanation,) = await app.explainer.with_evidence(app.explainer.explain(query))
     return explanation
+
+
+def health() -> Health:
+    """Return how the notebook's connection is: its state, its accounts, what troubles it.
+
+    In a notebook of any kind it shows itself as the badge does.
+    """
+    from .app import the_app
+
+    _let_values_show_themselves()
+    return the_app().health()
+
+
+def guard(names: Mapping[str, Any] | None = None) -> ExitStack:
+    """Make connects of this program's own code safe to repeat, as the extension does in a notebook.
+
+    For plain Python and for notebooks that are no IPython, such as marimo's. When code connects, a
+    connection to the same address with the same client ID that nobody holds any more is closed
+    first, an ID that is still held is waited for, and what fails is explained. It ends with the
+    program, or with the context that is returned; while it is on, another call changes nothing.
+
+    Args:
+        names: the variables that hold connections; left out: those of the module that calls.
+    """
+    from .app import the_app
+
+    found = sys._getframe(1).f_globals if names is None else names  # noqa: SLF001 - documented
+    return the_app().guard(found)
+
+
+def _let_values_show_themselves() -> None:
+    """Say how explanations, reports and connections look, wherever they are shown."""
+    from .app import the_app
+    from .knowledge.showing import draw_with
+
+    def draw(value: Any) -> dict[str, str]:
+        from .ui.values import forms
+
+        return forms(value, the_app())
+
+    draw_with(draw)
 
 
 def _run(answer: Coroutine[Any, Any, _T]) -> _T:

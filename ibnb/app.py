@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    ExitStack,
+    nullcontext,
+)
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,8 +31,16 @@ from .session import (
 from .session.address import where
 from .session.client_ids.leases import LeaseStore, SqliteLeases, say_not_remembered
 from .session.client_ids.notebook_leases import NotebookLeases
+from .session.library import reading
 from .session.library.libraries import is_ib
 from .session.notebook.event_loop import inspect_loop, patch_loop, run
+from .session.records.last_good import (
+    GoodConnects,
+    Known,
+    connect_settings,
+    known_here,
+    known_of,
+)
 from .settings import IbSettings, apply_environment, state_folder
 from .situations import Situations
 from .tws.target import Target
@@ -34,6 +48,7 @@ from .tws.target import Target
 if TYPE_CHECKING:
     from .diagnostics import Diagnosis, Diagnostician, Observer, Question
     from .knowledge import Situation
+    from .recordings import Recordings
     from .session.client_ids.team import Team
     from .session.counting import Counting
     from .session.reconnect.throttle import Throttle
@@ -72,8 +87,11 @@ class App:
         self.waiting: Callable[[], AbstractContextManager[Callable[[Waiting], None] | None]]
         self.waiting = nullcontext
         self._simulator: SimulatorProcess | None = None
+        self._old_simulators: list[SimulatorProcess] = []
         self._diagnostician: Diagnostician | None = None
         self._pace: Throttle | None = None
+        self.good = GoodConnects(self._state)
+        self._recordings: Recordings | None = None
 
     def __repr__(self) -> str:
         """Name the session and the place."""
@@ -138,7 +156,8 @@ class App:
         wait = self.planner.wait_for(options)
         with self.situations.asking(options, candidates), self.waiting() as on_wait:
             if not options.resume:
-                return await self.session.connect(plan, candidates, wait=wait, on_wait=on_wait)
+                opened = await self.session.connect(plan, candidates, wait=wait, on_wait=on_wait)
+                return self._noted(opened)
             connection = self.session.connection
             addresses = [self.planner.plan(options, (one,)).address for one in candidates]
             if connection is not None and options.target is None and options.client_id is None:
@@ -146,9 +165,24 @@ class App:
             for address in addresses:
                 resumed = await self.session.resume(address, wait=wait, on_wait=on_wait)
                 if resumed is not None:
-                    return resumed
+                    return self._noted(resumed)
             opened = await self.session.connect(plan, candidates, wait=wait, on_wait=on_wait)
-            return replace(opened, how="afresh")
+            return self._noted(replace(opened, how="afresh"))
+
+    def _noted(self, opened: Opened) -> Opened:
+        """Remember what a good connect was like; the work is done on another thread."""
+        connection = opened.connection
+        attempt, plan, link = connection.attempt, connection.plan, connection.link.link
+        troubled = connection.missing or not link.connected or link.broken_farms
+        if attempt is not None and opened.how != "left" and not troubled:
+            settings = connect_settings(plan.timeout, readonly=plan.readonly)
+
+            def known() -> Known:
+                here = known_here(plan.target, plan.library, settings)
+                return replace(here, values={**here.values, **known_of(attempt, link.farms)})
+
+            self.good.remember_soon(plan.target, known)
+        return opened
 
     def situation(self, about: Target | None = None, ib: Any = None) -> Situation:
         """Return what is known here of where advice is read, and of what it is about."""
@@ -162,7 +196,7 @@ class App:
         return opened
 
     def disconnect(self, because: str) -> Closed | None:
-        """Close the connection; return what was closed, or None where none was open.
+        """Close the connection; return what was closed, or None if none was open.
 
         Where the session has none, it is the one that the user's own code gave the `ib` at hand,
         else the only one that is open.
@@ -184,12 +218,12 @@ class App:
     def connected_at_hand(self) -> Any:
         """Return the `ib` at hand where the user's own code connected it and the session has none.
 
-        None where the session has a connection, or the `ib` at hand is not connected.
+        None if the session has a connection, or the `ib` at hand is not connected.
         """
         ib = self.context.at_hand()
         connection = self.session.connection
         own = connection is not None and (connection.is_open or connection.ib is ib)
-        return ib if is_ib(ib) and ib.isConnected() and not own else None
+        return ib if is_ib(ib) and reading.is_connected(ib) and not own else None
 
     def _only_open(self) -> Any:
         """Return the `IB` object of the only connection that is open, None without any."""
@@ -202,6 +236,29 @@ class App:
             )
         return opened[0].tracked_ib if opened else None
 
+    def guard(self, names: Mapping[str, Any]) -> ExitStack:
+        """Guard the connects of code outside IPython, whose variables are `names`."""
+        from .session.guard import Guard
+        from .session.notebook.reach import Root
+
+        stack = ExitStack()
+        if self.session.registry.guarding is not None:
+            return stack
+        guard = Guard(
+            self.session,
+            enabled=lambda: bool(self.settings.guard),
+            wait=self.planner.usual_wait,
+            waiting=lambda: nullcontext(lambda _waiting: None),
+            reachable=lambda: (
+                Root(name, value, is_name=True)
+                for name, value in tuple(names.items())
+                if not name.startswith("__")
+            ),
+        )
+        guard.enter()
+        stack.callback(guard.leave)
+        return stack
+
     def health(self) -> Health:
         """Return the health of the connection that is meant where none is named."""
         return survey.health_at_hand(self.session, self.context.at_hand())
@@ -211,19 +268,38 @@ class App:
         if self._diagnostician is None:
             from .diagnostics import Diagnostician
 
-            self._diagnostician = Diagnostician(pace=self.pace)
+            self._diagnostician = Diagnostician(pace=self.pace, good=self.good)
         loop = inspect_loop() if self.context.in_notebook else None
         ib = self.context.at_hand()
         at_hand = self.session.health(ib) if is_ib(ib) else None
         return self._diagnostician.start(question, self.session, loop, observers, at_hand)
 
+    @property
+    def recordings(self) -> Recordings:
+        """What records, and what answers from a recording."""
+        if self._recordings is None:
+            from .recordings import Recordings
+
+            self._recordings = Recordings(self.settings, self._leave, _say)
+        return self._recordings
+
+    def _leave(self, host: str, port: int) -> None:
+        """Close the session's connection if it is to this address, which is about to go."""
+        connection = self.session.connection
+        if connection is not None and connection.plan.target.address == (host, port):
+            run(self.session.disconnect("What it was connected to has ended."), self.session.home)
+
     def close(self) -> None:
-        """Close the connection and end the simulated gateway, where there are any."""
+        """Close the connection and end the simulated gateway, if there are any."""
         if self.session.connection is not None:
             run(self.session.disconnect("ibnb was unloaded."), self.session.home)
-        if self._simulator is not None:
-            self._simulator.stop()
-            self._simulator = None
+        for simulator in (self._simulator, *self._old_simulators):
+            if simulator is not None:
+                simulator.stop()
+        self._simulator = None
+        self._old_simulators.clear()
+        if self._recordings is not None:
+            self._recordings.stop()
         if self._counting is not None:
             self._counting.close()
             self._counting = None
@@ -261,12 +337,28 @@ class App:
             )
             return None
 
-    def _own_simulator(self) -> str:
-        from .simulator.process import start_simulator
+    def _own_simulator(self, faults: Sequence[str] | None) -> str:
+        """Return where it is; it is another one if other faults are asked for."""
+        from .simulator import UnknownFaultError, check_faults, start_simulator
 
-        if self._simulator is None or not self._simulator.is_running:
-            self._simulator = start_simulator()
-        return f"{self._simulator.host}:{self._simulator.port}"
+        known = self._simulator
+        wanted = None if faults is None else tuple(faults)
+        if known is None or not known.is_running or wanted not in {None, known.faults}:
+            try:
+                check_faults(wanted or ())
+            except UnknownFaultError as error:
+                raise BadInputError(f"--fault: {error}") from None
+            if known is not None:
+                # What is connected to it stays until the new connection is ready.
+                self._old_simulators.append(known)
+            self._simulator = known = start_simulator(wanted or ())
+        return f"{known.host}:{known.port}"
+
+
+def _say(line: str) -> None:
+    from .ui.foreign import harmless
+
+    sys.stderr.write(f"ibnb: {harmless(line)}\n")
 
 
 _app: App | None = None
@@ -285,7 +377,7 @@ def the_app() -> App:
 
 
 def current_app() -> App | None:
-    """Return this process's one app, or None where nobody asked for it yet."""
+    """Return this process's one app, or None if nobody asked for it yet."""
     return _app
 
 

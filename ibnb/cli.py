@@ -6,11 +6,13 @@ import contextlib
 import os
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import __version__
 from .options import (
     demo_parser,
     diagnose_parser,
@@ -19,6 +21,7 @@ from .options import (
     team_parser,
 )
 from .session import BadInputError, IbnbError
+from .tws.likeness import did_you_mean
 
 if TYPE_CHECKING:
     from .diagnostics import Diagnosis, Report
@@ -28,15 +31,19 @@ HEALTHY, PROBLEM, CANNOT_RUN = 0, 1, 2
 
 
 def diag(words: Sequence[str]) -> int:
-    """Diagnose a target: 0 when it is healthy, 1 when a problem was found."""
+    """Diagnose a target, or judge a bundle: 0 when it is healthy, 1 when a problem was found."""
     from .app import the_app
     from .diagnostics.bundle import check_bundle_path
-    from .options import connect_options
+    from .options import bundle_to_judge, connect_options
     from .support import write_support_bundle
     from .ui.text import bundle_text, print_report
     from .ui.waiting import WaitingLines
 
-    options = diagnose_parser("ibnb diag").parse_args(words)
+    parser = diagnose_parser("ibnb diag")
+    options = parser.parse_words(words)
+    judged = bundle_to_judge(parser, options)
+    if judged is not None:
+        return _judge(judged, as_json=options.json)
     if options.list:
         _list_checks(as_json=options.json)
         return HEALTHY
@@ -57,6 +64,19 @@ def diag(words: Sequence[str]) -> int:
             print(bundle_text(bundle, files), file=sys.stderr if options.json else sys.stdout)
     finally:
         app.close()
+    return report.exit_status
+
+
+def _judge(bundle: Path, *, as_json: bool) -> int:
+    """Judge a support bundle: no app is made, so nothing of this machine has a part in it."""
+    from .diagnostics.bundle import judge_bundle
+    from .ui.text import print_report
+
+    report = judge_bundle(bundle)
+    if as_json:
+        _print_json(report.to_dict())
+    else:
+        print_report(report)
     return report.exit_status
 
 
@@ -87,6 +107,9 @@ def explain(words: Sequence[str]) -> int:
     from .ui.text import print_explanation
 
     options = explain_parser("ibnb explain").parse_args(words)
+    if options.list:
+        _list_pages(as_json=options.json)
+        return HEALTHY
     if not options.query:
         raise BadInputError("ibnb explain: give a code or words, such as  ibnb explain 326")
     try:
@@ -104,21 +127,53 @@ def explain(words: Sequence[str]) -> int:
     return HEALTHY
 
 
+def _list_pages(*, as_json: bool) -> None:
+    from .knowledge import catalogue
+    from .ui.text import pages_text
+
+    if as_json:
+        _print_json([entry.to_row() for entry in catalogue().in_order])
+    else:
+        print(pages_text())
+
+
 def sim(words: Sequence[str]) -> int:
     """Run the simulated gateway until it is stopped."""
-    from .simulator import PortTakenError, UnknownFaultError
+    from .simulator import (
+        BadClockError,
+        ControlUnavailableError,
+        PortTakenError,
+        ScenarioError,
+        UnknownFaultError,
+    )
     from .simulator.command import run
 
     options = simulate_parser("ibnb sim").parse_args(words)
+    if options.list:
+        _list_simulator()
+        return HEALTHY
+    if options.page or options.record or options.replay or options.fast:
+        return _sim_otherwise(options)
     try:
         return run(
             options.port,
-            options.fault,
+            [*options.fault, *(["strict"] if options.strict else [])],
             release_after=options.release_after,
             seed=options.seed,
+            control=options.control,
+            scenario=Path(options.scenario) if options.scenario else None,
+            clock=" ".join(options.clock) if options.clock else None,
+            latency=options.latency,
+            verbose=options.verbose,
             parent_pid=options.parent_pid,
         )
-    except (PortTakenError, UnknownFaultError) as error:
+    except (
+        BadClockError,
+        ControlUnavailableError,
+        PortTakenError,
+        ScenarioError,
+        UnknownFaultError,
+    ) as error:
         raise BadInputError(f"ibnb sim: {error}") from None
     except OSError as error:
         reason = error.strerror or error
@@ -127,12 +182,48 @@ def sim(words: Sequence[str]) -> int:
         ) from None
 
 
+def _list_simulator() -> None:
+    from .simulator import FAULTS, VERBS
+
+    print("faults, each --fault NAME or NAME:VALUE:")
+    for name, about in FAULTS.items():
+        print(f"  {name:20} {about}")
+    print("verbs, of Python, --control, --scenario and the pytest marker:")
+    for verb in VERBS.values():
+        print(f"  {verb.name:20} {verb.about}")
+
+
 def demo(words: Sequence[str]) -> int:
     """Open the quickstart beside a simulated gateway."""
     from .demo import run
 
     options = demo_parser("ibnb demo").parse_args(words)
     return run(headless=options.headless, output=options.output, port=options.port)
+
+
+def _sim_otherwise(options: Namespace) -> int:
+    """Print the page, or record a gateway or answer from a recording until it is stopped."""
+    if options.page:
+        from .simulator_page import page
+
+        print(page(), end="")
+        return HEALTHY
+    from .recordings import check_alone, parse_upstreams
+    from .simulator import PortTakenError
+    from .simulator.recording import BadRecordingError
+    from .simulator.recording.command import record, replay
+
+    check_alone("ibnb sim", options)
+    path = Path(options.record[1] if options.record else options.replay)
+    try:
+        if not options.record:
+            return replay(path, options.port, fast=options.fast)
+        upstreams = parse_upstreams("ibnb sim", options.record[0])
+        # A gateway on this machine has its port already.
+        is_taken = any(port == options.port for _, port in upstreams)
+        return record(upstreams, path, 0 if is_taken else options.port)
+    except (BadRecordingError, PortTakenError) as error:
+        raise BadInputError(f"ibnb sim: {error}") from None
 
 
 def team(words: Sequence[str]) -> int:
@@ -178,12 +269,14 @@ VERBS: dict[str, Callable[[Sequence[str]], int]] = {
 USAGE = """ibnb: Interactive Brokers from a notebook
 
   ibnb diag [TARGET]      find the one cause of a connection that does not work
+  ibnb diag --from FILE   find it in a support bundle that somebody sent
   ibnb explain QUERY      explain an error code, or find an explanation by words
   ibnb sim                run a simulated gateway on this machine
   ibnb demo               open the quickstart notebook beside a simulated gateway
   ibnb team               show who is connected to which gateway
 
-  ibnb VERB --help        the options of a verb"""
+  ibnb VERB --help        the options of a verb
+  ibnb --version          which version this is"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -192,9 +285,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not words or words[0] in {"-h", "--help"}:
         print(USAGE, file=sys.stdout if words else sys.stderr)
         return HEALTHY if words else CANNOT_RUN
+    if words[0] in {"-V", "--version"}:
+        print(f"ibnb {__version__}")
+        return HEALTHY
     verb = VERBS.get(words[0])
     if verb is None:
-        _say(f"ibnb: unknown verb {words[0]!r}: give {', '.join(VERBS)}")
+        meant = did_you_mean(words[0], VERBS)
+        _say(f"ibnb: unknown verb {words[0]!r}: give {', '.join(VERBS)}.{meant}")
         return CANNOT_RUN
     try:
         status = verb(words[1:])

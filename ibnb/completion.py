@@ -14,6 +14,8 @@ from .options import (
     diagnose_parser,
     explain_parser,
     health_parser,
+    record_parser,
+    replay_parser,
 )
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ PARSERS: dict[str, Callable[[str], Parser]] = {
     "ibdiag": diagnose_parser,
     "iberror": explain_parser,
     "ibhealth": health_parser,
+    "ibrecord": record_parser,
+    "ibreplay": replay_parser,
 }
 """The magics, and what parses what follows them."""
 
@@ -38,7 +42,8 @@ _IS_PYTHON = re.compile(r"[=.,(\[]|(?:in|is|and|or|if)\b")
 _MODULE = re.compile(r"(?:[^'\"#]*[^\w.'\"#])?ibnb\.(?P<begun>\w*)")
 _IMPORT = re.compile(r"\s*(?:from|import)\b")
 _FAULTS = re.compile(
-    r"\b(?:(?:SimulatedGateway|start_simulator)\([^()]*\bfaults\s*=|set_faults\()\s*"
+    r"\b(?:(?:SimulatedGateway|start_simulator)\([^()]*\bfaults\s*=|"
+    r"mark\.simulated_gateway\([^()]*\bfaults\s*=|(?:\.faults|set_faults)\()\s*"
     r"[\[({](?P<given>[^\])}]*,)?\s*['\"](?P<begun>[\w-]*)$"
 )
 
@@ -57,7 +62,7 @@ class Completion:
 
 
 def complete(text: str, after: str = "") -> Completion | None:
-    """Return what completes a text at its end; None where that is not for ibnb to say.
+    """Return what completes a text at its end; None if that is not for ibnb to say.
 
     `after` is what follows in the same line, where an option may be given already.
     """

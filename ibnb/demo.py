@@ -54,7 +54,7 @@ def run(*, headless: bool, output: str, port: int) -> int:
     folder = Path(output).resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        notebook = Path(shutil.copy(_notebooks() / QUICKSTART, folder / QUICKSTART))
+        notebook = _notebooks() / QUICKSTART if headless else _working_copy(folder)
     except OSError as error:
         raise BadInputError(f"ibnb demo: cannot write to {folder}: {error.strerror}") from None
     simulator = start_simulator()
@@ -66,6 +66,19 @@ def run(*, headless: bool, output: str, port: int) -> int:
         return _run_lab(notebook, environment, port)
     finally:
         simulator.stop()
+
+
+def _working_copy(folder: Path) -> Path:
+    """Return the notebook to work in: one that is there already is somebody's, and is kept."""
+    copy, original = folder / QUICKSTART, _notebooks() / QUICKSTART
+    if not copy.exists():
+        shutil.copy(original, copy)
+    elif copy.read_bytes() != original.read_bytes():
+        print(  # noqa: T201
+            f"{copy} is opened as you left it. For a fresh one, rename it or delete it first.",
+            flush=True,
+        )
+    return copy
 
 
 def _notebooks() -> Path:

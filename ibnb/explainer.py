@@ -89,7 +89,7 @@ class Explainer:
 
     def explain_notice(self, notice: Notice) -> Explanation:
         """Return the explanation of a notice that this notebook received."""
-        from .diagnostics.live import explain_notice
+        from .diagnostics.explain.from_journal import explain_notice
 
         explanation = explain_notice(notice, self._session.journal)
         return self._in_situation(replace(explanation, connection=notice.connection))

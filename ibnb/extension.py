@@ -20,6 +20,7 @@ from .session.notebook.succession import Succession
 from .session.opening.log_filters import NoticeLines
 from .ui.badge import Badges
 from .ui.cells import Cells
+from .ui.legal import Boundary
 from .ui.notebook import notebook_name, reachable
 from .ui.running import RunningCell
 from .ui.values import Values
@@ -48,8 +49,9 @@ class Extension:
         self.app = App(self.magics, session=session)
         running = RunningCell()
         self.badges = Badges(shell, self.app, running)
-        self.cells = Cells(shell, self.app, running, self.badges)
-        self.values = Values(shell, self.app)
+        boundary = Boundary()
+        self.cells = Cells(shell, self.app, running, self.badges, boundary)
+        self.values = Values(shell, self.app, boundary)
         self.app.context = NotebookContext(
             notebook_name(shell),
             self.in_notebook,

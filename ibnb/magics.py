@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import keyword
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,22 +18,29 @@ from .completion import PARSERS, complete
 from .explainer import NoErrorYetError
 from .options import (
     IB,
+    ConnectOptions,
+    HelpAskedError,
     bare_parser,
+    bundle_to_judge,
     connect_options,
     connect_parser,
     diagnose_parser,
     explain_parser,
     health_parser,
+    record_parser,
+    replay_parser,
 )
 from .session import BadInputError
+from .session.library import reading
 from .session.library.libraries import is_ib
 from .settings import IbSettings, apply_environment
 from .support import write_support_bundle
 from .ui.foreign import harmless, json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from .tws.target import Target
     from .ui.cells import Cells
 
 MAGICS = tuple(PARSERS)
@@ -51,6 +60,23 @@ def _one_line(*kinds: type[Exception]) -> Iterator[None]:
         yield
     except ours as error:
         raise UsageError(harmless(error)) from None
+
+
+def _with_help(magic: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+    """Let a magic answer ``--help``; its text is part of what `?` shows, too."""
+
+    @functools.wraps(magic)
+    def run(self: Any, line: str) -> Any:
+        try:
+            return magic(self, line)
+        except HelpAskedError as asked:
+            print(asked)  # noqa: T201 - what was asked for
+            return None
+
+    about = inspect.cleandoc(magic.__doc__ or "").replace("``", "")
+    parser = PARSERS[magic.__name__](f"%{magic.__name__}")
+    run.__doc__ = f"{about}\n\n{parser.usage_text()}"
+    return run
 
 
 @magics_class
@@ -87,16 +113,13 @@ class IbMagics(Magics, IbSettings):
         return self._cells
 
     @line_magic
+    @_with_help
     def ibconnect(self, line: str) -> Any:
         """Open the notebook's one connection and bind its `IB` object to ``ib``.
 
         A rerun closes what the last run opened, and opens it afresh with the same client ID. With
         --resume, a connection whose socket was lost is opened again as the same ``ib``, with its
         handlers and subscriptions; one that is open is left as it is.
-
-        Usage: ``%ibconnect [paper|live|sim|PORT|HOST:PORT] [--expect paper|live] [--client-id N]
-        [--account A] [--timeout S] [--wait S] [--readonly] [--resume] [--trade] [--name ib]
-        [--library ib_insync|ib_async]``
         """
         with _one_line():
             options = connect_parser("%ibconnect").parse_line(line)
@@ -110,6 +133,7 @@ class IbMagics(Magics, IbSettings):
         return None if line.rstrip().endswith(";") else opened.connection.ib
 
     @line_magic
+    @_with_help
     def ibdisconnect(self, line: str) -> None:
         """Close the connection, and wait until it is really closed.
 
@@ -121,17 +145,20 @@ class IbMagics(Magics, IbSettings):
         self.cells.show_closed(closed)
 
     @line_magic
+    @_with_help
     def ibdiag(self, line: str) -> None:
         """Find the one cause of a connection that does not work, and say what to do first.
 
         For technical troubleshooting, not advice of any kind; prefer a paper account and a
         read-only API while you diagnose. ibnb is independent of Interactive Brokers.
-
-        Usage: ``%ibdiag [TARGET] [--expect paper|live] [--client-id N] [--timeout S]
-        [--library NAME] [--only ID ...] [--list] [--wait S] [--json] [--bundle FILE] [--static]``
         """
+        parser = diagnose_parser("%ibdiag")
         with _one_line():
-            options = diagnose_parser("%ibdiag").parse_line(line)
+            options = parser.parse_line(line)
+            judged = bundle_to_judge(parser, options)
+            if judged is not None:
+                self._judge(judged, as_json=options.json)
+                return
             if options.list:
                 self._list_checks(as_json=options.json)
                 return
@@ -149,6 +176,15 @@ class IbMagics(Magics, IbSettings):
                 files = write_support_bundle(self.app, report, bundle)
             self.cells.show_bundle(bundle, files)
 
+    def _judge(self, bundle: Path, *, as_json: bool) -> None:
+        from .diagnostics.bundle import judge_bundle
+
+        report = judge_bundle(bundle)
+        if as_json:
+            self._print_json(report.to_dict())
+        else:
+            self.cells.show_judged(report)
+
     def _list_checks(self, *, as_json: bool) -> None:
         if not as_json:
             self.cells.show_checks()
@@ -161,15 +197,16 @@ class IbMagics(Magics, IbSettings):
         print(json_text(document, show_accounts=self.app.settings.show_accounts))  # noqa: T201
 
     @line_magic
+    @_with_help
     def iberror(self, line: str) -> None:
-        """Explain an error code, or find an explanation by words; alone: the latest error.
-
-        Usage: ``%iberror [CODE | words] [--json]``
-        """
+        """Explain an error code, or find an explanation by words; alone: the latest error."""
         from .knowledge import UnknownQueryError
 
         with _one_line(NoErrorYetError):
             options = explain_parser("%iberror").parse_line(line)
+            if options.list:
+                self._list_pages(as_json=options.json)
+                return
             try:
                 explanation = self.app.explainer.explain(" ".join(options.query))
             except UnknownQueryError as error:
@@ -183,7 +220,16 @@ class IbMagics(Magics, IbSettings):
         else:
             self.cells.show_explanation(explanation)
 
+    def _list_pages(self, *, as_json: bool) -> None:
+        from .knowledge import catalogue
+
+        if as_json:
+            self._print_json([entry.to_row() for entry in catalogue().in_order])
+        else:
+            self.cells.show_pages()
+
     @line_magic
+    @_with_help
     def ibhealth(self, line: str) -> None:
         """Show the health of the connection; with --team, who else uses the gateways.
 
@@ -196,6 +242,47 @@ class IbMagics(Magics, IbSettings):
         else:
             self.cells.show_health()
 
+    @line_magic
+    def ibrecord(self, line: str) -> None:
+        """Record what a gateway answers, so that the notebook can be run without one.
+
+        From then on %ibconnect without a target goes through the recorder, to the gateway of the
+        setting `target` or the one that is named. The file has no account, name or address; orders
+        pass only if every account is a paper account. A rerun records afresh.
+
+        Usage: ``%ibrecord FILE [TARGET]``, ``%ibrecord --stop``
+        """
+        with _one_line():
+            options = record_parser("%ibrecord").parse_line(line)
+            if options.stop:
+                self.cells.show_recording(self.app.recordings.stop(), ended=True)
+                return
+            recorder = self.app.recordings.record(
+                _given_file("%ibrecord", options.file), options.target, self._candidates
+            )
+        self.cells.show_recording(recorder)
+
+    @line_magic
+    def ibreplay(self, line: str) -> None:
+        """Answer from a recording: from then on %ibconnect without a target needs no gateway.
+
+        What was not recorded is refused with code 90002. A rerun begins afresh.
+
+        Usage: ``%ibreplay FILE [--fast]``, ``%ibreplay --stop``
+        """
+        with _one_line():
+            options = replay_parser("%ibreplay").parse_line(line)
+            if options.stop:
+                self.cells.show_recording(self.app.recordings.stop(), ended=True)
+                return
+            replayed = self.app.recordings.replay(
+                _given_file("%ibreplay", options.file), fast=options.fast
+            )
+        self.cells.show_recording(replayed)
+
+    def _candidates(self, target: str | None) -> tuple[Target, ...]:
+        return self.app.planner.candidates(ConnectOptions(target=target))
+
     def at_hand(self) -> Any:
         """Return what the user's cells call their connection: the name bound last, or ``ib``.
 
@@ -207,7 +294,7 @@ class IbMagics(Magics, IbSettings):
         """Return the name of what `at_hand` returns."""
         for name in (self._name, IB):
             one = self.shell_.user_ns.get(name)
-            if is_ib(one) and one.isConnected():
+            if is_ib(one) and reading.is_connected(one):
                 return name
         return self._name
 
@@ -258,6 +345,12 @@ class _Ours(list[SimpleCompletion]):
 
     def __len__(self) -> int:
         return max(1, super().__len__())
+
+
+def _given_file(verb: str, given: str | None) -> Path:
+    if given is None:
+        raise BadInputError(f"{verb}: give the name of a file, such as recording.jsonl")
+    return Path(given).expanduser()
 
 
 def _bundle_path(given: str | None) -> Path | None:

@@ -5,27 +5,35 @@ from __future__ import annotations
 import argparse
 import shlex
 from argparse import Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
+from pathlib import Path
 from typing import Any, NoReturn
 
 from .session import BadInputError
 from .session.client_ids.ids import AUTO, working_directory
 from .session.library.libraries import NAMES
-from .tws.target import HIGHEST_PORT
+from .tws.likeness import did_you_mean
+from .tws.target import HIGHEST_PORT, WORDS
 
 SIMULATOR = "sim"
 """The target that is a simulated gateway of one's own."""
+FROM = "from_bundle"
+BESIDE_FROM = frozenset({FROM, "json", "static"})
+"""The options of diagnosing that make sense beside a bundle."""
 IB = "ib"
 """The name that `%ibconnect` binds unless it is told another."""
+HELP = frozenset({"-h", "--help"})
+HELP_WIDTH = 78
 
 
 @dataclass(frozen=True)
 class ConnectOptions:
-    """What a user asked for, as given; None where nothing was said and the settings decide.
+    """What a user asked for, as given; None if nothing was said and the settings decide.
 
-    `name` is the variable that a connection will be bound to, empty if that is not known.
+    `name` is the variable that a connection will be bound to, empty if that is not known. `fault`
+    are those of the simulated gateway of one's own; None leaves it as it is.
     """
 
     target: str | int | None = None
@@ -39,6 +47,7 @@ class ConnectOptions:
     trade: bool = False
     resume: bool = False
     name: str = ""
+    fault: Sequence[str] | None = None
 
 
 def connect_options(options: Namespace) -> ConnectOptions:
@@ -62,6 +71,10 @@ class NotebookContext:
     name: Callable[[], str] = lambda: "ib"
 
 
+class HelpAskedError(Exception):
+    """Somebody asked a magic for its help; the text is that."""
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that says what is wrong in one line, and never ends the process itself.
 
@@ -71,23 +84,41 @@ class Parser(argparse.ArgumentParser):
         files: the arguments that are files.
     """
 
-    def __init__(self, verb: str, about: str) -> None:
-        # Help of a magic is asked for with `?`; argparse would end the process after it.
-        is_magic = verb.startswith("%")
-        super().__init__(prog=verb, description=about, allow_abbrev=False, add_help=not is_magic)
+    def __init__(self, verb: str, about: str, examples: tuple[str, ...] = ()) -> None:
+        # argparse would end the process after its help.
+        self.is_magic = verb.startswith("%")
+        super().__init__(
+            prog=verb,
+            description=about,
+            allow_abbrev=False,
+            add_help=not self.is_magic,
+            formatter_class=_wide,
+        )
+        if examples:
+            lines = (f"  {verb} {one}".rstrip() for one in examples)
+            self.epilog = "\n".join(["examples:", *lines])
         self.completers: dict[str, Callable[[str], Iterable[str]]] = {}
         self.files: set[str] = set()
 
     takes_text = False
-    """Whether what follows the verb is free text, in which a lone quote is no mistake."""
+    """Whether what follows the verb is free text, in which a lone quote is not a mistake."""
 
     def error(self, message: str) -> NoReturn:
         """Raise BadInputError with what was wrong and what is accepted."""
         if message.startswith("unrecognized arguments"):
-            message = f"{message.replace('arguments', 'option')}; accepted: {self.accepted()}"
-            if self.prog.startswith("%"):
+            given = message.partition(": ")[2].partition(" ")[0]
+            meant = did_you_mean(given, self.flags) if given.startswith("-") else ""
+            meant = meant and f".{meant}"
+            message = (
+                f"{message.replace('arguments', 'option')}; accepted: {self.accepted()}{meant}"
+            )
+            if self.is_magic:
                 message += f"  ({self.prog}? says more)"
         raise BadInputError(f"{self.prog}: {message}")
+
+    def usage_text(self) -> str:
+        """Return the help without the sentence on what it is about."""
+        return self.format_help().replace(f"{self.description}\n\n", "", 1).rstrip()
 
     def accepted(self) -> str:
         """Return the options that exist, in one line."""
@@ -108,6 +139,7 @@ class Parser(argparse.ArgumentParser):
 
         Raises:
             BadInputError: the line makes no sense.
+            HelpAskedError: the line asks for help.
         """
         try:
             # A semicolon at the end is how a notebook is told to show no output.
@@ -117,7 +149,41 @@ class Parser(argparse.ArgumentParser):
                 raise BadInputError(f"{self.prog}: {error}") from None
             # What was pasted may have an apostrophe that belongs to it.
             words = line.split()
-        return self.parse_args(words)
+        if HELP & {*words} and (len(words) == 1 or not self.takes_text):
+            raise HelpAskedError(self.format_help())
+        return self.parse_words(words)
+
+    def parse_words(self, words: Iterable[str]) -> argparse.Namespace:
+        """Parse words; HOST PORT is one target.
+
+        Raises:
+            BadInputError: they make no sense.
+        """
+        return self.parse_args(self._with_whole_target([*words]))
+
+    def _with_whole_target(self, words: list[str]) -> list[str]:
+        if "target" not in {argument.dest for argument in self.arguments}:
+            return words
+        takes_words = False
+        for place, word in enumerate(words[:-1]):
+            option = self.flags.get(word)
+            if option is not None:
+                takes_words = option.nargs != 0
+                if option.nargs == "+":
+                    return words
+            elif takes_words:
+                takes_words = False
+            else:
+                is_host = not word.startswith("-") and not word.isdigit() and word not in WORDS
+                if is_host and words[place + 1].isdigit():
+                    return [*words[:place], f"{word} {words[place + 1]}", *words[place + 2 :]]
+                return words
+        return words
+
+
+def _wide(prog: str) -> argparse.HelpFormatter:
+    # As wide anywhere: this text is what `?` shows, too.
+    return argparse.RawDescriptionHelpFormatter(prog, width=HELP_WIDTH)
 
 
 def _seconds(text: str) -> float:
@@ -144,12 +210,14 @@ def _file(text: str) -> str:
 
 
 def _target(parser: Parser) -> None:
-    parser.add_argument("target", nargs="?", help="paper, live, sim, PORT or HOST:PORT")
+    parser.add_argument("target", nargs="?", help="paper, live, sim, PORT, HOST:PORT or HOST PORT")
     parser.add_argument("--expect", choices=("paper", "live"), help="what the account must be")
-    parser.add_argument("--client-id", metavar="N", help="use this client ID, or auto")
+    parser.add_argument(
+        "--client-id", metavar="N", help="use this client ID; auto: the next that is free"
+    )
     parser.add_argument("--timeout", type=_timeout, metavar="S", help="seconds for the handshake")
     parser.add_argument("--library", choices=NAMES, help="the API library to use")
-    parser.completers["target"] = lambda _begun: ("paper", "live", SIMULATOR)
+    parser.completers["target"] = lambda _begun: WORDS
     parser.completers["client_id"] = lambda _begun: (AUTO,)
 
 
@@ -157,6 +225,12 @@ def _check_ids(_begun: str) -> Iterable[str]:
     from .diagnostics import CHECKS
 
     return (check.id for check in CHECKS)
+
+
+def _faults(_begun: str) -> Iterable[str]:
+    from .simulator.faults import FAULTS
+
+    return FAULTS
 
 
 def _pages(begun: str) -> Iterable[str]:
@@ -168,23 +242,46 @@ def _pages(begun: str) -> Iterable[str]:
 @cache
 def connect_parser(verb: str) -> Parser:
     """Return the options of connecting."""
-    parser = Parser(verb, "Open the notebook's one connection and bind it to `ib`.")
+    examples = (
+        "                    a paper account on this machine, Gateway or TWS",
+        "sim                 a simulated gateway: no account is needed",
+        "192.168.1.5 4002    a gateway on another machine",
+        "live --trade        a live account, whose orders are not locked",
+        "--resume            after a loss: the same ib goes on",
+    )
+    parser = Parser(verb, "Open the notebook's one connection and bind it to ib.", examples)
     _target(parser)
     parser.add_argument("--account", metavar="A", help="the account to follow")
     parser.add_argument("--wait", type=_seconds, metavar="S", help="seconds for a held client ID")
     parser.add_argument("--readonly", action="store_true", default=None, help="fetch no orders")
     parser.add_argument(
-        "--resume", action="store_true", help="after a loss: the same `ib`, with what it had"
+        "--resume", action="store_true", help="after a loss: the same ib, with what it had"
     )
     parser.add_argument("--trade", action="store_true", help="let orders go to a live account")
-    parser.add_argument("--name", default=IB, metavar="NAME", help="bind to this name, not `ib`")
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="NAME[:VALUE]",
+        help="with sim: break it like this",
+    )
+    parser.completers["fault"] = _faults
+    parser.add_argument("--name", default=IB, metavar="NAME", help="bind to this name, not ib")
     return parser
 
 
 @cache
 def diagnose_parser(verb: str) -> Parser:
     """Return the options of diagnosing."""
-    parser = Parser(verb, "Find the one cause of a connection that does not work.")
+    examples = (
+        "                     the notebook's connection, or what failed last",
+        "127.0.0.1 7497       another address",
+        "4002 --wait 60       again and again, until it is healthy",
+        "--bundle help.zip    a file for whoever helps, without names and accounts",
+    )
+    if not verb.startswith("%"):
+        examples = ("                     where a paper gateway should listen", *examples[1:])
+    parser = Parser(verb, "Find the one cause of a connection that does not work.", examples)
     _target(parser)
     parser.add_argument("--only", nargs="+", default=[], metavar="ID", help="run only these checks")
     parser.add_argument("--list", action="store_true", help="list the checks, run none")
@@ -196,17 +293,48 @@ def diagnose_parser(verb: str) -> Parser:
     parser.add_argument(
         "--bundle", type=_file, metavar="FILE", help="write a redacted zip for support"
     )
+    parser.add_argument(
+        "--from",
+        dest=FROM,
+        type=_file,
+        metavar="FILE",
+        help="judge such a zip, and contact nothing",
+    )
     parser.completers["only"] = _check_ids
-    parser.files.add("bundle")
+    parser.files |= {"bundle", FROM}
     return parser
+
+
+def bundle_to_judge(parser: Parser, options: Namespace) -> Path | None:
+    """Return the bundle that is to be judged in place of a live diagnosis, None without one.
+
+    Raises:
+        BadInputError: an option beside it speaks of a diagnosis that would be live.
+    """
+    given = getattr(options, FROM)
+    if given is None:
+        return None
+    for name, value in vars(options).items():
+        if name not in BESIDE_FROM and value != parser.get_default(name):
+            option = name if name == "target" else f"--{name.replace('_', '-')}"
+            parser.error(f"--from judges what a bundle holds, not here and now: leave out {option}")
+    return Path(given)
 
 
 @cache
 def explain_parser(verb: str) -> Parser:
     """Return the options of explaining."""
-    parser = Parser(verb, "Explain an error code, or find an explanation by words.")
+    latest = ("                      the latest error",) if verb.startswith("%") else ()
+    examples = (
+        *latest,
+        "326                   a code",
+        '"Error 201, reqId 5"   a line that was pasted',
+        "market data farm      words",
+    )
+    parser = Parser(verb, "Explain an error code, or find an explanation by words.", examples)
     parser.takes_text = True
-    parser.add_argument("query", nargs="*", help="a code, or words")
+    parser.add_argument("query", nargs="*", help="a code, the name of a page or a check, or words")
+    parser.add_argument("--list", action="store_true", help="list every page, explain none")
     parser.add_argument("--json", action="store_true", help="print the entry as JSON")
     parser.completers["query"] = _pages
     return parser
@@ -253,9 +381,19 @@ def simulate_parser(verb: str) -> Parser:
     from .simulator.faults import FAULTS
 
     parser = Parser(verb, "Run a simulated gateway on this machine until it is stopped.")
+    parser.add_argument(
+        "--record",
+        nargs=2,
+        metavar=("HOST:PORT", "FILE"),
+        help="pass connections on to this gateway of yours, and record them, masked",
+    )
+    parser.add_argument("--replay", type=_file, metavar="FILE", help="answer from a recording")
+    parser.add_argument("--fast", action="store_true", help="replay without the recorded pauses")
+    parser.files |= {"record", "replay"}
+    parser.add_argument("--page", action="store_true", help="print what it serves, run nothing")
     parser.add_argument("--port", type=_port, default=4002, metavar="N", help="0 picks a free one")
     parser.add_argument(
-        "--fault", action="append", default=[], metavar="NAME[:SECONDS]", help="misbehave like this"
+        "--fault", action="append", default=[], metavar="NAME[:VALUE]", help="misbehave like this"
     )
     parser.add_argument(
         "--release-after", type=_seconds, default=0.0, metavar="S", help="hold IDs this long"
@@ -263,10 +401,54 @@ def simulate_parser(verb: str) -> Parser:
     parser.add_argument(
         "--seed", type=_seed, default=1, metavar="N", help="the same seed has the same prices"
     )
+    parser.add_argument(
+        "--clock",
+        nargs="+",
+        metavar="WORD",
+        help="begin at TIME [ZONE] [xSPEED], such as 2026-07-01T09:29:55 America/New_York x60, "
+        "or now; market hours are real then",
+    )
+    parser.add_argument(
+        "--latency", type=_seconds, default=0.0, metavar="S", help="orders take about this long"
+    )
+    parser.add_argument(
+        "--control", type=_port, metavar="PORT", help="serve its verbs there, as HTTP and JSON"
+    )
+    parser.add_argument(
+        "--scenario", type=_file, metavar="FILE", help="let the steps of this file happen to it"
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="keep a real gateway's limits, as --fault strict"
+    )
+    parser.add_argument("--verbose", action="store_true", help="print what it hears, by name")
+    parser.add_argument("--list", action="store_true", help="list faults and verbs, run nothing")
+    parser.files.add("scenario")
     parser.add_argument("--parent-pid", type=int, metavar="PID", help="end with this process")
     # One line for each fault, and not one paragraph of all.
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "\n".join(["faults:", *(f"  {name:<20}{FAULTS[name]}" for name in FAULTS)])
+    return parser
+
+
+@cache
+def record_parser(verb: str) -> Parser:
+    """Return the options of recording in a notebook."""
+    parser = Parser(verb, "Record what %ibconnect's gateway answers, to replay it without one.")
+    parser.add_argument("file", type=_file, nargs="?", help="the recording; replaced if it exists")
+    parser.add_argument("target", nargs="?", help="the gateway: paper, live, PORT or HOST:PORT")
+    parser.add_argument("--stop", action="store_true", help="end it, and close the file")
+    parser.files.add("file")
+    parser.completers["target"] = lambda _begun: ("paper", "live", SIMULATOR)
+    return parser
+
+
+@cache
+def replay_parser(verb: str) -> Parser:
+    """Return the options of replaying in a notebook."""
+    parser = Parser(verb, "Answer %ibconnect from a recording, without any gateway.")
+    parser.add_argument("file", type=_file, nargs="?", help="the recording")
+    parser.add_argument("--fast", action="store_true", help="without the recorded pauses")
+    parser.add_argument("--stop", action="store_true", help="end it")
+    parser.files.add("file")
     return parser
 
 

@@ -42,7 +42,8 @@ class Planner:
         context: where this process works.
         session: knows what is open, and the client IDs that this notebook leased.
         situation: returns the situation in which advice about a target is read.
-        simulator: returns where a simulated gateway of this process's own listens.
+        simulator: returns where a simulated gateway of this process's own listens, with these
+            faults, or with whichever it has.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Planner:
         context: Callable[[], NotebookContext],
         session: Session,
         situation: Callable[[Target], Situation],
-        simulator: Callable[[], str],
+        simulator: Callable[[Sequence[str] | None], str],
     ) -> None:
         self._settings = settings
         self._context = context
@@ -87,7 +88,7 @@ class Planner:
         """Return what a diagnosis is to find out.
 
         Without a target it is where the session or a connection of the user's own is open, else
-        what went wrong last. It is repeated for `wait` seconds, until the verdict is no error.
+        what went wrong last. It is repeated for `wait` seconds, until the verdict is not an error.
 
         Raises:
             BadInputError: an option or a check's name makes no sense.
@@ -109,6 +110,7 @@ class Planner:
             timeout=self._timeout(options),
             only=tuple(only),
             show_accounts=self._settings.show_accounts,
+            readonly=bool(self._settings.readonly),
             wait=wait,
             situation=lambda target: known.get(target.address) or Situation(),
             connection=self._number_meant(),
@@ -128,10 +130,25 @@ class Planner:
         text = str(self._settings.target if options.target is None else options.target)
         try:
             if text == SIMULATOR:
-                text = os.environ.get(SIMULATOR_VARIABLE) or self._simulator()
+                # A resume without faults is to the gateway that there is, however it is broken.
+                text = self._simulated(None if options.resume else options.fault)
+            elif options.fault:
+                raise BadInputError(
+                    f"--fault breaks a simulated gateway, and {text} is none: give the target sim"
+                )
             return parse_target(text, _expectation(expect))
         except BadTargetError as error:
             raise BadInputError(str(error)) from None
+
+    def _simulated(self, faults: Sequence[str] | None) -> str:
+        """Return where the simulated gateway is that is meant; it is started if need be."""
+        named = os.environ.get(SIMULATOR_VARIABLE)
+        if named and faults:
+            raise BadInputError(
+                f"--fault is for a simulated gateway of one's own, and {SIMULATOR_VARIABLE} names "
+                f"{named}: unset it, or set the faults there"
+            )
+        return named or self._simulator(faults)
 
     def wait_for(self, options: ConnectOptions) -> Callable[[Address], float]:
         """Return what says how many seconds a client ID that is still in use is waited for.

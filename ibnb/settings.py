@@ -244,7 +244,7 @@ class IbSettings(Configurable):
     auto_resume = Switch(True, help="Resume the connection by itself when its socket was lost.")
     explain = Switch(True, help="Show an explanation under a cell that failed.")
     state_dir = Folder(
-        None, help="Directory for remembered client IDs; not set: the platform's default."
+        None, help="Directory for remembered client IDs and good connects; not set: the platform's."
     )
     leases = Store(
         None,

@@ -11,6 +11,7 @@ from .options import SIMULATOR
 from .session import ConnectFailed, Health, survey
 from .session.address import address_of, where
 from .session.advising import address_text, expectation_options
+from .session.library import reading
 from .session.library.libraries import is_ib
 from .tws.accounts import is_paper
 from .tws.target import BadTargetError, Target, parse_target
@@ -256,14 +257,16 @@ def _is(about: Target | None, target: Target | None) -> bool:
 
 def _gone(session: Session, ib: Any) -> Health | None:
     """Return the health of an object that is no longer connected; None if it is, or never was."""
-    if not is_ib(ib) or ib.isConnected():
+    if not is_ib(ib) or reading.is_connected(ib):
         return None
-    health, client = session.health(ib), ib.client
+    health = session.health(ib)
     if health.target is not None:
         return health
     # What nobody looked after still tells itself where it was.
-    where_it_was = Target(client.host, client.port) if client.host else None
-    return Health("closed", where_it_was, client.clientId, by_user=True) if where_it_was else None
+    if not reading.was_connected(ib):
+        return None
+    host, port, client_id = reading.address(ib)
+    return Health("closed", Target(host, port), client_id, by_user=True)
 
 
 def _leads_to(word: str) -> set[tuple[str, int]]:
@@ -277,6 +280,6 @@ def _end(session: Session, ib: Any) -> End | None:
     """Return what became of an `IB` object."""
     if not is_ib(ib):
         return None
-    if ib.isConnected():
+    if reading.is_connected(ib):
         return "open"
-    return session.end_of(ib) or (None if ib.client.host else "never")
+    return session.end_of(ib) or (None if reading.was_connected(ib) else "never")

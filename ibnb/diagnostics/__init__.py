@@ -1,12 +1,13 @@
 """Finding the one cause of a failure: checks, the runner, the verdict, the report."""
 
-from .checklist import Item, checklist
+from ibnb.diagnostics.engine.job import Diagnosis
+from ibnb.diagnostics.engine.runner import Observer, first_unmet
+from ibnb.diagnostics.engine.service import Diagnostician, Question
+from ibnb.diagnostics.explain.from_checks import checks_for, explain_verdict, with_answers
+from ibnb.diagnostics.verdict.checklist import Item, checklist
+
 from .checks import CHECKS
-from .diagnosis import Diagnostician, Question
-from .evidence import checks_for, explain_verdict, with_answers
 from .model import Check, Report, Result, Verdict
-from .runner import Observer, first_unmet
-from .running import Diagnosis
 
 __all__ = [
     "CHECKS",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from ibnb.diagnostics.engine.once import Once, Shared
+from ibnb.diagnostics.verdict.surroundings import Surroundings
 from ibnb.knowledge import Situation
 from ibnb.session import Health
 from ibnb.session.client_ids.leases import LeaseStore
@@ -15,7 +17,6 @@ from ibnb.session.reconnect.disconnects import Loss
 from ibnb.session.reconnect.heartbeat import Pulse
 from ibnb.session.records.pacing import Pacing
 from ibnb.session.registry import ConnectionRegistry
-from ibnb.tws.accounts import mask
 from ibnb.tws.attempt import Attempt, is_refusal_of
 from ibnb.tws.handshake import Stage
 from ibnb.tws.names import Address
@@ -23,9 +24,8 @@ from ibnb.tws.own import own_addresses
 from ibnb.tws.route import address_towards
 from ibnb.tws.target import Target
 
-from .heard import presentable
 from .machine import Machine, look_at_machine
-from .once import Once, Shared
+from .sanitise import presentable
 
 TakePulse = Callable[[], Awaitable[Pulse]]
 
@@ -120,9 +120,24 @@ class Context:
     machine: Once[Machine] = field(default_factory=lambda: Once(look_at_machine))
 
     @property
+    def surroundings(self) -> Surroundings:
+        """What of it a verdict depends on."""
+        host = self.target.host
+        return Surroundings(
+            target=self.target,
+            situation=self.situation,
+            is_local=self.target.is_local,
+            by_name=any(letter.isalpha() for letter in host) and ":" not in host,
+            attached=self.attached,
+            is_open=self.health.is_open,
+            failed=self.failed,
+            show_accounts=self.show_accounts,
+        )
+
+    @property
     def here(self) -> Situation:
         """The situation with what is plain from the target alone."""
-        return replace(self.situation, machine="this" if self.target.is_local else "another")
+        return self.surroundings.here
 
     @property
     def own_id(self) -> int | None:
@@ -146,4 +161,4 @@ class Context:
 
     def shown(self, accounts: tuple[str, ...]) -> list[str]:
         """Return account numbers as they may be shown."""
-        return list(accounts) if self.show_accounts else [mask(name) for name in accounts]
+        return self.surroundings.shown(accounts)

@@ -64,7 +64,7 @@ def look_at_machine() -> Machine:
 def places(machine: Machine, port: int) -> tuple[Place, ...]:
     """Return the settings folders that may be those of the gateway that belongs on a port.
 
-    Where a gateway process listens there it is that one's folder alone. Where none does, a process
+    If a gateway process listens there it is that one's folder alone. Where none does, a process
     that listens nowhere is the one that may come to: only where there is none, any may be meant.
     """
     real = machine.real

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from ibnb.diagnostics.verdict.surroundings import Surroundings
 from ibnb.knowledge import Situation
+from ibnb.knowledge.showing import bundle_of
+from ibnb.tws.attempt import Attempt
 from ibnb.tws.target import Target
 
 if TYPE_CHECKING:
@@ -82,10 +86,64 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Change:
+    """One thing that was otherwise at the last good connect to a target.
+
+    `subject` is what it is of, as ``server_version``; `before` and `now` are texts for people.
+    `since` is when it changed, where that is known, in seconds since the epoch. `explains` says
+    that it explains the verdict.
+    """
+
+    subject: str
+    before: str
+    now: str
+    since: float | None = None
+    explains: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """All that a report is made of: from the same facts comes the same report.
+
+    `attempt` is the look at the gateway, None where none was taken. `unfinished` are the ids of the
+    checks that had not ended when the diagnosis was stopped. `at` is when it ended, in seconds
+    since the epoch, and `seconds` how long it took. `changes` are the differences from the last
+    good connect to the target, which was at `good_at`; None where none is known.
+    """
+
+    surroundings: Surroundings
+    results: tuple[Result, ...] = ()
+    checks: tuple[Check, ...] = ()
+    attempt: Attempt | None = None
+    unfinished: tuple[str, ...] = ()
+    at: float = 0.0
+    seconds: float = 0.0
+    good_at: float | None = None
+    changes: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a report comes from that is judged from a bundle: nothing in it is of here and now.
+
+    `ibnb` is the version that wrote the bundle; `system` and `python` are of the machine on which
+    it was collected, at `at`, in seconds since the epoch.
+    """
+
+    at: float
+    ibnb: str = ""
+    system: str = ""
+    python: str = ""
+
+
+@dataclass(frozen=True)
 class Report:
     """A whole diagnosis. `results` is in the order of the checks; `seconds` is its duration.
 
-    `situation` is that in which it is read, with what was found.
+    `situation` is that in which it is read, with what was found. `facts` are what it was made of.
+    `origin` tells a report that was judged from a bundle. `changes` are the differences from the
+    last good connect to the target, at `good_at`, if one is known and nothing works now.
+    `at` is when it was made, in seconds since the epoch.
     """
 
     target: Target
@@ -94,6 +152,15 @@ class Report:
     checks: tuple[Check, ...]
     seconds: float
     situation: Situation = field(default_factory=Situation)
+    facts: Facts | None = field(default=None, repr=False)
+    origin: Origin | None = None
+    good_at: float | None = None
+    changes: tuple[Change, ...] = ()
+    at: float = field(default_factory=time.time, compare=False)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:  # noqa: ARG002 - IPython's signature
+        """Return how it looks, by MIME type."""
+        return bundle_of(self)
 
     @property
     def exit_status(self) -> int:
@@ -101,8 +168,22 @@ class Report:
         return 1 if self.verdict.severity == "error" else 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report in the JSON format, schema 1."""
+        """Return the report in the JSON format, schema 1.
+
+        `judged_from` is in that of a bundle alone, and `since_last_good` where there is one.
+        """
         by_id = {check.id: check for check in self.checks}
+        more: dict[str, Any] = {}
+        if self.origin is not None:
+            more["judged_from"] = {
+                "collected_at": self.origin.at,
+                "ibnb": self.origin.ibnb,
+                "system": self.origin.system,
+                "python": self.origin.python,
+            }
+        if self.good_at is not None:
+            changes = [asdict(change) for change in self.changes]
+            more["since_last_good"] = {"at": self.good_at, "changes": changes}
         return {
             "schema": SCHEMA,
             "target": {
@@ -133,4 +214,5 @@ class Report:
                 for result in self.results
             ],
             "seconds": round(self.seconds, 4),
+            **more,
         }

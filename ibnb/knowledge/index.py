@@ -41,6 +41,11 @@ class Catalogue:
         return tuple(sorted(self._by_code))
 
     @property
+    def in_order(self) -> tuple[Entry, ...]:
+        """Every entry as a list has them: those with codes first, by code, then by id."""
+        return tuple(sorted(self.entries, key=lambda one: (not one.codes, one.codes, one.id)))
+
+    @property
     def checks(self) -> tuple[str, ...]:
         """Every diagnostic check that has a page, in alphabetical order."""
         return tuple(sorted(self._by_check))

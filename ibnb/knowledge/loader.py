@@ -29,7 +29,7 @@ one category, each an ``[[entry]]``::
     raised = ["ECONNREFUSED"]           # exceptions and errors of systems, see below
     as_of = "Gateway 10.51"             # only where the page depends on it: with what it was true
 
-Where a code means several things that its text tells apart, each gets an entry of its own, with
+If a code means several things that its text tells apart, each gets an entry of its own, with
 the same code and a `text`: regular expressions, looked for anywhere in the notice's text, whatever
 the case. They are tried in the order of the file. One entry of each code has no `text`; it explains
 the code as such, and is taken when no pattern matches, as with texts in another language. Entries
@@ -63,7 +63,7 @@ an entry of its own, ``<family id>-<code>``, whose summary is that sentence and 
 
 `id`, `codes`, `title`, `category`, `severity`, `summary` and `resolution` are required, the others
 default to nothing. All texts are searched by `explain`, so a word that users will type belongs into
-one of them. Where it leads to another page first, put it into `words`: a query that is one of them,
+one of them. If it leads to another page first, put it into `words`: a query that is one of them,
 or that holds one of three words and more, leads to its page before any other. The texts of notices
 that are known without their code stand in ``notices.tsv``, and are never shown.
 """
@@ -157,7 +157,7 @@ def _entries_of(file: Path) -> Iterator[_Placed]:
     try:
         document = tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
-        raise CatalogueError(f"{file.name} is no valid TOML: {error}.") from error
+        raise CatalogueError(f"{file.name} is not valid TOML: {error}.") from error
     pages, families = document.pop("entry", []), document.pop("family", [])
     if document:
         raise CatalogueError(
@@ -295,7 +295,7 @@ def _patterns(value: object, where: str) -> tuple[str, ...]:
             re.compile(pattern, re.IGNORECASE)
         except re.error as error:
             raise CatalogueError(
-                f"{where}: {pattern!r} is no regular expression: {error}."
+                f"{where}: {pattern!r} is not a regular expression: {error}."
             ) from error
     return patterns
 
@@ -354,7 +354,7 @@ def _check_ids(value: object, where: str) -> tuple[str, ...]:
     for check_id in ids:
         if check_id not in CHECK_IDS:
             raise CatalogueError(
-                f"{where}: {check_id!r} is no check id; they are {_list(CHECK_IDS)}."
+                f"{where}: {check_id!r} is not a check id; they are {_list(CHECK_IDS)}."
             )
     return ids
 

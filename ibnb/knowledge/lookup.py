@@ -84,7 +84,7 @@ def explain(query: str | int, *, text: str = "") -> Explanation:
         query: A notice code (``326``), an entry's id (``client-id-in-use``), a diagnostic check
             (``api.version``), or words: an exception's name, a log line, what one would say
             (``connection refused``).
-        text: The notice as received, when there is one. Where a code means several things, it
+        text: The notice as received, when there is one. If a code means several things, it
             tells which. It becomes a fact of the explanation, or part of the summary where only
             the code's range is known. It is foreign text that may hold an account number: whoever
             shows it masks and escapes it.
@@ -109,7 +109,7 @@ def explain(query: str | int, *, text: str = "") -> Explanation:
 
 
 def severity_of(code: int, text: str = "") -> Severity:
-    """Return how bad a notice is: ``info`` for one that is no error, ``warning`` or ``error``.
+    """Return how bad a notice is: ``info`` for one that is not an error, ``warning`` or ``error``.
 
     Args:
         code: The notice's code. One that nobody knows is graded by its range, and outside of every
@@ -167,7 +167,7 @@ def _said(who: str, text: str) -> str:
 
 
 def _explain_other_number(number: int) -> Explanation | None:
-    """Explain a number that is no code: a Windows socket error, or a port, which is a guess."""
+    """Explain a number that is not a code: a Windows socket error, or a port, which is a guess."""
     if number not in PORTS:
         return None
     raised = catalogue().by_exception(f"[WinError {number}]")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from .showing import bundle_of
 from .situation import Situation, Step
 
 Severity = Literal["info", "warning", "error"]
@@ -69,6 +70,10 @@ class Entry:
             nowhere.fill(step.text) if isinstance(step, Step) else step for step in self.steps
         )
 
+    def to_row(self) -> dict[str, Any]:
+        """Return what a list of all entries says of it, as JSON can carry it."""
+        return {"id": self.id, "codes": list(self.codes), "title": self.title}
+
     def to_dict(self) -> dict[str, Any]:
         """Return the entry in the JSON format of ``ibnb explain --json``."""
         return {
@@ -109,12 +114,14 @@ class Parameter:
 class Asked:
     """The request that a notice speaks of, and a call of that kind that is known to work.
 
-    `example` is code to start from; empty where none is known.
+    `example` is code to start from; empty if none is known. `mended` is the user's own call with
+    what was wrong with it put right, or the one that leads on; empty where that is not known.
     """
 
     method: str
     parameters: tuple[Parameter, ...] = ()
     example: str = ""
+    mended: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,7 +131,7 @@ class Explanation:
     `facts` are sentences on what happened here and now (the notice as received, how long the
     opening waited, what closed it); `answers` are what the checks named by the entry found;
     `asked` is the request that it is about, where it is known, and `connection` the number of the
-    connection of this process that it is about, 0 where it is about none in particular;
+    connection of this process that it is about, 0 if it is about none in particular;
     `situation` is what else is known, and decides what there is to do. `match` says how the entry
     was found, and `candidates` are the ids of others that it may be.
     """
@@ -137,6 +144,10 @@ class Explanation:
     situation: Situation = field(default_factory=Situation)
     match: Match = "code"
     candidates: tuple[str, ...] = ()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:  # noqa: ARG002 - IPython's signature
+        """Return how it looks, by MIME type."""
+        return bundle_of(self)
 
     @property
     def is_guess(self) -> bool:

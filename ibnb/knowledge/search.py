@@ -28,7 +28,7 @@ SENTENCE = 3
 """Words from which on a query may be a sentence, and is compared with those of the entries."""
 
 MOST_WORDS = 40
-"""Words of a query that are looked up; what is longer is no question."""
+"""Words of a query that are looked up; what is longer is not a question."""
 
 MOST_HELD = 2000
 """Words of which is kept who knows them."""
@@ -64,7 +64,7 @@ SHORTEST_GUESS = 4
 """Letters from which on a strange word may be a typing error; shorter ones resemble anything."""
 
 MOST_GUESSES = 5
-"""Strange words of one query that are looked at; a long paste is no typing error."""
+"""Strange words of one query that are looked at; a long paste is not a typing error."""
 
 SHORTEST_QUOTE = 3
 """Words from which on one of an entry's `words` decides also inside of a longer query."""

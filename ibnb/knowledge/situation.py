@@ -92,6 +92,12 @@ _ARGUMENT = (
     r"|(?:paper|live|sim|PORT|HOST:PORT)\b|\d{2,5}\b(?!:)|[\w.-]+:\d{2,5}\b|\[[\da-f:]+\]:\d{2,5}\b"
 )
 _COMMAND = re.compile(rf"(?:%ibconnect|%ibdiag|\bibnb diag\b)(?: (?:{_ARGUMENT}))*")
+CODE = re.compile(
+    rf"`[^`]+`|(?:%ibconnect|%ibdiag)\b(?: (?:{_ARGUMENT}))*|%ib(?:disconnect|health)\b"
+    r"|%iberror(?: (?:\d{3,5}|[a-z]+(?:-[a-z]+)+)\b)?|%(?:re|un)?load_ext ibnb\b"
+    r"|%pip install [\w.\[\]=<>-]*[\w\]]"
+)
+"""What is code within a sentence: a command, or what stands in backticks."""
 
 
 class StepError(ValueError):
@@ -170,7 +176,7 @@ class Situation:
         name: what the notebook calls its connection.
         open_at: where the notebook's connection is open, for people.
         trusted: whom the gateway has to trust: the address that it sees.
-        tried: commands that have just failed, or just ran: they are no advice.
+        tried: commands that have just failed, or just ran: they are not advice.
     """
 
     place: Place | None = None
@@ -218,7 +224,7 @@ class Situation:
         )
 
     def holds(self, condition: Condition) -> bool | None:
-        """Say whether a condition holds; None where the fact is not known."""
+        """Say whether a condition holds; None if the fact is not known."""
         fact = condition.fact
         if fact.startswith(CHECK):
             value = self.checks.get(fact.removeprefix(CHECK))

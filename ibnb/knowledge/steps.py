@@ -226,7 +226,7 @@ class _Search:
 
     def _about(self) -> Finding:
         """Find what the words are about, as far as that can be guessed."""
-        # A number that was no code a moment ago is not one because a page has it: it is strange.
+        # A number that was not a code a moment ago is not one because a page has it: it is strange.
         asked = _NUMBER.sub(self._unless_code, " ".join(self._parts))
         denied = self._catalogue.contradicted(asked)
         known = self._catalogue.rank(asked)
@@ -247,15 +247,17 @@ class _Search:
         return STRANGE if self._catalogue.by_code(int(number[0])) is not None else number[0]
 
     def _mistyped_id(self) -> Entry | None:
-        """Return the entry whose id this nearly is; only words joined by dashes can be an id."""
+        """Return the entry whose id, or check's id, this nearly is: words with dashes or a dot."""
         from difflib import get_close_matches
 
         words = self._words.lower()
-        if "-" not in words or " " in words or len(words) > LONGEST_ID:
+        if not {"-", "."} & {*words} or " " in words or len(words) > LONGEST_ID:
             return None
         ids = [entry.id for entry in self._catalogue.entries if entry.family is None]
-        near = get_close_matches(words, ids, n=1, cutoff=ID_LIKENESS)
-        return self._catalogue.by_id(near[0]) if near else None
+        near = get_close_matches(words, [*ids, *self._catalogue.checks], n=1, cutoff=ID_LIKENESS)
+        if not near:
+            return None
+        return self._catalogue.by_id(near[0]) or self._catalogue.by_check(near[0])
 
 
 def _certainty(known: tuple[Found, str]) -> tuple[bool, float]:

@@ -168,7 +168,7 @@ class Known(NamedTuple):
 class Found:
     """What a pasted text turned out to be.
 
-    `codes` are those that come with this very text, mostly one. Where `certain` is false the text
+    `codes` are those that come with this very text, mostly one. If `certain` is false the text
     may be one of several: `codes` are theirs, and no one of them is the answer. `weak`: it is only
     a few words, with which a text of theirs begins.
     """

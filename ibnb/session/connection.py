@@ -18,17 +18,12 @@ from ibnb.tws.target import Target
 
 from .address import Address, address_of, where
 from .errors import ConnectFailed, OrdersLocked
-from .library import libraries
-from .library.layers import remove_patch
+from .library import instrument, libraries, reading
+from .library.history import let_history_go
 from .library.libraries import Library
 from .library.order_lock import lock_orders, orders_locked
-from .notebook.cell_runs import current_run
-from .notebook.succession import SESSION, Places, Succession
-from .opening.log_filters import Hush
-from .opening.supervise import OpeningFailedError, open_ib
-from .reconnect.disconnects import Loss
-from .reconnect.shadow import shadowed
-from .reconnect.snapshot import (
+from .library.shadow import shadowed
+from .library.snapshot import (
     ORDERS,
     Snapshot,
     cancel_twin,
@@ -43,8 +38,12 @@ from .reconnect.snapshot import (
     superseded,
     take_over,
 )
+from .notebook.cell_runs import current_run
+from .notebook.succession import SESSION, Places, Succession
+from .opening.log_filters import Hush
+from .opening.supervise import OpeningFailedError, open_ib
+from .reconnect.disconnects import Loss
 from .records.journal import Journal
-from .records.pacing import BARS, TICKS, TURNS
 from .records.requests import DATA, Request, what_is_asked, what_of
 from .state import OPEN
 from .tracked import TrackedConnection
@@ -243,12 +242,11 @@ class Connection(TrackedConnection):
         self.unwatch()
         keep_no_events(self.ib)
         keep_no_cancels(self.ib)
-        for name in (BARS, TICKS):
-            remove_patch(self.ib, f"{name}Async", TURNS)
+        let_history_go(self.ib)
         if self.kept is not None:
             self.kept.end()
             self.kept = None
-            self.ib.wrapper.reset()
+            instrument.forget(self.ib)
 
     async def drop(self, reason: str) -> None:
         """Give up a socket at whose other end nobody answers: it is lost then, and not closed."""
@@ -264,7 +262,7 @@ class Connection(TrackedConnection):
         and `kept` is what the user's had.
         """
         plan, ib, before = self.plan, self.ib, self.attempt
-        ib.wrapper.clientId = plan.client_id
+        instrument.give_client_id(ib, plan.client_id)
         # What comes before ready is in the attempt, which hears of it from the wire.
         self._hears = False
         attempt = await open_ib(
@@ -298,7 +296,7 @@ class Connection(TrackedConnection):
         self.opened_at = time.time()
         self.lost, self.closed_because, self.is_silent = None, "", False
         self._set_state("degraded" if self.missing else "ready")
-        self.ib.connectedEvent.emit()
+        instrument.tell_connected(self.ib)
 
     def answers_not(self) -> None:
         """Take note that two heartbeats brought nothing."""
@@ -321,7 +319,7 @@ class Connection(TrackedConnection):
             request_again(self.ib, capture(self.ib, lost))
 
     def _still_connected(self) -> None:
-        if not self.ib.isConnected():
+        if not reading.is_connected(self.ib):
             raise ConnectionError("the socket was lost during the synchronisation")
 
     def _on_loss(self) -> Callable[[], None]:

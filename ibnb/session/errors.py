@@ -9,7 +9,7 @@ Exception
     BlockingInHandler          a blocking request inside an event handler, which would hang
     BlockingOnThread           (also a RuntimeError) the same on another thread than the loop's
   NoLibraryError               neither API library is installed
-  BadInputError                an option says nothing that can be done
+  BadInputError                an option has an invalid value
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class BlockingInHandler(IbnbError):  # noqa: N818 - what the user reads
     """Met when an event handler makes a blocking request on its own connection."""
 
 
-# Where the loop is not patched, Python raises a RuntimeError for want of a loop on that thread.
+# If the loop is not patched, Python raises a RuntimeError for want of a loop on that thread.
 class BlockingOnThread(IbnbError, RuntimeError):  # noqa: N818 - what the user reads
     """Met when a thread without the connection's loop makes a blocking request on it."""
 

@@ -22,7 +22,6 @@ from ibnb.tws.target import Target
 
 from .address import Address, address_of
 from .library import libraries
-from .library.import_hook import ImportHook
 from .library.patches import Patches
 from .notebook import event_loop
 from .notebook.cell_runs import Run, current_run
@@ -63,8 +62,7 @@ class Guard:
         self._waiting = waiting
         self._reachable = reachable
         self._active = False
-        self._hook = ImportHook(MODULES, self._wrap)
-        self._patches = Patches()
+        self._patches = Patches(MODULES, self._wrap)
         self._undo: Callable[[], None] = lambda: None
         self._interrupts: weakref.WeakKeyDictionary[Any, event_loop.Interrupt]
         self._interrupts = weakref.WeakKeyDictionary()
@@ -78,15 +76,14 @@ class Guard:
         """Begin to guard: libraries that are imported already, and those that will be."""
         self._active = True
         self._undo = self._session.use(guarding=self._enabled, reachable=self._reachable)
-        self._hook.install()
+        self._patches.install()
         self._adopt()
 
     def leave(self) -> None:
         """Restore what was wrapped; where somebody wrapped it again, ours passes through."""
         self._active = False
         self._undo()
-        self._hook.remove()
-        self._patches.restore()
+        self._patches.remove()
         for held in self._session.registry.all():
             held.unwatch()
 

@@ -6,14 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ibnb.tws.accounts import is_paper, know
+from ibnb.tws.clock import clock
 from ibnb.tws.notices import Link, Notice
+from ibnb.tws.simulated import is_simulated
 from ibnb.tws.story import tell
 from ibnb.tws.target import Target
 
 from .connection import Connection
-from .library import libraries
+from .library import libraries, reading
 from .library.order_lock import orders_locked
-from .reconnect.disconnects import CLOSED, clock
+from .reconnect.disconnects import CLOSED
 from .reconnect.heartbeat import heard_ago
 from .state import OPEN, State
 from .tracked import TrackedConnection
@@ -27,10 +29,10 @@ class Health:
     """A connection at one moment; times are seconds since the epoch.
 
     `reason` says why the state is not ``ready``, and `changed_at` since when it is what it is.
-    `kind` is paper or live once accounts are known. `stale` tells an `ib` that a later connection
-    replaced. `orders` says what may be sent. `by_user` tells a connection that the user's own code
-    opened from the session. `heard_ago` is how many seconds ago the last byte came, None without a
-    connection.
+    `kind` is paper or live once accounts are known, and `simulated` says that neither is real.
+    `stale` tells an `ib` that a later connection replaced. `orders` says what may be sent.
+    `by_user` tells a connection that the user's own code opened from the session. `heard_ago` is
+    how many seconds ago the last byte came, None without a connection.
     """
 
     state: State
@@ -40,6 +42,7 @@ class Health:
     server_version: int | None = None
     accounts: tuple[str, ...] = ()
     kind: Literal["paper", "live"] | None = None
+    simulated: bool = False
     orders: Literal["unlocked", "locked"] = "unlocked"
     opened_at: float | None = None
     changed_at: float = 0.0
@@ -50,6 +53,12 @@ class Health:
     missing: tuple[str, ...] = ()
     by_user: bool = False
     heard_ago: float | None = field(default=None, compare=False)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:  # noqa: ARG002 - IPython's signature
+        """Return how it looks, by MIME type."""
+        from ibnb.knowledge.showing import bundle_of
+
+        return bundle_of(self)
 
     @property
     def is_open(self) -> bool:
@@ -63,7 +72,7 @@ def health_of(held: TrackedConnection) -> Health:
     One that was opened where nobody watched is as it shows itself.
     """
     ib = held.tracked_ib
-    connected = ib is not None and bool(ib.isConnected())
+    connected = ib is not None and reading.is_connected(ib)
     if connected and not held.is_opening and (not held.is_watched or held.state in GONE):
         return foreign_health(ib)
     attempt = held.attempt
@@ -71,7 +80,7 @@ def health_of(held: TrackedConnection) -> Health:
     accounts = (attempt.accounts or ()) if attempt is not None else ()
     version = attempt.server_version if attempt is not None else None
     if attempt is None and connected and held.is_open:
-        accounts, version = tuple(ib.managedAccounts()), ib.client.serverVersion()
+        accounts, version = reading.accounts(ib), reading.server_version(ib)
     state, reason = _state(held, connected=connected)
     return Health(
         state=state,
@@ -81,6 +90,7 @@ def health_of(held: TrackedConnection) -> Health:
         server_version=version,
         accounts=accounts,
         kind=_kind(accounts),
+        simulated=held.is_simulated,
         orders="locked" if _is_locked(held) else "unlocked",
         opened_at=held.opened_at or None,
         changed_at=held.changed_at,
@@ -153,19 +163,20 @@ def _is_locked(held: TrackedConnection) -> bool:
 
 def foreign_health(ib: Any) -> Health:
     """Return the health of an `IB` object that the user's own code connected."""
-    client = ib.client
-    if not ib.isConnected():
+    if not reading.is_connected(ib):
         return Health("closed", library=libraries.library_name(ib), by_user=True)
-    accounts = tuple(ib.managedAccounts())
+    accounts = reading.accounts(ib)
     know(accounts)
+    host, port, client_id = reading.address(ib)
     return Health(
         "ready",
-        Target(client.host, client.port),
-        client.clientId,
+        Target(host, port),
+        client_id,
         libraries.library_name(ib),
-        server_version=client.serverVersion(),
+        server_version=reading.server_version(ib),
         accounts=accounts,
         kind=_kind(accounts),
+        simulated=is_simulated(host, port),
         orders="locked" if orders_locked(ib) else "unlocked",
         by_user=True,
         heard_ago=heard_ago(ib),

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ibnb.tws.accounts import know
+from ibnb.tws.clock import clock
 from ibnb.tws.escaping import visible
 
 from .address import Address, address_of, where
 from .hooks import Hooks
-from .library import libraries
+from .library import libraries, reading
 from .notebook.cell_runs import Run, Runs
 from .notebook.reach import Outcome, Path, running_code, search
 from .notebook.succession import Succession
@@ -75,7 +76,7 @@ class ConnectionRegistry:
 
     @property
     def guarding(self) -> bool | None:
-        """Whether a guard acts on the user's own connects; None where there is no guard."""
+        """Whether a guard acts on the user's own connects; None if there is no guard."""
         return self._hooks().guarding()
 
     def meet(self, ib: Any) -> None:
@@ -89,8 +90,7 @@ class ConnectionRegistry:
         """
         for ib in self._connected():
             if self.of(ib) is None:
-                address = address_of(ib.client.host, ib.client.port, ib.client.clientId)
-                self.add(ib, hold(ib, address, None))
+                self.add(ib, hold(ib, reading.address(ib), None))
 
     def of(self, ib: Any) -> TrackedConnection | None:
         """Return what is known of an `IB` object, or None."""
@@ -106,7 +106,7 @@ class ConnectionRegistry:
         """Take an `IB` object into account from now on."""
         self._held[ib] = held
         # Of one that was connected before anybody looked after it, no opening told them.
-        know(ib.wrapper.accounts)
+        know(reading.accounts(ib))
 
     def drop(self, ib: Any) -> None:
         """Forget an `IB` object."""
@@ -117,7 +117,7 @@ class ConnectionRegistry:
         return any(held.tracked_ib is not ib and held.has_socket for held in self.all())
 
     def keeper(self, address: Address) -> Keeper | None:
-        """Return who has what is open at this address in this kernel; None where nothing is.
+        """Return who has what is open at this address in this kernel; None if nothing is.
 
         What is only being opened has no ID yet.
         """
@@ -126,9 +126,7 @@ class ConnectionRegistry:
                 return self._keeper(held.tracked_ib, held.run)
         known = {id(held.tracked_ib) for held in self.all()}
         for ib in self._connected():
-            client = ib.client
-            open_at = address_of(client.host, client.port, client.clientId)
-            if id(ib) not in known and ib.isConnected() and open_at == address:
+            if id(ib) not in known and reading.is_connected(ib) and reading.address(ib) == address:
                 return self._keeper(ib, None)
         return self._official(address)
 
@@ -147,8 +145,7 @@ class ConnectionRegistry:
         known = {id(held.tracked_ib): held.tracked_ib for held in self.all()}
         known |= {id(ib): ib for ib in tuple(self._met)}
         return sum(
-            libraries.has_socket(ib)
-            and address_of(ib.client.host, ib.client.port, 0)[:2] == (host, port)
+            libraries.has_socket(ib) and reading.address(ib)[:2] == (host, port)
             for ib in known.values()
             if ib is not None
         )
@@ -264,5 +261,5 @@ def _because(held: TrackedConnection, address: Address, run: Run | None) -> str:
     by = f" by {run.label}" if run is not None and run.label else ""
     return (
         f"This `ib` was connected to {where(held.address)}; it was replaced at "
-        f"{time.strftime('%H:%M:%S')}{by} ({where(address)}) and stays disconnected."
+        f"{clock(time.time())}{by} ({where(address)}) and stays disconnected."
     )

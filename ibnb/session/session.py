@@ -20,7 +20,7 @@ from .connection import Connection, Plan, Resumed
 from .errors import ConnectFailed, ConnectRefused
 from .health import Health, foreign_health, health_of
 from .hooks import Hooks
-from .library import instrument, libraries
+from .library import instrument, libraries, reading
 from .notebook.cell_runs import Run, current_run
 from .notebook.succession import Succession
 from .opening.retry import OnWait, retry_while_id_in_use
@@ -94,6 +94,12 @@ class Session:
         """This notebook's client IDs and their leases."""
         return self.hooks.leases
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:  # noqa: ARG002 - IPython's signature
+        """Return how it looks, by MIME type."""
+        from ibnb.knowledge.showing import bundle_of
+
+        return bundle_of(self)
+
     def use(self, **changes: Any) -> Callable[[], None]:
         """Put other hooks in the place of some; return what puts those of before back."""
         before = {name: getattr(self.hooks, name) for name in changes}
@@ -117,7 +123,7 @@ class Session:
     def losses(self) -> tuple[Loss, ...]:
         """The sockets that were lost, of connections of any origin that are watched, oldest first.
 
-        What a rerun replaced, or what was closed on purpose, is no loss.
+        What a rerun replaced, or what was closed on purpose, is not a loss.
         """
         return self._endings.losses
 
@@ -181,7 +187,7 @@ class Session:
     ) -> Opened | None:
         """Resume the connection of this address after its socket was lost.
 
-        One that is open, and whose gateway answers, is left as it is. None where the session has
+        One that is open, and whose gateway answers, is left as it is. None if the session has
         no connection of this address that could be resumed: it was closed on purpose, or never was.
 
         Raises:
@@ -227,7 +233,7 @@ class Session:
                 return None
             await connection.drop(SILENT)
         elif libraries.has_socket(connection.ib):
-            # The user's own code connected it again, where no guard saw it.
+            # The user's own code connected it again, and no guard saw it.
             return None
         await self.registry.clear(connection.address, current_run(), connection.ib)
         try:
@@ -249,7 +255,7 @@ class Session:
     async def disconnect(
         self, because: str = "The connection was closed."
     ) -> tuple[str, ...] | None:
-        """Close the connection; return what it still had, or None where none was open."""
+        """Close the connection; return what it still had, or None if none was open."""
         self.reconnector.stop()
         async with self.turn():
             connection, self.connection = self.connection, None
@@ -273,9 +279,7 @@ class Session:
         async with self.turn():
             held = self.registry.of(ib)
             if held is None:
-                client = ib.client
-                address = address_of(client.host, client.port, client.clientId)
-                held = self.hold(ib, address, None)
+                held = self.hold(ib, reading.address(ib), None)
             closed = Closed(held.address, held.leftovers())
             await held.close(because)
             held.unwatch()
@@ -352,7 +356,7 @@ class Session:
             return health_of(held)
         if ib is not None:
             ended = self._ended.get(ib)
-            return foreign_health(ib) if ended is None or ib.isConnected() else ended
+            return foreign_health(ib) if ended is None or reading.is_connected(ib) else ended
         if self._opening is not None:
             plan = self._opening
             return Health("opening", plan.target, plan.client_id, plan.library.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ibnb.session.library import reading
 from ibnb.tws.notices import NO_REQUEST, farm_name, farm_state
 
 LONGEST = 60
@@ -19,7 +20,7 @@ def subject(ib: Any, req_id: int, code: int, text: str, contract: Any = None) ->
     """
     if req_id == NO_REQUEST:
         return farm_name(text)[:LONGEST] if farm_state(code) is not None else ""
-    trade = ib.wrapper.trades.get((ib.wrapper.clientId, req_id)) if ib is not None else None
+    trade = reading.own_trade(ib, req_id) if ib is not None else None
     if trade is not None:
         return order_name(trade)
     return contract_name(contract) if contract is not None else ""

@@ -10,10 +10,9 @@ from ibnb.tws.attempt import Attempt
 from ibnb.tws.handshake import Stage
 from ibnb.tws.target import Target
 
-from .address import address_of
 from .connection import Connection
 from .health import Health
-from .library import libraries
+from .library import libraries, reading
 from .session import Session
 from .tracked import TrackedConnection
 
@@ -28,10 +27,8 @@ def take_in(session: Session, ib: Any) -> TrackedConnection | None:
     if not libraries.is_ib(ib):
         return None
     held = session.registry.of(ib)
-    if held is None and ib.isConnected():
-        client = ib.client
-        address = address_of(client.host, client.port, client.clientId)
-        held = session.hold(ib, address, None)
+    if held is None and reading.is_connected(ib):
+        held = session.hold(ib, reading.address(ib), None)
         session.registry.add(ib, held)
     return held
 
@@ -39,7 +36,7 @@ def take_in(session: Session, ib: Any) -> TrackedConnection | None:
 def is_connected(held: TrackedConnection) -> bool:
     """Say whether requests can be sent over a connection, watched or not."""
     ib = held.tracked_ib
-    return ib is not None and not held.is_opening and bool(ib.isConnected())
+    return ib is not None and not held.is_opening and reading.is_connected(ib)
 
 
 def open_ones(session: Session) -> tuple[TrackedConnection, ...]:
@@ -163,7 +160,7 @@ def _as_it_shows_itself(held: TrackedConnection) -> Attempt:
         ending="ready",
         min_version=lowest,
         max_version=highest,
-        server_version=ib.client.serverVersion(),
+        server_version=reading.server_version(ib),
         next_valid_id=0,
-        accounts=tuple(ib.client.getAccounts()),
+        accounts=reading.accounts(ib),
     )

@@ -11,18 +11,20 @@ from dataclasses import replace
 from typing import Any
 
 from ibnb.tws.attempt import Attempt
+from ibnb.tws.clock import clock
 from ibnb.tws.notices import Code, LinkFollower, Notice
+from ibnb.tws.simulated import is_simulated
 
 from .address import Address, where
 from .errors import ConnectFailed, StaleConnection
-from .library import instrument, libraries
+from .library import instrument, libraries, reading
 from .library.blocking_calls import unwatch_handlers, watch_handlers
 from .library.time_requests import unwatch_time, watch_time
 from .notebook.cell_runs import Run, Runs
 from .notebook.event_loop import CLEANING_SECONDS
 from .notebook.succession import Places, Succession
 from .opening import log_filters
-from .reconnect.disconnects import CLOSED, OWN_CODE, Loss, clock
+from .reconnect.disconnects import CLOSED, OWN_CODE, Loss
 from .records.journal import Journal
 from .records.requests import Request
 from .state import OPEN, State
@@ -36,7 +38,7 @@ class TrackedConnection:
 
     Attributes:
         address: where it is or was connected, and as which client ID.
-        run: the run whose code connected it; None where none is known.
+        run: the run whose code connected it; None if none is known.
         number: which connection of this kernel it is, in the journal's requests and notices.
         link: the state of the gateway's own link, as the notices of this connection told it.
         opened_at: since when it is open, in seconds since the epoch; 0 while that is not known.
@@ -44,7 +46,7 @@ class TrackedConnection:
         lineage: what the succession knows it by; that of the connection which the same `IB` object
             had before, if there was one.
         ended: is told how the socket ended, when that was not asked for by ibnb: with the loss,
-            or with None where the user's own code closed it.
+            or with None if the user's own code closed it.
         state: ``ready``, ``degraded``, ``lost`` or ``closed``, and of the session also ``opening``
             or ``resuming``.
         changed_at: when it came to this state, in seconds since the epoch.
@@ -52,6 +54,7 @@ class TrackedConnection:
         missing: what the synchronisation after ready did not bring.
         lost: how it lost its socket, until it is open again; None if it did not.
         closed_because: what closed it on purpose, as a sentence; empty if nothing did.
+        is_simulated: whether the gateway that it was opened to last is a simulated one.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class TrackedConnection:
         self.missing: tuple[str, ...] = ()
         self.lost: Loss | None = None
         self.closed_because = ""
+        self.is_simulated = False
         self._was_lost = False
         self._is_closing = False
         self._is_watched = False
@@ -97,7 +101,7 @@ class TrackedConnection:
 
     @property
     def tracked_ib(self) -> Any:
-        """The `IB` object, or None where nobody has it any more."""
+        """The `IB` object, or None if nobody has it any more."""
         return self._ib()
 
     @property
@@ -125,7 +129,7 @@ class TrackedConnection:
     def is_ready_on(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Say whether it is connected, through this very loop."""
         ib = self.tracked_ib
-        return ib is not None and ib.isConnected() and libraries.loop_of(ib) is loop
+        return ib is not None and reading.is_connected(ib) and libraries.loop_of(ib) is loop
 
     @property
     def is_opening(self) -> bool:
@@ -136,7 +140,7 @@ class TrackedConnection:
     def is_open(self) -> bool:
         """Whether its socket is open and ready."""
         ib = self.tracked_ib
-        return ib is not None and self.state in OPEN and bool(ib.isConnected())
+        return ib is not None and self.state in OPEN and reading.is_connected(ib)
 
     def came_up(self, attempt: Attempt) -> None:
         """Take note that it is open, and of what its opening showed."""
@@ -169,8 +173,7 @@ class TrackedConnection:
             lambda req_id: req_id in self._pending.given_up,
         )
         log_filters.attend(ib)
-        ib.errorEvent.disconnect(self._on_notice)
-        ib.errorEvent.connect(self._on_notice)
+        instrument.hear_notices(ib, self._on_notice)
         self._own_handlers = ["errorEvent"]
 
     def hear(self, notices: Iterable[Notice] = ()) -> None:
@@ -190,9 +193,9 @@ class TrackedConnection:
         watch_time(ib, self._pending)
         instrument.contain_loss(ib, self._pending, others_open, self._on_loss)
         instrument.check_orders(ib, self._order_objection)
-        ib.client.conn.disconnected.connect(self._on_socket_closed)
+        instrument.watch_end(ib, self._on_socket_closed)
         self.opened_at = time.time()
-        if ib.isConnected():
+        if reading.is_connected(ib):
             self._set_state("ready")
 
     def count_own_handler(self, event: str) -> None:
@@ -210,8 +213,8 @@ class TrackedConnection:
             unwatch_time(ib)
             instrument.check_no_orders(ib)
             instrument.untrack(ib)
-            ib.client.conn.disconnected.disconnect(self._on_socket_closed)
-            ib.errorEvent.disconnect(self._on_notice)
+            instrument.unwatch_end(ib, self._on_socket_closed)
+            instrument.hear_no_notices(ib, self._on_notice)
 
     def leftovers(self) -> tuple[str, ...]:
         """Return what the user attached and left running, by name: handlers and subscriptions."""
@@ -344,6 +347,8 @@ class TrackedConnection:
 
     def _set_state(self, state: State, since: float | None = None) -> None:
         LOG.info("%s: %s, after %s", where(self.address), state, self.state)
+        if state in OPEN:
+            self.is_simulated = is_simulated(*self.address[:2])
         self.state = state
         self.changed_at = time.time() if since is None else since
         self._on_change()

@@ -7,8 +7,6 @@ two, and none like one of the last 15 seconds. Bars longer than 30 seconds have 
 from __future__ import annotations
 
 import asyncio
-import importlib
-import inspect
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -19,15 +17,13 @@ from ibnb.tws.target import Target
 from .address import Address
 from .client_ids.counts import HISTORY_SECONDS, seconds_until_turn
 from .counting import HISTORICAL, Counting, digest_of
-from .library import libraries
-from .library.layers import MethodPatch, install_patch
+from .library.history import let_history_wait
 from .opening.retry import OnWait, Waiting
-from .records.pacing import BARS, TICKS, TURNS, is_limited, weight
+from .records.pacing import is_limited, weight
 from .records.requests import Request, RequestJournal
 
 LOOKING_SECONDS = 1.0
 """How often it is looked whether it is a request's turn, while that is awaited."""
-DATES = ("startDateTime", "endDateTime")
 
 
 class Turns:
@@ -54,24 +50,18 @@ class Turns:
 
     def attach(self, ib: Any, address: Address) -> None:
         """Let the requests of an `IB` object wait from now on."""
-        for name in (BARS, TICKS):
-            install_patch(ib, f"{name}Async", TURNS, self._around(ib, name, address))
 
-    def _around(self, ib: Any, name: str, address: Address) -> Callable[[MethodPatch], Any]:
-        def around(layer: MethodPatch) -> Any:
-            async def request(*args: Any, **kwargs: Any) -> Any:
-                if self._is_wanted():
-                    asked = _asked(ib, name, _arguments(layer.inner, args, kwargs), address)
-                    await self._wait(asked, address)
-                return await layer.inner(*args, **kwargs)
+        async def wait(method: str, sent: dict[str, Any]) -> None:
+            if self._is_wanted():
+                about = sent.get("contract")
+                asked = Request(None, method, sent, about, time.time(), address[2], 0)
+                await self._wait(asked, address)
 
-            return request
+        let_history_wait(ib, wait)
 
-        return around
-
-    async def _wait(self, request: Request | None, address: Address) -> None:
+    async def _wait(self, request: Request, address: Address) -> None:
         """Return when it is a request's turn, or at once if it has no limit."""
-        if request is None or not is_limited(request):
+        if not is_limited(request):
             return
         seconds = await self._seconds(request, address)
         if seconds <= 0:
@@ -94,28 +84,3 @@ class Turns:
         recent = self._requests.since(now - HISTORY_SECONDS, HISTORICAL)
         rows = [(one.time, weight(one), digest_of(one)) for one in recent if is_limited(one)]
         return seconds_until_turn(now, rows, weight(request), digest_of(request))
-
-
-def _arguments(method: Any, args: Any, kwargs: Any) -> dict[str, Any] | None:
-    """Return what a method is called with, by name; None if it will fail by that."""
-    try:
-        bound = inspect.signature(method).bind(*args, **kwargs)
-    except (TypeError, ValueError):
-        return None
-    bound.apply_defaults()
-    return dict(bound.arguments)
-
-
-def _asked(
-    ib: Any, name: str, arguments: dict[str, Any] | None, address: Address
-) -> Request | None:
-    """Return the request that a call will make, as it will be recorded."""
-    if arguments is None:
-        return None
-    arguments.pop("timeout", None)
-    util = importlib.import_module(f"{libraries.library_name(ib)}.util")
-    for date in DATES:
-        if date in arguments:
-            arguments[date] = util.formatIBDatetime(arguments[date])
-    contract = arguments.get("contract")
-    return Request(None, name, arguments, contract, time.time(), address[2], 0)

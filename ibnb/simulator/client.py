@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Callable, Iterator
 from typing import cast
@@ -12,20 +11,22 @@ from ibnb.tws import wire
 from ibnb.tws.notices import NO_REQUEST
 from ibnb.tws.wire import OutgoingId
 
+from .delivery import Delivery
 from .late import LateBytes
+from .links import farm_of
 from .protocol import messages, texts
+from .protocol.greeting import ForeignGreetingError, read_greeting
+from .protocol.languages import translated
 from .state import State
-from .streams import Stream
+from .streams import Stream, skip_to
 
 LOWEST_VERSION = 151
-HIGHEST_VERSION = 178
-"""The server versions that the simulated gateway speaks."""
+HIGHEST_VERSION = 200
+"""The server versions that the simulated gateway speaks; from 201 on, the wire is another."""
 OLD_VERSION = 151
 """What it agrees on when its fault says so: ib_insync and ib_async begin at 157."""
 
 GARBAGE = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-_VERSIONS = re.compile(r"v(\d{1,9})\.\.(\d{1,9})(?: .*)?")
-_MAX_GREETING = 4096
 _MAX_UNSENT = 4 * 1024 * 1024
 _START_FIELDS = 3
 _DONE = object()
@@ -34,7 +35,8 @@ _DONE = object()
 class Client(asyncio.Protocol):
     """The gateway's side of one connection.
 
-    `version` is the agreed server version; `client_id` None until the session has started.
+    `version` is the agreed server version; `client_id` None until the session has started;
+    `data_type` what kind of market data it wants, 1 being live and 3 delayed.
     """
 
     def __init__(
@@ -47,16 +49,18 @@ class Client(asyncio.Protocol):
         self.state = state
         self.version = HIGHEST_VERSION
         self.client_id: int | None = None
+        self.data_type = 1
         self.wants_positions = False
         self.wants_account: str | None = None
         self.streams: dict[tuple[int, int], Stream] = {}
+        self._begun: dict[tuple[int, int], float] = {}
         self._answer = answer
         self._ready = ready
         self._gone = gone
         self._ready_at: float | None = None
-        self._drop: asyncio.TimerHandle | None = None
+        self._ends: list[asyncio.TimerHandle] = []
         self._late = LateBytes(self._read)
-        self._transport: asyncio.Transport | None = None
+        self._delivery: Delivery | None = None
         self._greeted = False
         self._started = False
         self._deaf = False
@@ -69,17 +73,23 @@ class Client(asyncio.Protocol):
         """The client ID of a session that has started."""
         return cast("int", self.client_id)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still be told something."""
+        return self._delivery is not None and not self._delivery.is_closing
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a connection, or treat it as the faults want."""
         # asyncio's TCP servers make no other kind.
-        self._transport = cast("asyncio.Transport", transport)
-        if self.state.places.settle(self._transport):
+        accepted = cast("asyncio.Transport", transport)
+        self._delivery = Delivery(accepted, lambda: self.state.faults, self.state.seed)
+        if self.state.places.settle(accepted):
             self._gone(self)
             return
         self.state.counters.accepted += 1
         if "close" in self.state.faults or not self.state.places.take(self):
             self.close()
-        self._deaf = "silent" in self.state.faults
+        self._deaf = "silent" in self.state.faults or self.state.is_logging_in
         self.state.changed()
 
     def data_received(self, data: bytes) -> None:
@@ -112,8 +122,9 @@ class Client(asyncio.Protocol):
         """Free the client ID, whoever closed and however."""
         if not self._started and not self._closed_by_us:
             self.state.counters.unfinished += 1
-        if self._drop is not None:
-            self._drop.cancel()
+        self._cancel_ends()
+        if self._delivery is not None:
+            self._delivery.drop()
         self._release()
         self.streams.clear()
         self._gone(self)
@@ -121,55 +132,88 @@ class Client(asyncio.Protocol):
 
     def send(self, data: bytes) -> None:
         """Send complete frames; nothing happens on a connection that is closing or half-open."""
-        if self._transport is None or self._transport.is_closing() or self._is_half_open():
+        if self._delivery is None or not data or self._is_half_open():
             return
-        if data:
-            self._transport.write(data)
+        self._delivery.send(data)
 
     def notify(self, text: texts.Text, req_id: int = NO_REQUEST) -> None:
-        """Send a notice."""
-        self.send(messages.notice(text, self.version, req_id))
+        """Send a notice, in the gateway's language."""
+        for language in self.state.faults.words("language"):
+            text = translated(text, language)
+        self.send(messages.notice(text, self.version, req_id, self.state.clock))
 
     def close(self) -> None:
         """Close the connection once everything sent has left."""
         self._closed_by_us = True
-        if self._transport is not None:
-            self._transport.close()
+        if self._delivery is not None:
+            self._delivery.close()
 
     def abort(self) -> None:
         """Close the connection at once, whatever is still unsent."""
         self._closed_by_us = True
-        if self._transport is not None:
-            self._transport.abort()
+        if self._delivery is not None:
+            self._delivery.abort()
 
     def follow_faults(self) -> None:
-        """Close a ready session when ``drop-after`` wants it, as the faults in force now have it.
+        """End a ready session when ``drop-after`` or ``cut-frame`` wants it, as it is in force now.
 
-        The seconds count from when the session became ready: one that is older is closed at once.
+        The seconds count from when the session became ready: one that is older is ended at once.
         """
-        if self._drop is not None:
-            self._drop.cancel()
-            self._drop = None
-        seconds = self.state.faults.seconds("drop-after")
-        if seconds is not None and self._ready_at is not None:
-            left = self._ready_at + seconds - time.monotonic()
-            self._drop = asyncio.get_running_loop().call_later(max(left, 0.0), self.close)
+        self._cancel_ends()
+        for fault, end in (("drop-after", self.close), ("cut-frame", self._break_off)):
+            seconds = self.state.faults.seconds(fault)
+            if seconds is not None and self._ready_at is not None:
+                left = self._ready_at + seconds - time.monotonic()
+                loop = asyncio.get_running_loop()
+                self._ends.append(loop.call_later(max(left, 0.0), end))
+
+    def _cancel_ends(self) -> None:
+        for timer in self._ends:
+            timer.cancel()
+        self._ends.clear()
+
+    def _break_off(self) -> None:
+        self._closed_by_us = True
+        if self._delivery is not None:
+            self._delivery.cut(messages.current_time(self.state.clock))
 
     def tick(self) -> None:
         """Send what has changed in the market since the last time."""
-        if self._transport is None or self._transport.get_write_buffer_size() > _MAX_UNSENT:
+        if self._delivery is None or self._delivery.unsent > _MAX_UNSENT:
             return
-        if self._is_half_open() or not self.state.is_linked:
+        if self._is_half_open():
             return
         now = self.state.now
-        for stream in tuple(self.streams.values()):
+        for key, stream in tuple(self.streams.items()):
+            if not self._flows(stream) or self._has_fallen_silent(key, stream):
+                continue
             self.send(stream.update(now, self.version))
+
+    def skip_to(self, now: float) -> None:
+        """Let every subscription go on at a time to which the clock was set."""
+        for stream in self.streams.values():
+            skip_to(stream, now)
 
     def subscribe(self, message_id: int, req_id: int, stream: Stream) -> None:
         """Begin a subscription, in place of one with the same kind and reqId."""
         self.streams[message_id, req_id] = stream
-        if self.state.is_linked:
-            self.send(stream.update(self.state.now, self.version))
+        self._begun[message_id, req_id] = time.monotonic()
+        # What a market showed last is told, too, while it is closed.
+        if self._flows(stream, closed=False):
+            self.send(stream.update(self.state.market_time, self.version))
+
+    def lose_subscriptions(self) -> None:
+        """Forget every subscription, as a gateway does that has lost its data."""
+        self.streams.clear()
+        self._begun.clear()
+        self.wants_positions = False
+        self.wants_account = None
+
+    def lose_market_data(self) -> None:
+        """Tell of every market data subscription that another session has its data now."""
+        for (message_id, req_id), stream in self.streams.items():
+            if message_id == OutgoingId.MARKET_DATA and farm_of(stream) is not None:
+                self.notify(texts.COMPETING_SESSION, req_id)
 
     def work_off(self, steps: Iterator[None]) -> None:
         """Do a long piece of work step by step, and serve the other clients between two steps."""
@@ -179,6 +223,7 @@ class Client(asyncio.Protocol):
 
     def unsubscribe(self, message_id: int, req_id: int) -> bool:
         """End a subscription that this kind of request began; say whether there was one."""
+        self._begun.pop((message_id, req_id), None)
         return self.streams.pop((message_id, req_id), None) is not None
 
     def _release(self) -> None:
@@ -203,24 +248,22 @@ class Client(asyncio.Protocol):
             self.close()
             return b""
         self._buffer = data
-        start = len(wire.GREETING) + wire.LENGTH_BYTES
-        length = int.from_bytes(data[len(wire.GREETING) : start], "big")
-        is_foreign = not data.startswith(wire.GREETING[: len(data)])
-        if is_foreign or (len(data) >= start and length > _MAX_GREETING):
+        try:
+            greeting = read_greeting(data)
+        except ForeignGreetingError:
             self.close()
             return b""
-        if len(data) < start + length or len(data) < start:
+        if greeting is None:
             return b""
-        asked = _VERSIONS.fullmatch(data[start : start + length].decode("latin-1"))
-        if asked is None or int(asked[2]) < LOWEST_VERSION:
+        agreed = greeting.agreed(LOWEST_VERSION, HIGHEST_VERSION)
+        if agreed is None:
             self.close()
             return b""
         self._greeted = True
         self._buffer = b""
-        old = "old-version" in self.state.faults
-        self.version = OLD_VERSION if old else min(int(asked[2]), HIGHEST_VERSION)
+        self.version = OLD_VERSION if "old-version" in self.state.faults else agreed
         self.send(messages.version_reply(self.version, self.state.clock))
-        return data[start + length :]
+        return greeting.rest
 
     def _take(self, fields: tuple[str, ...]) -> None:
         try:
@@ -230,7 +273,7 @@ class Client(asyncio.Protocol):
         if message_id < 0:
             self.close()
             return
-        self.state.received.append((self.client_id, fields))
+        self.state.hear(self.client_id, fields, self.version)
         if self.client_id is not None:
             if "stall-ready" not in self.state.faults and not self._is_half_open():
                 self._answer(self, fields)
@@ -272,9 +315,20 @@ class Client(asyncio.Protocol):
         self._ready()
 
     def _tell_links(self) -> None:
-        faults = self.state.faults
-        if "connectivity-lost" in faults:
-            self.notify(texts.LINK_LOST)
-            return
-        for text in texts.FARMS_BROKEN if "farms-down" in faults else texts.FARMS_OK:
+        links = self.state.links
+        for text in links.farm_notices if links.is_up else [texts.LINK_LOST]:
             self.notify(text)
+
+    def _has_fallen_silent(self, key: tuple[int, int], stream: Stream) -> bool:
+        seconds = self.state.faults.seconds("silent-stream")
+        if seconds is None or farm_of(stream) is None:
+            return False
+        return time.monotonic() >= self._begun.get(key, 0.0) + seconds
+
+    def _flows(self, stream: Stream, *, closed: bool = True) -> bool:
+        """Say whether there may be anything new for a subscription; `closed` counts as a reason."""
+        farm = farm_of(stream)
+        stops = {"competing-session", "market-closed"} if closed else {"competing-session"}
+        if farm is not None and any(name in self.state.faults for name in stops):
+            return False
+        return self.state.is_linked and self.state.links.serves(farm)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import threading
 from collections.abc import Iterable
+from pathlib import Path
 from types import FrameType
 
+from ibnb.tws.accounts import mask_in
+from ibnb.tws.escaping import visible
+from ibnb.tws.simulated import marked_as_simulated
+
+from .control import ControlPort
 from .gateway import SimulatedGateway
+from .requests import Request
+from .scenario import Scenario, ScenarioError, read_scenario
 from .world.universe import DEFAULT_SEED
 
 LISTENING = "listening on "
@@ -22,6 +31,11 @@ def run(
     *,
     release_after: float = 0.0,
     seed: int = DEFAULT_SEED,
+    clock: str | None = None,
+    latency: float = 0.0,
+    control: int | None = None,
+    scenario: Path | None = None,
+    verbose: bool = False,
     parent_pid: int | None = None,
 ) -> int:
     """Serve until Ctrl-C, SIGTERM, or the end of the parent; return the exit status.
@@ -33,12 +47,21 @@ def run(
         faults: how it is broken, each ``NAME`` or ``NAME:SECONDS``.
         release_after: seconds for which a client ID stays held once its connection is closed.
         seed: what its prices are made from.
+        clock: the world's time at the beginning; see `SimulatedGateway`.
+        latency: how long orders are about on their way, in seconds of the world.
+        control: where its verbs are served, see `ControlPort`; None serves them nowhere.
+        scenario: a file of verbs that happen to it.
+        verbose: whether every request is printed, by name.
         parent_pid: a process with which this one ends, within about a second, however that ends.
 
     Raises:
         UnknownFaultError: there is no such fault, or its seconds make no sense.
-        PortTakenError: another program has the port.
+        BadClockError: the clock cannot be.
+        PortTakenError: another program has a port.
+        ScenarioError: the scenario cannot be read, or a step that comes first cannot be taken.
+        ControlUnavailableError: tornado is not installed.
     """
+    steps = read_scenario(scenario) if scenario is not None else Scenario([])
     ended = threading.Event()
     parent = _Parent(parent_pid) if parent_pid is not None else None
     before = {kind: signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)}
@@ -47,12 +70,25 @@ def run(
         ended.set()
 
     try:
-        gateway = SimulatedGateway(port, faults=faults, release_after=release_after, seed=seed)
+        gateway = SimulatedGateway(
+            port,
+            faults=faults,
+            release_after=release_after,
+            seed=seed,
+            clock=clock,
+            latency=latency,
+            heard=_print_request if verbose else None,
+        )
         for kind in before:
             signal.signal(kind, end)
-        with gateway:
-            sys.stdout.write(f"{LISTENING}{gateway.address}\n")
-            sys.stdout.flush()
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(gateway)
+            stack.enter_context(marked_as_simulated(gateway.port))
+            stack.enter_context(steps.playing(gateway, _print_failure))
+            if control is not None:
+                served = stack.enter_context(ControlPort(gateway, control))
+                _print(f"control on {served.url}")
+            _print(f"{LISTENING}{gateway.address}")
             while not ended.wait(_LOOK_SECONDS):
                 if parent is not None and not parent.lives:
                     break
@@ -60,6 +96,24 @@ def run(
         for kind, handler in before.items():
             signal.signal(kind, handler)
     return 0
+
+
+def _print(line: str) -> None:
+    encoding = sys.stdout.encoding or "utf-8"
+    # Whoever reads may have gone, or may not have the character: the gateway serves all the same.
+    with contextlib.suppress(OSError):
+        sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        sys.stdout.flush()
+
+
+def _print_request(request: Request) -> None:
+    client = "-" if request.client_id is None else request.client_id
+    # Clients may send anything: what could steer a terminal is written as its number.
+    _print(f"client {client}: {visible(mask_in(str(request)))}")
+
+
+def _print_failure(error: ScenarioError) -> None:
+    sys.stderr.write(f"ibnb sim: {visible(mask_in(str(error)))}\n")
 
 
 class _Parent:

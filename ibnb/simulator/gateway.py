@@ -6,32 +6,35 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from ibnb.tws.notices import NO_REQUEST
 from ibnb.tws.own import LOOPBACK
 from ibnb.tws.target import HIGHEST_PORT
 
 from .door import listen
-from .faults import parse_faults
+from .faults import Faults, parse_faults
+from .handle import Handle
+from .requests import Request
 from .serving import Serving
 from .state import State
 from .trading.orders import OrderRecord
+from .world.clock import parse_clock
 from .world.universe import DEFAULT_SEED
 
 _T = TypeVar("_T")
 
 
-class SimulatedGateway:
+class SimulatedGateway(Handle):
     """A gateway in a box, on a real port of this machine's loopback.
 
     It serves in a thread of its own, so that it works in a script, a test and a notebook alike,
     whatever the caller's event loop does. Use it as a context manager, plain or ``async``, or call
     `start` and `stop`. After `stop` it can be started again: on the same port, with the same
-    orders and positions.
+    orders and positions. What can be done to it while it runs are its verbs, see `Handle`.
 
     Args:
         port: where to listen; 0 for any free port.
@@ -39,10 +42,18 @@ class SimulatedGateway:
         accounts: the accounts of every session; one paper account by default.
         release_after: seconds for which a client ID stays held once its connection is closed.
         seed: what its prices are made from; the same seed is the same world.
+        clock: the world's time at the beginning, with its zone and how fast it passes, such as
+            ``2026-07-01T09:29:55 America/New_York x60``. Market hours are real then; without it
+            it is now, and every market is open at any hour.
+        latency: how many seconds of the world an order or a cancel is about on its way to the
+            market; how many exactly, the seed decides.
+        heard: is called with every request, on the gateway's own thread, from which the gateway
+            cannot be steered.
 
     Raises:
         UnknownFaultError: there is no such fault, or its seconds make no sense.
-        ValueError: the port or `release_after` is out of range.
+        BadClockError: the clock cannot be.
+        ValueError: the port, `release_after` or `latency` is out of range.
     """
 
     def __init__(
@@ -53,15 +64,26 @@ class SimulatedGateway:
         accounts: Sequence[str] | None = None,
         release_after: float = 0.0,
         seed: int = DEFAULT_SEED,
+        clock: str | None = None,
+        latency: float = 0.0,
+        heard: Callable[[Request], None] | None = None,
     ) -> None:
         if not 0 <= port <= HIGHEST_PORT:
             raise ValueError(f"port {port} is out of range: give one from 0 to {HIGHEST_PORT}")
         if not release_after >= 0:
             raise ValueError(f"release_after is {release_after}: give 0 or more seconds")
+        if not latency >= 0:
+            raise ValueError(f"latency is {latency}: give 0 or more seconds")
         self._port = port
-        self._fault_texts = tuple(faults)
+        self._fault_texts = self._first_faults = tuple(faults)
         self._state = State(
-            parse_faults(self._fault_texts, time.monotonic()), accounts, release_after, seed
+            parse_faults(self._fault_texts, time.monotonic()),
+            accounts,
+            release_after,
+            seed,
+            clock=parse_clock(clock) if clock is not None else None,
+            latency=latency,
+            heard=heard,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -123,7 +145,7 @@ class SimulatedGateway:
 
         Only the newest 20,000 are kept.
         """
-        return self._on_loop(lambda: list(self._state.received))
+        return self._on_loop(lambda: [one[:2] for one in self._state.received])
 
     @property
     def orders(self) -> tuple[OrderRecord, ...]:
@@ -177,29 +199,17 @@ class SimulatedGateway:
         given = tuple(faults)
         now = parse_faults(given, time.monotonic())
         self._fault_texts = given
-        serving, loop = self._serving, self._loop
-        if serving is None or loop is None:
-            self._state.faults = now
-        else:
-            asyncio.run_coroutine_threadsafe(serving.change_faults(now), loop).result()
+        self._put_in_force(now)
 
     def send_notice(
         self, code: int, text: str, req_id: int = NO_REQUEST, client_id: int | None = None
     ) -> None:
         """Send a notice to every client, or only to the one with `client_id` if it is connected."""
-
-        def send() -> None:
-            for client in self._state.clients:
-                if client_id in (None, client.client_id):
-                    client.notify((code, text), req_id)
-
-        self._on_loop(send)
+        self.notice(code, text, req_id, client_id)
 
     def drop_clients(self) -> None:
         """Close every connection, as a gateway does that restarts; the port stays open."""
-        serving = self._serving
-        if serving is not None:
-            self._on_loop(serving.drop_clients)
+        self.drop()
 
     def wait_for(self, predicate: Callable[[], bool], timeout: float = 10.0) -> bool:
         """Wait until something holds that a client brings about; return whether it does.
@@ -237,6 +247,38 @@ class SimulatedGateway:
     ) -> None:
         """Stop, without holding up the caller's loop."""
         await asyncio.to_thread(self.stop)
+
+    def _put_in_force(self, faults: Faults) -> None:
+        serving = self._serving
+        if serving is None:
+            self._state.faults = faults
+        else:
+            self._wait_for(serving.change_faults(faults))
+
+    def _close_clients(self, client_id: int | None = None) -> None:
+        serving = self._serving
+        if serving is not None:
+            self._on_loop(lambda: serving.drop_clients(client_id))
+
+    def _start_again(self, seconds: float) -> None:
+        if self._serving is not None:
+            self._wait_for(self._serving.restart(seconds))
+
+    def _forget(self, seed: int | None) -> None:
+        self._fault_texts = self._first_faults
+        faults = parse_faults(self._first_faults, time.monotonic())
+        serving = self._serving
+        if serving is None:
+            self._state.begin_anew(seed)
+            self._state.faults = faults
+        else:
+            self._wait_for(serving.begin_anew(faults, seed))
+
+    def _wait_for(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let something be done on the gateway's thread; return when it is."""
+        loop = self._loop
+        if loop is not None:
+            asyncio.run_coroutine_threadsafe(work, loop).result()
 
     def _run(self, listener: socket.socket, started: Future[None]) -> None:
         """Serve until the loop is stopped; the body of the gateway's thread."""

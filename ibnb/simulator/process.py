@@ -29,6 +29,7 @@ class SimulatorProcess:
     pid: int
     host: str
     port: int
+    faults: tuple[str, ...]
     _process: subprocess.Popen[str] = field(repr=False, compare=False)
 
     @property
@@ -56,6 +57,7 @@ def start_simulator(faults: Iterable[str] = (), port: int = 0) -> SimulatorProce
     """
     command = [sys.executable, "-P", "-m", "ibnb", "sim", "--port", str(port)]
     command += ["--parent-pid", str(os.getpid())]
+    faults = tuple(faults)
     for fault in faults:
         command += ["--fault", fault]
     process = subprocess.Popen(  # noqa: S603 - this very Python, and no shell
@@ -78,7 +80,7 @@ def start_simulator(faults: Iterable[str] = (), port: int = 0) -> SimulatorProce
     except BaseException:
         _end(process)
         raise
-    return SimulatorProcess(process.pid, host, port, process)
+    return SimulatorProcess(process.pid, host, port, tuple(faults), process)
 
 
 def _environment() -> dict[str, str]:

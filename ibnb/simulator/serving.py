@@ -7,20 +7,23 @@ import socket
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
-from .answers import answer
-from .answers.orders import tell
+from .actions import let_arrive, pass_night, take_turn
 from .client import Client
 from .door import Door
 from .faults import Faults
-from .protocol import texts
+from .interception import Interception
+from .links import Links
 from .state import State
 
 _TICK_SECONDS = 0.5
+_ARRIVAL_SECONDS = 0.02
 _CLOSING_SECONDS = 1.0
 _CLOSING_TURN_SECONDS = 0.01
 _REOPEN_SECONDS = 0.2
+ONCE = frozenset({"restart", "nightly-restart", "data-lost"})
+"""What happens once, and after a session became ready if it was set from the start."""
 RESTART_SECONDS = 1.0
-"""How long after the first session became ready a gateway restarts whose fault that is."""
+"""How long after the first session became ready."""
 
 
 class Serving:
@@ -36,9 +39,12 @@ class Serving:
     def __init__(self, state: State, listener: socket.socket) -> None:
         self._state = state
         self._door = Door(listener, self._connect)
+        self._links = Links(state.links, lambda: list(state.clients))
+        self._interception = Interception(state, self._links)
         self._connections: set[Client] = set()
-        self._restart_due = "restart" in state.faults
-        self._restarting: asyncio.TimerHandle | None = None
+        self._due = bool(ONCE & set(state.faults.active))
+        self._happening: asyncio.TimerHandle | None = None
+        self._login: asyncio.TimerHandle | None = None
         self._reopening: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._ending = False
@@ -56,12 +62,17 @@ class Serving:
         Raises:
             OSError: the port cannot be used.
         """
+        self._links.begin(self._state.faults)
+        self._state.closed_at = self._state.now
         await self._open()
         self._tick()
+        if self._state.latency:
+            self._let_arrive()
 
     async def end(self) -> None:
         """Close every connection and the port."""
         self._ending = True
+        self._links.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         async with self._changing:
             self._door.close()
@@ -82,35 +93,63 @@ class Serving:
             before, self._state.faults = self._state.faults, now
             if self._ending:
                 return
-            self._restart_due = False
-            if self._restarting is not None:
-                self._restarting.cancel()
-            self._tell_links(before, now)
+            self._due = False
+            if self._happening is not None:
+                self._happening.cancel()
+            self._log_in()
+            self._links.follow(before, now)
+            self._follow_market(before, now)
             for client in self._state.clients:
                 client.follow_faults()
             if "max-clients" not in now:
                 self._state.places.vacate()
             if "restart" in now:
-                self._restart()
+                self._restart(now.seconds("restart") or 0.0)
+            elif "nightly-restart" in now:
+                self._restart_overnight(now.seconds("nightly-restart") or 0.0)
             else:
                 await self._open()
 
-    def drop_clients(self) -> None:
-        """Close every connection of a client once everything sent has left."""
+    def drop_clients(self, client_id: int | None = None) -> None:
+        """Close every connection, or that of one client ID, once everything sent has left."""
         for client in list(self._connections):
-            client.close()
+            if client_id in (None, client.client_id):
+                client.close()
+
+    async def restart(self, seconds: float) -> None:
+        """Close all, and be back after some seconds."""
+        async with self._changing:
+            if not self._ending:
+                self._restart(seconds)
+
+    async def begin_anew(self, faults: Faults, seed: int | None) -> None:
+        """Close all, and let the world, the orders and the faults be as at the beginning."""
+        async with self._changing:
+            self.drop_clients()
+            self._state.clients.forget()
+            self._state.begin_anew(seed)
+        await self.change_faults(faults)
+
+    def _follow_market(self, before: Faults, now: Faults) -> None:
+        if "market-closed" in now and "market-closed" not in before:
+            self._state.closed_at = self._state.now
+        if "competing-session" in now and "competing-session" not in before:
+            for client in self._state.clients:
+                client.lose_market_data()
 
     def _connect(self) -> Client:
-        client = Client(self._state, answer, ready=self._one_is_ready, gone=self._one_is_gone)
+        client = Client(
+            self._state, self._interception.ask, ready=self._one_is_ready, gone=self._one_is_gone
+        )
         self._connections.add(client)
         return client
 
     def _one_is_ready(self) -> None:
-        if self._restart_due:
-            self._restart_due = False
+        if self._due:
+            self._due = False
             loop = asyncio.get_running_loop()
-            self._restarting = loop.call_later(
-                RESTART_SECONDS, self._spawn, self._restart_when_free
+            self._happening = loop.call_later(
+                RESTART_SECONDS, self._spawn, self._let_happen_when_free
             )
 
     def _one_is_gone(self, client: Client) -> None:
@@ -118,10 +157,16 @@ class Serving:
         if "max-clients" in self._state.faults and self._state.places.free and self.is_listening:
             self._spawn(self._refill)
 
-    async def _restart_when_free(self) -> None:
+    async def _let_happen_when_free(self) -> None:
         async with self._changing:
-            if "restart" in self._state.faults:
-                self._restart()
+            if "data-lost" in self._state.faults:
+                self._links.lose_data(self._state.faults)
+            seconds = self._state.faults.seconds("restart")
+            if seconds is not None:
+                self._restart(seconds)
+            night = self._state.faults.seconds("nightly-restart")
+            if night is not None:
+                self._restart_overnight(night)
 
     async def _refill(self) -> None:
         async with self._changing:
@@ -129,7 +174,7 @@ class Serving:
                 await self._fill()
                 self._state.changed()
 
-    def _restart(self) -> None:
+    def _restart(self, seconds: float) -> None:
         """Close all and shut the door; it opens again by itself."""
         self._door.shut()
         self._state.places.vacate()
@@ -138,7 +183,21 @@ class Serving:
         self._state.clients.forget()
         closing = tuple(self._connections)
         asyncio.get_running_loop().call_later(_CLOSING_SECONDS, _abort, closing)
-        self._reopen_after(self._state.faults.seconds("restart") or 0.0)
+        self._reopen_after(seconds)
+        self._state.changed()
+
+    def _restart_overnight(self, seconds: float) -> None:
+        """Restart, log in after it, and come back to orders that have changed meanwhile."""
+        self._restart(seconds)
+        self._state.is_logging_in = True
+        pass_night(self._state)
+        self._login = asyncio.get_running_loop().call_later(2 * seconds, self._log_in)
+
+    def _log_in(self) -> None:
+        if self._login is not None:
+            self._login.cancel()
+            self._login = None
+        self._state.is_logging_in = False
         self._state.changed()
 
     def _reopen_after(self, seconds: float) -> None:
@@ -167,24 +226,15 @@ class Serving:
         if "max-clients" in self._state.faults:
             await self._state.places.fill(self._door.port)
 
-    def _tell_links(self, before: Faults, now: Faults) -> None:
-        told: list[texts.Text] = []
-        for name, lost, back in (
-            ("connectivity-lost", (texts.LINK_LOST,), (texts.LINK_RESTORED,)),
-            ("farms-down", texts.FARMS_BROKEN, texts.FARMS_OK),
-        ):
-            if (name in now) != (name in before):
-                told += lost if name in now else back
-        for client in self._state.clients:
-            for text in told:
-                client.notify(text)
-
     def _tick(self) -> None:
         # First of all, so that the market goes on whatever happens to one order.
         asyncio.get_running_loop().call_later(_TICK_SECONDS, self._tick)
-        tell(self._state, self._state.book.match(self._state.now))
-        for client in self._state.clients:
-            client.tick()
+        take_turn(self._state)
+
+    def _let_arrive(self) -> None:
+        asyncio.get_running_loop().call_later(_ARRIVAL_SECONDS, self._let_arrive)
+        if self._state.is_linked:
+            let_arrive(self._state)
 
     def _spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if self._ending:

@@ -11,8 +11,14 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from .faults import Faults
+from .links import LinkState
 from .places import Places
+from .protocol.texts import Text
+from .requests import Request, read_request
+from .stubs import Stubs
+from .trading.arrival import Arrival
 from .trading.book import Book
+from .world.clock import ClockSetting, WorldClock
 from .world.universe import DEFAULT_SEED, Universe
 
 Holder = TypeVar("Holder")
@@ -86,15 +92,28 @@ class State:
         accounts: Sequence[str] | None,
         release_after: float,
         seed: int = DEFAULT_SEED,
+        *,
+        clock: ClockSetting | None = None,
+        latency: float = 0.0,
+        heard: Callable[[Request], None] | None = None,
     ) -> None:
         self.faults = faults
         self.counters = Counters()
+        self.links = LinkState()
+        self.closed_at = 0.0
+        self.is_logging_in = False
         self.clients: ClientIds[Any] = ClientIds(release_after)
         self.places = Places()
-        self.world = Universe(seed)
-        self.book = Book(self.world, reachable=lambda: self.is_linked)
-        self.received: deque[tuple[int | None, tuple[str, ...]]] = deque(maxlen=KEPT_MESSAGES)
-        self._accounts = tuple(accounts) if accounts is not None else (PAPER_ACCOUNT,)
+        self.latency = latency
+        self._first_clock = clock
+        self._first_seed = self._seed = seed
+        self.time, self.world, self.book = self._beginning(seed)
+        self.received: deque[tuple[int | None, tuple[str, ...], int]] = deque(maxlen=KEPT_MESSAGES)
+        self.stubs = Stubs()
+        self.rejections: deque[Text] = deque()
+        self._heard = heard
+        self._first_accounts = tuple(accounts) if accounts is not None else (PAPER_ACCOUNT,)
+        self._accounts = self._first_accounts
         self._changes = 0
         self._changed = threading.Condition()
 
@@ -105,15 +124,73 @@ class State:
             return ()
         return (LIVE_ACCOUNT,) if "live-account" in self.faults else self._accounts
 
+    @accounts.setter
+    def accounts(self, names: Sequence[str]) -> None:
+        self._accounts = tuple(names)
+
+    @property
+    def seed(self) -> int:
+        """What the world's prices are made from."""
+        return self._seed
+
+    def hear(self, client_id: int | None, fields: tuple[str, ...], version: int) -> None:
+        """Take note of a message that a client sent."""
+        self.received.append((client_id, fields, version))
+        if self._heard is not None:
+            self._heard(read_request(client_id, fields, version))
+
+    def requests(self) -> list[Request]:
+        """Return what clients have sent, oldest first."""
+        return [read_request(*one) for one in self.received]
+
+    def begin_anew(self, seed: int | None = None) -> None:
+        """Forget what happened since the beginning; the world is another one if a seed is given.
+
+        To be called when no client is connected: what each of them knows is of the old world.
+        """
+        self._seed = self._first_seed if seed is None else seed
+        self._accounts = self._first_accounts
+        self.time, self.world, self.book = self._beginning(self._seed)
+        self.closed_at = self.now
+        self.received.clear()
+        self.rejections.clear()
+        self.stubs.clear()
+
+    def _beginning(self, seed: int) -> tuple[WorldClock, Universe, Book]:
+        time = WorldClock(self._first_clock)
+        world = Universe(seed, time.day, keeps_hours=time.keeps_hours)
+        book = Book(
+            world,
+            reachable=lambda: self.is_linked,
+            closed=lambda: self.is_closed,
+            arrival=Arrival(self.latency, seed),
+        )
+        return time, world, book
+
     @property
     def is_linked(self) -> bool:
         """Whether the gateway has its link to IBKR: without it nothing ticks and nothing fills."""
-        return "connectivity-lost" not in self.faults
+        return self.links.is_up
 
     @property
     def now(self) -> float:
         """The time of the world, in seconds since the epoch."""
-        return time.time()
+        return self.time.now
+
+    def set_clock(self, moment: float) -> None:
+        """Let the world's time be a moment, from which it goes on; nothing happened in between."""
+        self.book.skip_to(moment, before=self.now)
+        self.time.set(moment)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether every market is closed, whatever its hours are."""
+        return "market-closed" in self.faults
+
+    @property
+    def market_time(self) -> float:
+        """The time of what the market shows: that of its close while its fault closes it."""
+        return self.closed_at if self.is_closed else self.now
 
     @property
     def clock(self) -> float:

@@ -41,12 +41,20 @@ class QuoteStream:
     req_id: int
     instrument: Instrument
     known: Quote | None = None
+    kind: str = market_messages.LIVE
+    delay: float = 0.0
 
     def update(self, now: float, version: int) -> bytes:
         """Return the ticks since the last time."""
+        now -= self.delay
         quote = quote_at(self.instrument, now)
-        sent = market_messages.ticks(self.req_id, self.instrument, quote, self.known)
-        if self.instrument.right and (self.known is None or self.known.last != quote.last):
+        sent = market_messages.ticks(self.req_id, self.instrument, quote, self.known, self.kind)
+        is_live = self.kind == market_messages.LIVE
+        if (
+            is_live
+            and self.instrument.right
+            and (self.known is None or self.known.last != quote.last)
+        ):
             sent += data_messages.model_ticks(self.req_id, self.instrument, quote, now, version)
         self.known = quote
         return sent
@@ -83,9 +91,10 @@ class RealTimeBarStream:
         while self.done + REAL_TIME_BAR_SECONDS <= now:
             ends = self.done + REAL_TIME_BAR_SECONDS
             bar = prices_between(self.instrument, self.done, ends)
-            sent += data_messages.real_time_bar(
-                self.req_id, self.done, bar, of_trades=self.kind == "TRADES"
-            )
+            if bar.count:
+                sent += data_messages.real_time_bar(
+                    self.req_id, self.done, bar, of_trades=self.kind == "TRADES"
+                )
             self.done = ends
         return sent
 
@@ -180,3 +189,16 @@ class AccountStream:
         told = [messages.account_value(value, self.account) for value in values]
         told += [messages.portfolio_value(one, now) for one in self.book.positions(self.account)]
         return b"".join([*told, messages.account_time(now)])
+
+
+def skip_to(stream: Stream, now: float) -> None:
+    """Let a subscription go on at a time to which the clock was set, whatever lies between."""
+    match stream:
+        case RealTimeBarStream():
+            stream.done = int(now) // REAL_TIME_BAR_SECONDS * REAL_TIME_BAR_SECONDS
+        case TickStream():
+            stream.until = now
+        case AccountStream():
+            stream.due = now + ACCOUNT_SECONDS
+        case _:
+            pass

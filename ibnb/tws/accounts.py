@@ -13,7 +13,7 @@ import json
 import re
 import threading
 import unicodedata
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from functools import lru_cache
 
 _KEPT_HEAD = 2
@@ -39,7 +39,7 @@ _ACCOUNT = re.compile(
 """What looks like an account, as a word of its own.
 
 F, I or U (a D in front when paper), digits; a few kinds have one more letter on either side.
-What stands for one character in the ``repr`` of a text, as ``\\n``, is no letter before it.
+What stands for one character in the ``repr`` of a text, as ``\\n``, is not a letter before it.
 """
 _BEFORE = r"(?:(?<![^\W_])|(?<=\\[abefnrtv])|(?<=\\x[\dA-Fa-f]{2})|(?<=\\u[\dA-Fa-f]{4}))"
 _AFTER = r"(?![^\W_])"
@@ -126,10 +126,14 @@ def mask_in(text: str, words: Container[str] = ()) -> str:
         words: words of the text's own sentences, in lower case: a known name that consists of
             those stays. Leave it out for a text that is all somebody else's.
     """
-    text = _known.mask_in(text, words)
+    return replace_in(_known.mask_in(text, words), mask)
+
+
+def replace_in(text: str, put: Callable[[str], str]) -> str:
+    """Put something else in the place of each word of a text that looks like an account number."""
     if _DIGITS.search(text) is None:
         return text
-    return _ACCOUNT.sub(lambda match: mask(match.group()), text)
+    return _ACCOUNT.sub(lambda match: put(match.group()), text)
 
 
 def _is_telling(name: str) -> bool:

@@ -25,7 +25,7 @@ _FILE_RIGHTS, _FOLDER_RIGHTS, _OF_OTHERS = 0o600, 0o700, 0o077
 
 
 def head(path: Path, limit: int) -> bytes | None:
-    """Return at most the first `limit` bytes, or None where there is no file to be read."""
+    """Return at most the first `limit` bytes, or None if there is no file to be read."""
     try:
         # As below: to open a pipe would wait for its other end.
         if not stat.S_ISREG(path.stat().st_mode):
@@ -82,7 +82,7 @@ def from_last(
         limit: At most so many bytes are searched, from the end.
 
     Returns:
-        The stretch, which begins with a whole line, or None where there is no file to be read.
+        The stretch, which begins with a whole line, or None if there is no file to be read.
     """
     try:
         # To open a pipe would wait for its other end, so what it is comes first.

@@ -19,7 +19,7 @@ def settings_folders(processes: Sequence[GatewayProcess] = ()) -> tuple[Path, ..
     """Return the settings folders that exist on this machine, each once.
 
     Those that the given processes were told to use come first, then the places where installers
-    put them. Empty where a gateway runs elsewhere: on another machine, or in a container.
+    put them. Empty if a gateway runs elsewhere: on another machine, or in a container.
     """
     found: dict[str, Path] = {}
     for folder in _candidates(processes):

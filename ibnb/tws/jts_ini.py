@@ -42,7 +42,7 @@ _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}")
 class JtsSettings:
     """What of the settings is of use to somebody who cannot connect.
 
-    A field is None where the file says nothing of it, or nothing that can be understood. A
+    A field is None if the file says nothing of it, or nothing that can be understood. A
     running gateway may have other settings than those that it wrote last.
 
     Attributes:
@@ -81,7 +81,7 @@ class JtsSettings:
 
 
 def read_jts_ini(folder: Path) -> JtsSettings | None:
-    """Return what the ``jts.ini`` of a settings folder says, or None where none can be read."""
+    """Return what the ``jts.ini`` of a settings folder says, or None if none can be read."""
     path = folder / NAME
     data = files.head(path, LIMIT)
     return None if data is None else parse_jts_ini(data, path)
@@ -143,7 +143,7 @@ def _values(lines: Iterable[str]) -> dict[tuple[str, str], str]:
 
 
 def _normal(address: str) -> str | None:
-    """Return an address in the one way to write it, without a zone, or None where it is none."""
+    """Return an address in the one way to write it, without a zone, or None if it is none."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

@@ -139,11 +139,11 @@ class LoginPhase:
     Attributes:
         phase: See `Phase`.
         since: When the phase began; None for ``unknown``.
-        last_line: When the log was last written to; None where it has no line of a gateway.
+        last_line: When the log was last written to; None if it has no line of a gateway.
         attempts: Attempts to log in since the process started, or in what was read of the log.
         wait_seconds: Seconds until attempts are let through again, while ``throttled``.
         restart: ``auto`` for a process that continues a saved session, ``fresh`` for any other,
-            None where the start is not in what was read of the log.
+            None if the start is not in what was read of the log.
         before_silence: The phase in which the log fell silent, while ``silent``.
         reason: Why the last attempt failed, as the gateway was told, or empty. It is foreign text:
             to be redacted where it is shown.
@@ -151,7 +151,7 @@ class LoginPhase:
         is_saved_session: Whether it was a saved session that was refused, and not a user name and
             password that somebody typed or stored.
         timeouts: How many attempts in a row ended without an answer.
-        quiet_seconds: How long ago the log was last written to; None where it has no line.
+        quiet_seconds: How long ago the log was last written to; None if it has no line.
     """
 
     phase: Phase = "unknown"
@@ -188,7 +188,7 @@ class LoginPhase:
 def login_phase(folder: Path, now: datetime | None = None) -> LoginPhase | None:
     """Return how far the login of the gateway with this settings folder has come.
 
-    At most `LIMIT` bytes are read. Where the log does not reach back to the start of the process,
+    At most `LIMIT` bytes are read. If the log does not reach back to the start of the process,
     the rotated ones before it are read, too.
 
     Args:
@@ -196,7 +196,7 @@ def login_phase(folder: Path, now: datetime | None = None) -> LoginPhase | None:
         now: The local time; the present one when None.
 
     Returns:
-        The phase, or None where there is no log that this user can read.
+        The phase, or None if there is no log that this user can read.
     """
     now = _local(now or datetime.now(UTC))
     logs = _logs(folder)
@@ -467,7 +467,7 @@ def _is_header(line: str) -> bool:
 def _on_clock_of(last_line: datetime | None, modified: float, now: datetime) -> datetime:
     """Return `now` on the clock of the log, which may be that of a container in another zone.
 
-    The log tells local time without a zone, and its file when it was written to. Where the two
+    The log tells local time without a zone, and its file when it was written to. If the two
     differ as zones do, the gateway has another zone than this machine.
     """
     if last_line is None:

@@ -1,4 +1,4 @@
-"""Notices: what a gateway sends through its error channel, many of which are no errors."""
+"""Notices: what a gateway sends through its error channel, many of which are not errors."""
 
 from __future__ import annotations
 
@@ -59,8 +59,7 @@ LINK_RESTORED = frozenset({Code.LINK_RESTORED_DATA_LOST, Code.LINK_RESTORED_DATA
 GOOD_NEWS = (
     FARM_OK | FARM_ASLEEP | FARM_CONNECTING | {Code.LINK_RESTORED_DATA_KEPT, Code.DELAYED_DATA}
 )
-"""The commonest notices that are no complaint, whatever their text: the catalogue need not be read
-to know that."""
+"""The commonest notices that are no complaints: the catalogue need not be read to know that."""
 MOST_FARMS = 100
 """So many farms are told apart; IBKR has a few dozen."""
 
@@ -70,7 +69,7 @@ class Notice:
     """One message of the error channel.
 
     `time` is this machine's clock when it arrived, in seconds since the epoch. `connection` is the
-    number of the connection it came over, among those of this process; 0 where it has none.
+    number of the connection it came over, among those of this process; 0 if it has none.
     `about` names what it is about, as far as that is known: a contract, an order, a farm.
     """
 

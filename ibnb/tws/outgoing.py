@@ -16,7 +16,7 @@ READABLE_VERSIONS = range(157, 179)
 NO_FA_PROFILE_SINCE = 177
 """From this server version on, an order has no faProfile."""
 _LENGTH = rb"\0..."
-"""Longer than three bytes can say is no message."""
+"""Longer than three bytes can say is not a message."""
 _PLACE = re.compile(rb"%b%d\0" % (_LENGTH, OutgoingId.PLACE_ORDER), re.DOTALL)
 _ORDERS = rb"%d|%d" % (OutgoingId.PLACE_ORDER, OutgoingId.EXERCISE_OPTIONS)
 _OTHER = rb"(?!(?:%b)(?:\0|\Z))[1-9][0-9]*(?:\0|\Z)" % _ORDERS

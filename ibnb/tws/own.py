@@ -20,7 +20,7 @@ def plain_address(text: str) -> IpAddress:
     """Return an address without its interface, and as IPv4 where IPv6 only wraps one.
 
     Raises:
-        ValueError: the text is no address.
+        ValueError: the text is not an address.
     """
     address = ipaddress.ip_address(text.partition("%")[0])
     return getattr(address, "ipv4_mapped", None) or address
@@ -65,7 +65,7 @@ def is_own(host: str) -> bool:
 
 
 def own_addresses() -> frozenset[IpAddress]:
-    """Return the addresses of this machine's interfaces; none where the system does not tell."""
+    """Return the addresses of this machine's interfaces; none if the system does not tell."""
     return _addresses_at(int(time.monotonic() / KEPT_SECONDS))
 
 

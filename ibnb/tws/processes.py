@@ -177,15 +177,15 @@ def _listed(found: list[tuple[psutil.Process, Kind, str]]) -> tuple[GatewayProce
 
 
 def recognise(name: str, exe: str, cmdline: Sequence[str]) -> Kind | None:
-    """Say which kind of gateway a process is, or None where it is none.
+    """Say which kind of gateway a process is, or None if it is none.
 
     Only the program counts and, for an interpreter, what it was told to run. That a word appears
     among the arguments proves nothing: editors and log viewers open files of those names.
 
     Args:
         name: The process name, as the system tells it.
-        exe: Path of the executable, or empty where it is hidden.
-        cmdline: The arguments, the program first; empty where they are hidden.
+        exe: Path of the executable, or empty if it is hidden.
+        cmdline: The arguments, the program first; empty if they are hidden.
     """
     program = cmdline[0] if cmdline else ""
     kind = _kind_of_program(exe) or _kind_of_program(program)
@@ -282,7 +282,7 @@ def told_folder(cmdline: Sequence[str]) -> str | None:
     last = "".join(arguments[-1:])
     if _OWN_CLASSES.isdisjoint([main, *arguments]) or not _is_absolute(last):
         return None
-    # What is no folder may be anything, and is not kept.
+    # What is not a folder may be anything, and is not kept.
     return last if os.path.isdir(last) else None  # noqa: PTH112 - Path.is_dir raises for odd text
 
 

@@ -87,7 +87,7 @@ def redact(
     Args:
         text: any text; what was redacted before stays as it is.
         names: more words to take out, such as the name of the machine.
-        accounts: False where account numbers may be shown.
+        accounts: False if account numbers may be shown.
         keep: hosts and addresses that stay as they are, such as those that the reader named.
         words: words of the text's own sentences, in lower case: a name that is one stays.
     """
@@ -126,7 +126,7 @@ def redact_value(
     """Return a plain value (as JSON can carry) with every text in it redacted, keys too.
 
     Numbers, booleans and None stay, except a number under a key such as ``password``. Keys that
-    become the same are numbered, so that nothing is lost. What is no plain value becomes the
+    become the same are numbered, so that nothing is lost. What is not a plain value becomes the
     redacted text of its ``repr``.
     """
 
@@ -391,7 +391,7 @@ The rules that know from the words around it what a thing is come first.
 def _own_names() -> set[str]:
     """Return the names under which this process's user is known here."""
     found = {os.environ.get(name, "") for name in _LOGIN_VARIABLES}
-    # Where no variable is set and the system has no such user either, there is nothing to tell.
+    # If no variable is set and the system has no such user either, there is nothing to tell.
     with contextlib.suppress(OSError, KeyError, ImportError):
         found.add(getpass.getuser())
     found.add(PurePosixPath(os.environ.get("HOME", "")).name)

@@ -27,7 +27,7 @@ HIDDEN = (
 
 @dataclass(frozen=True)
 class Listener:
-    """A socket that accepts connections. `pid` and `name` are None where the owner is hidden."""
+    """A socket that accepts connections. `pid` and `name` are None if the owner is hidden."""
 
     port: int
     address: str
@@ -54,7 +54,7 @@ class Listening:
 class SocketClient:
     """A local process with connections to a port of this machine.
 
-    `started` is in seconds since the epoch; it and `pid` are None where the owner is hidden.
+    `started` is in seconds since the epoch; it and `pid` are None if the owner is hidden.
     `label` says in a few words what the process is, and holds none of its arguments but the name
     of the script or module that it runs. `connections` counts its open connections to the port.
     """

@@ -9,6 +9,8 @@ from .notices import REFUSING, Notice
 
 SHOWN = 40
 """So many characters of what a peer of another kind sent are shown."""
+_MASK = "•••"
+_MASKED = _MASK.encode().decode("ascii", errors="backslashreplace")
 
 
 def span(seconds: float) -> str:
@@ -84,8 +86,12 @@ def tell_refused(client_id: int) -> str:
 
 
 def tell_foreign(data: bytes) -> str:
-    """Return the beginning of what a peer of another kind sent, as it may be shown."""
-    return mask_in(data.decode("ascii", errors="backslashreplace"))[:SHOWN]
+    """Return the beginning of what a peer of another kind sent, as it may be shown.
+
+    An account in it that was masked before stays as it is.
+    """
+    text = data.decode("ascii", errors="backslashreplace").replace(_MASKED, _MASK)
+    return mask_in(text)[:SHOWN]
 
 
 def _missing(attempt: Attempt) -> list[str]:

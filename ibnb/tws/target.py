@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from .own import LOOPBACK, is_loopback, is_own, plain_host
+from .likeness import did_you_mean
+from .own import LOOPBACK, is_loopback, is_own, plain_address, plain_host
 
 Expectation = Literal["paper", "live"]
 
@@ -19,6 +20,7 @@ WELL_KNOWN: dict[int, tuple[Expectation, str]] = {
 """The ports that TWS and Gateway are set to when installed: what they trade, and which they are."""
 
 NEVER_IN_A_HOST = frozenset(" /@[]\\?#")
+WORDS = ("paper", "live", "sim")
 ACCEPTED = "paper, live, sim, PORT or HOST:PORT"
 
 
@@ -30,7 +32,7 @@ class BadTargetError(ValueError):
 class Target:
     """One address where a gateway should listen, and the kind of account expected behind it.
 
-    `expects` is None where nothing is known of the port and nobody said.
+    `expects` is None if nothing is known of the port and nobody said.
     """
 
     host: str
@@ -62,7 +64,7 @@ def parse_port(text: str) -> int:
     """Return a port number.
 
     Raises:
-        BadTargetError: it is no number, or none from 1 to 65535.
+        BadTargetError: it is not a number, or none from 1 to 65535.
     """
     if not (text.isascii() and text.isdigit()):
         raise BadTargetError(f"port {text!r} is not a number: give one from 1 to {HIGHEST_PORT}")
@@ -80,7 +82,7 @@ def parse_target(text: str, expect: Expectation | None = None) -> tuple[Target, 
     Raises:
         BadTargetError: the text is none of ``paper``, ``live``, ``PORT``, ``HOST:PORT``.
     """
-    text = text.strip()
+    text = _joined(text.strip())
     if text in {"paper", "live"}:
         ports = sorted(port for port, (kind, _) in WELL_KNOWN.items() if kind == text)
         return tuple(_target(LOOPBACK, port, expect) for port in ports)
@@ -91,12 +93,34 @@ def parse_target(text: str, expect: Expectation | None = None) -> tuple[Target, 
     if bracketed:
         host = host[1:-1]
     if not host or any(not char.isprintable() or char in NEVER_IN_A_HOST for char in host):
-        raise BadTargetError(f"unknown target {text!r}: give {ACCEPTED}")
+        raise BadTargetError(f"unknown target {text!r}: give {ACCEPTED}.{_advice(text)}")
     if ":" in host and not bracketed:
         raise BadTargetError(
             f"target {text!r}: write an IPv6 address in brackets, as in [::1]:4002"
         )
     return (_target(host, parse_port(port_text), expect),)
+
+
+def _joined(text: str) -> str:
+    """Return HOST PORT as HOST:PORT."""
+    host, _, port = text.partition(" ")
+    port = port.strip()
+    if not (port.isascii() and port.isdigit()) or host.isdigit():
+        return text
+    if ":" not in host:
+        return f"{host}:{port}"
+    try:
+        plain_address(host)
+    except ValueError:
+        return text
+    return f"[{host}]:{port}"
+
+
+def _advice(text: str) -> str:
+    """Return what may have been meant: another word, or a host whose port was left out."""
+    meant = did_you_mean(text, WORDS)
+    is_host = not meant and ":" not in text and all(c.isalnum() or c in "-." for c in text)
+    return f" A host needs its port, as in {text}:4002." if text and is_host else meant
 
 
 def _target(host: str, port: int, expect: Expectation | None) -> Target:

@@ -20,7 +20,7 @@ MAX_FRAME = 0xFFFFFF
 """No message of either side is longer, in bytes (16 MiB less one: the limit of IBKR's client)."""
 ID_BYTES = 4
 BINARY_IDS_SINCE = 201
-"""From this server version on, the id of a message after the greeting is no text."""
+"""From this server version on, the id of a message after the greeting is not text."""
 PROTOBUF_IDS = 200
 """A message with an id above this one is protobuf, and that of the id less this."""
 PROTOBUF_START_SINCE = 213
@@ -95,6 +95,8 @@ class IncomingId:
     COMPLETED_ORDERS_END = 102
     HISTORICAL_SCHEDULE = 106
     USER_INFO = 107
+    HISTORICAL_DATA_END = 108
+    CURRENT_TIME_IN_MILLIS = 109
 
 
 class OutgoingId:
@@ -165,6 +167,7 @@ class OutgoingId:
     EVENT_CALENDAR = 100
     CALENDAR_EVENTS = 102
     USER_INFO = 104
+    CURRENT_TIME_IN_MILLIS = 105
 
 
 class ImpossibleFrameError(ValueError):
@@ -203,7 +206,7 @@ def fields(*values: object) -> bytes:
 
 
 def split_fields(payload: bytes) -> tuple[str, ...]:
-    """Return the fields of a payload; bytes that are no UTF-8 are escaped, never lost."""
+    """Return the fields of a payload; bytes that are not UTF-8 are escaped, never lost."""
     fields = payload.decode(errors="backslashreplace").split("\0")
     if fields and not fields[-1]:
         fields.pop()
@@ -253,7 +256,7 @@ class Incoming:
         """Return the message of a payload.
 
         Raises:
-            ValueError: the payload is no message of this server version.
+            ValueError: the payload is not a message of this server version.
         """
         if server_version < BINARY_IDS_SINCE:
             first, *fields = split_fields(payload) or ("",)

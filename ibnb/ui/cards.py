@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from . import words
 from .foreign import clean, clean_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
-    from ibnb.knowledge import Situation
+    from ibnb.diagnostics.model import Report
     from ibnb.knowledge.model import Explanation
 
     from .words import Mark
@@ -34,6 +34,15 @@ class AskedView:
     parameters: tuple[tuple[str, str, str], ...]
     example: str
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is known to be wrong with it, each with its value."""
+        return tuple(
+            f"{name} = {value} {problem}" if value.strip("'\"") else f"{name} {problem}"
+            for name, value, problem in self.parameters
+            if problem
+        )
+
 
 About = tuple[tuple[str, int], ...]
 """Subjects by name, each with how often something was about it."""
@@ -43,25 +52,36 @@ About = tuple[tuple[str, int], ...]
 class Came:
     """How often a thing came, and what it was about.
 
-    `about` has the first few subjects by name, each with how often it was that; what is left of
-    `count` was about others. `earlier` says that it came before the cell under which it is told.
+    `about` has the first subjects by name, each with how often it was that; what is left of `count`
+    was about others. `earlier` says that it came before the cell under which it is told, and
+    `again` that its page was shown before, with the same advice. `looked_up` says that nothing came
+    at all: somebody wanted to know.
     """
 
     count: int = 1
     about: About = ()
     earlier: bool = False
+    again: bool = False
+    looked_up: bool = False
 
 
 ONCE = Came()
+LOOKED_UP = Came(looked_up=True)
 SINCE = "since the last cell"
+AT_A_GLANCE = 10
+"""So many subjects are named at once; what else is known by name is in the fold."""
+LONGEST_LEAD = 300
+"""Characters of a sentence that are seen at a glance: two lines of a card."""
+MOST_PROBLEMS = 3
 
 
-def named(came: Came) -> str:
+def named(came: Came, most: int = AT_A_GLANCE) -> str:
     """Return what a thing was about as one phrase: the first few by name, the rest counted."""
     if len(came.about) == 1 and came.about[0][1] == came.count:
         return came.about[0][0]
-    names = [f"{name} {words.times(count)}".strip() for name, count in came.about]
-    rest = came.count - sum(count for _, count in came.about)
+    shown = came.about[:most]
+    names = [f"{name} {words.times(count)}".strip() for name, count in shown]
+    rest = came.count - sum(count for _, count in shown)
     return ", ".join(names) + (f" and {rest} more" if names and rest else "")
 
 
@@ -98,9 +118,12 @@ def listed_row(explanation: Explanation, came: Came, *, show_accounts: bool) -> 
 class CardView:
     """An explanation as it is shown. `times` is for a notice that came more than once.
 
-    `about` names what the notices were about, and `since` says that they came before the cell.
-    `found` says how the page was found if that was not by a code, `others` are pages that it may be
-    about as well, and `as_of` says with what it was last true, if that depends on a build.
+    `lead` is the one sentence at a glance, made of the evidence, and `problems` what is wrong with
+    the request; `command` is the user's own call, mended. `about` names what the notices were
+    about, `everything` all of it that is known by name if that is more, and `since` says that they
+    came before the cell. `again` says that the page was shown before. `found` says how the page was
+    found if that was not by a code, `others` are pages that it may be about as well, and `as_of`
+    says with what it was last true, if that depends on a build. `facts` lacks the lead.
     """
 
     mark: Mark
@@ -121,13 +144,23 @@ class CardView:
     found: str = ""
     others: tuple[str, ...] = ()
     as_of: str = ""
+    lead: str = ""
+    problems: tuple[str, ...] = ()
+    command: str = ""
+    everything: str = ""
+    again: bool = False
+
+    @property
+    def how(self) -> str:
+        """How the page was found, and what else it may be, where that is not certain."""
+        others = f"It may also be: {'; '.join(self.others)}." if self.others else ""
+        return f"{self.found} {others}".strip()
 
     @property
     def said(self) -> tuple[str, ...]:
         """What stands under the title: how it was found, about what, and what happened."""
-        others = f"It may also be: {'; '.join(self.others)}." if self.others else ""
-        found = f"{self.found} {others}".strip()
-        return tuple(filter(None, (found, self.about, self.summary)))
+        about = " ".join(filter(None, (self.about, self.lead)))
+        return tuple(filter(None, (self.how, about, *self.problems, self.summary)))
 
     @property
     def last(self) -> tuple[str, ...]:
@@ -140,6 +173,46 @@ class CardView:
     def answered(self) -> bool:
         """Whether a check has a live answer."""
         return any(check.mark is not None for check in self.checks)
+
+    @property
+    def short(self) -> str:
+        """The summary, if nothing was seen here that says more."""
+        return "" if self.lead or self.problems else self.summary
+
+    @property
+    def do(self) -> str:
+        """What stands above the command."""
+        return words.MENDED if self.problems else words.LOOK_UP
+
+    @property
+    def shown_before(self) -> str:
+        """Where the rest is, if the page was shown before."""
+        page = self.codes.partition(",")[0] or self.id
+        return f"As above: %iberror {page} shows the page again."
+
+    @property
+    def first(self) -> str:
+        """The one thing to do, unless the call that is mended is it."""
+        return self.resolution[0] if self.resolution and not self.command else ""
+
+    @property
+    def inside(self) -> str:
+        """What is in the fold, in words."""
+        is_more = self.first or self.command
+        steps = words.counted(len(self.then), "more step" if is_more else "step")
+        parts = (
+            "what happened" if self.facts or not self.short else "",
+            "the request" if self.asked else "",
+            steps if self.then else "",
+            ("what was checked" if self.answered else "what to check") if self.checks else "",
+            "why" if self.causes else "",
+        )
+        return f"More: {', '.join(filter(None, parts)) or self.id}"
+
+    @property
+    def then(self) -> tuple[str, ...]:
+        """What there is to do besides."""
+        return self.resolution[1:] if self.first else self.resolution
 
 
 def card_title(view: CardView) -> str:
@@ -165,13 +238,14 @@ def why_line(why: Why, *, magics: bool = False) -> str:
 class Pages:
     """Hands out the catalogue's pages for one report, each page once."""
 
-    def __init__(self, situation: Situation, *, show_accounts: bool) -> None:
-        self._situation = situation
+    def __init__(self, report: Report, *, show_accounts: bool) -> None:
+        self._report = report
         self._show_accounts = show_accounts
         self._seen: dict[str, str] = {}
 
     def why(self, entry_id: str | None, under: str) -> Why | None:
         """Return the page of an entry to be shown `under` a title, or None where there is none."""
+        from ibnb.diagnostics import with_answers
         from ibnb.knowledge import Explanation, catalogue
 
         entry = catalogue().by_id(entry_id) if entry_id else None
@@ -180,9 +254,26 @@ class Pages:
         if entry.id in self._seen:
             return Why(clean(entry.id), None, self._seen[entry.id])
         self._seen[entry.id] = under
-        explanation = Explanation(entry, situation=self._situation)
+        explanation = Explanation(entry, situation=self._report.situation)
+        verdict = self._report.verdict
+        if entry.id == verdict.id:
+            explanation = with_answers(explanation, self._report)
         card = card_view(explanation, show_accounts=self._show_accounts)
+        # How it shows is what the report shows, and its steps and summaries are told already.
+        card = replace(card, symptoms=())
+        if entry.id == verdict.id:
+            fix = clean_all(verdict.fix, show_accounts=self._show_accounts)
+            left = tuple(step for step in card.resolution if step not in fix)
+            checks = tuple(self._answered(check) for check in card.checks)
+            card = replace(card, resolution=left, checks=checks)
         return Why(clean(entry.id), card)
+
+    def _answered(self, check: AnsweredCheck) -> AnsweredCheck:
+        """Return an answer without the sentence that the report has beside the check itself."""
+        told = clean_all(
+            (result.summary for result in self._report.results), show_accounts=self._show_accounts
+        )
+        return replace(check, answer="") if check.answer in told else check
 
 
 def card_view(
@@ -191,29 +282,58 @@ def card_view(
     """Return what an explanation shows. `came`: how often its notice came, and about what."""
     entry = explanation.entry
 
-    def shown(texts: Sequence[str]) -> tuple[str, ...]:
+    def shown(texts: Iterable[str]) -> tuple[str, ...]:
         return clean_all(texts, show_accounts=show_accounts)
 
+    asked = _asked(explanation, show_accounts=show_accounts)
+    problems = asked.problems if asked is not None else ()
+    command = _command(explanation, came)
+    searched = f"{words.LOOK_UP}: {explanation.asked.mended}" if explanation.asked else ""
+    # What is there to be copied needs no sentence besides.
+    facts = shown(fact for fact in explanation.facts if not (command and fact == searched))
+    has_lead = bool(facts) and not problems and len(facts[0]) <= LONGEST_LEAD
+    about = about_line(came)
     return CardView(
-        mark=_mark(explanation),
+        mark=_mark(explanation, came),
         id=clean(entry.id),
         codes=", ".join(str(code) for code in entry.codes),
         title=clean(entry.title, show_accounts=show_accounts),
         times=words.times(came.count),
         since=SINCE if came.earlier else "",
-        about=clean(about_line(came), show_accounts=show_accounts),
+        about=clean(about, show_accounts=show_accounts) + ("." if about and has_lead else ""),
         summary=clean(entry.summary, show_accounts=show_accounts),
-        facts=shown(explanation.facts),
+        facts=facts[has_lead:],
         resolution=shown(explanation.steps),
         causes=shown(entry.causes),
         symptoms=shown(entry.symptoms),
         checks=_answered(explanation, show_accounts=show_accounts),
         related=shown(entry.related),
-        asked=_asked(explanation, show_accounts=show_accounts),
+        asked=asked,
         found=words.FOUND.get(explanation.match, ""),
         others=tuple(f"{row.code} ({row.title})" for row in page_rows(explanation.candidates)),
         as_of=clean(entry.as_of),
+        lead=facts[0] if has_lead else "",
+        problems=tuple(f"▲ {one}" for one in problems[:MOST_PROBLEMS]),
+        command=clean(command, show_accounts=show_accounts),
+        everything=clean(named(came, len(came.about)), show_accounts=show_accounts)
+        if len(came.about) > AT_A_GLANCE
+        else "",
+        again=came.again,
     )
+
+
+def _command(explanation: Explanation, came: Came) -> str:
+    """Return the user's call as it should be, as his notebook calls the connection.
+
+    One that only leads on is none for several subjects: it is about the last of them.
+    """
+    asked = explanation.asked
+    if asked is None or not asked.mended:
+        return ""
+    if len(came.about) > 1 and not any(one.problem for one in asked.parameters):
+        return ""
+    name = explanation.situation.name or "ib"
+    return asked.mended.replace("ib.", f"{name}.", 1)
 
 
 def page_rows(ids: Iterable[str]) -> tuple[ListedRow, ...]:
@@ -228,12 +348,17 @@ def page_rows(ids: Iterable[str]) -> tuple[ListedRow, ...]:
     )
 
 
-def _mark(explanation: Explanation) -> Mark:
-    """Return the mark of an explanation: a guess is not as bad as what it may be about."""
+def _mark(explanation: Explanation, came: Came) -> Mark:
+    """Return the mark of an explanation: a guess is not as bad as what it may be about.
+
+    Nor is what was only looked up: its colour would say that something went wrong.
+    """
     if explanation.is_guess:
         return words.GUESS
     severity = explanation.entry.severity
-    return words.SEVERITY.get(severity) or words.unknown(severity)
+    mark = words.SEVERITY.get(severity) or words.unknown(severity)
+    happened = bool(explanation.facts) or explanation.asked is not None
+    return replace(mark, tone="muted") if came.looked_up and not happened else mark
 
 
 def _asked(explanation: Explanation, *, show_accounts: bool) -> AskedView | None:

@@ -14,8 +14,15 @@ from typing import TYPE_CHECKING, Any
 from ibnb.session import Opened, Waiting
 from ibnb.session.notebook.event_loop import run
 
+from .cards import LOOKED_UP
 from .diagnosing import Diagnosing, report_of
-from .lines import closed_line, opened_line, resumed_by_itself_line, waiting_line
+from .lines import (
+    closed_line,
+    opened_line,
+    recording_line,
+    resumed_by_itself_line,
+    waiting_line,
+)
 from .show import Shown, show
 from .telling import CellTeller
 from .values import show_explanation, show_unknown
@@ -31,8 +38,10 @@ if TYPE_CHECKING:
     from ibnb.session.connection import Resumed
     from ibnb.session.guard import Guard
     from ibnb.session.notebook.cell_runs import Run
+    from ibnb.simulator.recording import RecordingGateway, ReplayedGateway
 
     from .badge import Badges
+    from .legal import Boundary
     from .running import RunningCell
 
 PATIENCE_SECONDS = 2.0
@@ -46,12 +55,15 @@ MOST_LINES = 20
 class Cells:
     """Follows the cells of one shell and puts cards, reports and lines under them."""
 
-    def __init__(self, shell: Any, app: App, running: RunningCell, badges: Badges) -> None:
+    def __init__(
+        self, shell: Any, app: App, running: RunningCell, badges: Badges, boundary: Boundary
+    ) -> None:
         self.shell = shell
         self.app = app
         self.in_notebook = getattr(shell, "kernel", None) is not None
         self._running = running
         self._badges = badges
+        self._boundary = boundary
         self._teller = CellTeller(app, running, self._with_evidence, in_notebook=self.in_notebook)
         self._lines: deque[str] = deque(maxlen=MOST_LINES)
         self._key = ""
@@ -136,7 +148,8 @@ class Cells:
     def show_explanation(self, explanation: Explanation) -> None:
         """Show an explanation with its live evidence."""
         (explanation,) = self._with_evidence([explanation])
-        show_explanation(explanation, show_accounts=self.app.settings.show_accounts)
+        accounts = self.app.settings.show_accounts
+        show_explanation(explanation, came=LOOKED_UP, show_accounts=accounts)
 
     def show_unknown(self, error: UnknownQueryError) -> None:
         """Say that no page fits what was looked up, and which come nearest."""
@@ -161,14 +174,38 @@ class Cells:
         width = max(len(check.id) for check in CHECKS)
         print("\n".join(f"{check.id:{width}}  {check.title}" for check in CHECKS))  # noqa: T201
 
+    def show_pages(self) -> None:
+        """List the pages of the catalogue, a line each."""
+        from .text import pages_text
+
+        print(pages_text())  # noqa: T201
+
     def diagnose(self, question: Question, *, static: bool) -> Report:
         """Diagnose, showing the checks as they end and the report when all have."""
         key = self._key
         if key in self._diagnoses:
             self._diagnoses.pop(key).close()
-        diagnosing = Diagnosing(self.app, question, widgets=self.in_notebook and not static)
+        diagnosing = Diagnosing(
+            self.app,
+            question,
+            widgets=self.in_notebook and not static,
+            boundary=self._boundary.is_due(),
+        )
         self._diagnoses[key] = diagnosing
         return diagnosing.run()
+
+    def show_judged(self, report: Report) -> None:
+        """Show the report on a bundle that somebody sent."""
+        from .values import show_report
+
+        accounts, boundary = self.app.settings.show_accounts, self._boundary.is_due()
+        show_report(report, boundary=boundary, show_accounts=accounts)
+
+    def show_recording(
+        self, one: RecordingGateway | ReplayedGateway | None, *, ended: bool = False
+    ) -> None:
+        """Say that something is recorded or replayed, or is no longer."""
+        print(recording_line(one, ended=ended))  # noqa: T201
 
     def show_bundle(self, path: Path, files: Sequence[BundleFile]) -> None:
         """List what is in a support bundle that was written."""

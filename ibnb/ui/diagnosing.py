@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 from typing import TYPE_CHECKING
 
 from ibnb.session.notebook.event_loop import current_loop, run
@@ -38,6 +39,9 @@ class _Bridge:
     def __init__(self, loop: asyncio.AbstractEventLoop, panel: DiagnosisPanel) -> None:
         self._loop = loop
         self._panel = panel
+        # What is drawn belongs to the cell that diagnoses, or to the click that did it again.
+        self._context = contextvars.copy_context()
+        self._is_over = False
 
     def on_start(self, checks: tuple[Check, ...]) -> None:
         self._hand_over(self._panel.on_start, checks)
@@ -51,8 +55,17 @@ class _Bridge:
     def on_report(self, report: Report) -> None:
         """Tell the panel nothing yet: the diagnosis may be repeated, and its connection be open."""
 
+    def end(self) -> None:
+        """Drop what is still on its way: the report must come last."""
+        self._is_over = True
+
     def _hand_over(self, function: Callable[..., None], *values: object) -> None:
-        self._loop.call_soon_threadsafe(function, *values)
+        context = self._context.copy()
+        self._loop.call_soon_threadsafe(self._take, function, values, context=context)
+
+    def _take(self, function: Callable[..., None], values: tuple[object, ...]) -> None:
+        if not self._is_over:
+            function(*values)
 
 
 class Diagnosing:
@@ -62,16 +75,17 @@ class Diagnosing:
     changed on the kernel's loop.
     """
 
-    def __init__(self, app: App, question: Question, *, widgets: bool) -> None:
+    def __init__(self, app: App, question: Question, *, widgets: bool, boundary: bool) -> None:
         self._app = app
+        self._boundary = boundary
         self._question = question
         self._loop = current_loop()
         self._widgets = widgets
         self._panel: DiagnosisPanel | None = None
         self._shown: Shown | None = None
         self._diagnosis: Diagnosis | None = None
-        self._report: Report | None = None
-        self._explained = False
+        self._bridge: _Bridge | None = None
+        self._is_to_stop = False
 
     def run(self) -> Report:
         """Diagnose and show it; returns the report when it is there.
@@ -83,10 +97,12 @@ class Diagnosing:
 
             self._panel = DiagnosisPanel(
                 self,
+                self._show,
                 call_later=self._loop.call_later,
                 show_accounts=self._app.settings.show_accounts,
             )
             show_widget(self._panel.widget, WITHOUT_WIDGETS)
+            self._panel.on_start(self._question.checks())
         diagnosis = self._start()
         try:
             return report_of(diagnosis)
@@ -111,17 +127,19 @@ class Diagnosing:
 
     def stop(self) -> None:
         """End the diagnosis that runs, with what is known so far."""
+        # The button is there before the diagnosis.
+        self._is_to_stop = True
         diagnosis = self._diagnosis
         if diagnosis is not None:
             diagnosis.stop()
 
-    def explain(self) -> None:
-        """Show the page of the verdict below the report, or hide it again."""
-        self._loop.call_soon_threadsafe(self._turn_page)
-
     def _start(self) -> Diagnosis:
-        observers = [_Bridge(self._loop, self._panel)] if self._panel is not None else []
+        if self._panel is not None:
+            self._bridge = _Bridge(self._loop, self._panel)
+        observers = [self._bridge] if self._bridge is not None else []
         self._diagnosis = self._app.start_diagnosis(self._question, observers)
+        if self._is_to_stop:
+            self._diagnosis.stop()
         return self._diagnosis
 
     def _start_again(self) -> None:
@@ -135,40 +153,32 @@ class Diagnosing:
 
     def _ended(self, diagnosis: Diagnosis) -> None:
         self._diagnosis = None
+        self._is_to_stop = False
+        if self._bridge is not None:
+            self._bridge.end()
         error = diagnosis.exception()
         if error is None:
-            self._report = diagnosis.result()
-            self._explained = False
+            report = diagnosis.result()
             if self._panel is not None:
-                # On the loop, as everything before it: what is still on its way must not come last.
-                self._loop.call_soon(self._panel.on_report, self._report)
-            self._show()
+                self._panel.on_report(report)
+            self._show_report(report)
         elif self._panel is not None:
             # Nobody waits for one that was run again: what is not shown is seen nowhere.
-            said = f"The diagnosis failed: {type(error).__name__}: {error}"
-            self._loop.call_soon(self._panel.on_problem, said)
+            self._panel.on_problem(f"The diagnosis failed: {type(error).__name__}: {error}")
 
-    def _turn_page(self) -> None:
-        self._explained = not self._explained
-        self._show()
-        if self._panel is not None:
-            self._panel.on_explained(shown=self._explained)
+    def _show_report(self, report: Report) -> None:
+        from .html import report_html
+        from .text import report_text
 
-    def _show(self) -> None:
-        from ibnb.diagnostics import explain_verdict
+        accounts, boundary = self._app.settings.show_accounts, self._boundary
+        in_place = self._panel is not None
+        self._show(
+            report_text(report, magics=True, boundary=boundary, show_accounts=accounts),
+            report_html(report, boundary=boundary, in_place=in_place, show_accounts=accounts),
+        )
 
-        from .html import explanation_html, report_html
-        from .text import explanation_text, report_text
-
-        if self._report is None:
-            return
-        accounts = self._app.settings.show_accounts
-        text = report_text(self._report, magics=True, show_accounts=accounts)
-        html = report_html(self._report, show_accounts=accounts)
-        page = explain_verdict(self._report) if self._explained else None
-        if page is not None:
-            text += f"\n\n{explanation_text(page, show_accounts=accounts)}"
-            html += explanation_html(page, show_accounts=accounts)
+    def _show(self, text: str, html: str) -> None:
+        """Show something in the place of what was shown before."""
         if self._shown is None:
             self._shown = show(text, html, live=True)
         else:

@@ -27,12 +27,21 @@ if TYPE_CHECKING:
     from .progress import Repeat
 
 
-def report_html(report: Report, *, show_accounts: bool = False) -> str:
-    """Return a diagnosis: the verdict with its first steps, then every check with its evidence.
+PANEL_HEIGHT = 316
+"""Pixels of a diagnosis under way; its report takes the same place, so that nothing below jumps."""
+LEAST_HEIGHT = PANEL_HEIGHT - 38
 
+
+def report_html(
+    report: Report, *, boundary: bool = True, in_place: bool = False, show_accounts: bool = False
+) -> str:
+    """Return a diagnosis: the verdict with its first step, then every check with its evidence.
+
+    `boundary` adds what it is not, and `in_place` says that it takes the place of the progress.
     Accounts are masked unless `show_accounts` is set; so they are in every form below.
     """
-    return render("report", view=report_view(report, show_accounts=show_accounts))
+    view = report_view(report, boundary=boundary, show_accounts=show_accounts)
+    return render("report", view=view, least=LEAST_HEIGHT if in_place else 0)
 
 
 def explanation_html(
@@ -77,7 +86,7 @@ def progress_html(
     from .progress import progress_view
 
     view = progress_view(checks, results, repeat=repeat, show_accounts=show_accounts)
-    return render("progress", view=view)
+    return render("progress", view=view, height=PANEL_HEIGHT)
 
 
 def render(template: str, **values: object) -> str:
@@ -85,14 +94,27 @@ def render(template: str, **values: object) -> str:
     return _environment().get_template(f"{template}.html.j2").render(values).strip()
 
 
+def parts(text: str) -> list[tuple[bool, str]]:
+    """Return the parts of a text, each with whether it is code: commands, and what is quoted so."""
+    from ibnb.knowledge.situation import CODE
+
+    found, place = [], 0
+    for code in CODE.finditer(text):
+        found += [(False, text[place : code.start()]), (True, code[0].strip("`"))]
+        place = code.end()
+    return [(is_code, part) for is_code, part in (*found, (False, text[place:])) if part]
+
+
 @cache
 def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("ibnb.ui"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["parts"] = parts
+    return environment

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 from ibnb.session import Closed, ConnectFailed, Connection, Opened, Waiting
 from ibnb.session.address import where
 from ibnb.session.connection import Resumed
 from ibnb.tws.accounts import mask
 
 from .foreign import harmless
+
+if TYPE_CHECKING:
+    from ibnb.simulator.recording import RecordingGateway, ReplayedGateway
 
 
 def opened_line(opened: Opened, *, show_accounts: bool = False) -> str:
@@ -25,17 +31,15 @@ def _opened(opened: Opened, *, show_accounts: bool) -> str:
     accounts = (attempt.accounts or ()) if attempt is not None else ()
     shown = ", ".join(accounts if show_accounts else map(mask, accounts))
     kind = "LIVE" if connection.kind_is_live else "paper"
-    version = attempt.server_version if attempt is not None else None
+    if connection.is_simulated:
+        kind = f"simulated {kind}"
     parts = []
     if opened.how == "afresh":
         parts.append("There was no lost connection to resume.")
     if opened.closed_where:
         closed = "Closed" if opened.was_open else "Replaced (already closed):"
         parts.append(f"{closed} {opened.closed_where}{_with(opened.closed)}.")
-    parts.append(
-        f"Connected to {plan.target}: {kind} {shown}, client ID {plan.client_id}, "
-        f"server version {version}."
-    )
+    parts.append(f"Connected to {plan.target}: {kind} {shown}, client ID {plan.client_id}.")
     if plan.client_id == 0:
         parts.append("Client ID 0 also takes over the orders that are placed by hand.")
     if plan.client_id != opened.asked_id:
@@ -44,13 +48,18 @@ def _opened(opened: Opened, *, show_accounts: bool) -> str:
             f"that placed them: those of {opened.asked_id} can be changed and cancelled only "
             f"with {opened.asked_id}."
         )
+    return " ".join([*parts, *_limits(opened)])
+
+
+def _limits(opened: Opened) -> Iterator[str]:
+    """Say what cannot be done over a connection, or is not known."""
+    connection = opened.connection
     if opened.trading_objection:
-        parts.append(f"Orders are locked. {opened.trading_objection}")
+        yield f"Orders are locked. {opened.trading_objection}"
     elif connection.orders_locked:
-        parts.append("Orders are locked (--trade unlocks them).")
+        yield "Orders are locked (--trade unlocks them)."
     if connection.missing:
-        parts.append(f"Not received in time: {', '.join(connection.missing)}.")
-    return " ".join(parts)
+        yield f"Not received in time: {', '.join(connection.missing)}."
 
 
 def resumed_line(connection: Connection, resumed: Resumed) -> str:
@@ -75,6 +84,15 @@ def closed_line(closed: Closed | None) -> str:
     if closed is None:
         return "No connection was open."
     return harmless(f"Closed {where(closed.address)}{_with(closed.left)}.")
+
+
+def recording_line(one: RecordingGateway | ReplayedGateway | None, *, ended: bool = False) -> str:
+    """Say what is recorded or replayed now, or what has ended."""
+    if one is None:
+        return "Nothing was recorded or replayed."
+    if ended:
+        return harmless(f"Ended: {one.path}. %ibconnect goes where it went before.")
+    return harmless(f"{one.about} %ibconnect without a target goes there.")
 
 
 def waiting_line(waiting: Waiting) -> str:

@@ -20,8 +20,8 @@ MOST_CODES = 100
 """So many codes are told apart; no gateway has more to say within one cell."""
 MOST_TEXTS = 20
 """So many texts of one code are told apart: some codes mean several things."""
-MOST_NAMED = 10
-"""So many subjects of one text are named; the rest are counted."""
+MOST_NAMED = 100
+"""So many subjects of one text are known by name; the rest are counted."""
 LONGEST_OF_SEVERAL = 1000
 """Characters of each of several texts that are shown on one card."""
 SAID = "The gateway said: "

@@ -1,8 +1,8 @@
-"""The diagnosis panel: the part of a diagnosis that moves or is clicked, as a widget.
+"""The diagnosis panel: what is clicked is a widget, what is read is plain HTML beside it.
 
-While checks run it shows them filling in, and can be told to stop. Afterwards only a toolbar is
-left of it: the report is displayed as plain HTML beside it, so that it stays when the widget's
-kernel is gone.
+A row of buttons stays as it is: one that stops the diagnosis and later runs it again, and one that
+copies the report. What is shown under it is drawn by whoever made the panel: the checks as they
+end, and the report in their place, which stays when the kernel is gone.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from .progress import Repeat
 
-UPDATE_GAP = 0.25
-"""Seconds between two updates: at most 4 a second reach the browser."""
+UPDATE_GAP = 0.34
+"""Seconds between two updates: with the report at most 4 a second reach the browser."""
 
 COPY_SCRIPT = """\
 const b = this, text = b.dataset.text;
@@ -41,7 +41,13 @@ if (navigator.clipboard) {
 """What the Copy button does: the clipboard first; where the page may not use that, a selection."""
 
 STOP, STOPPING = "■ Stop", "Stopping…"
-EXPLAIN, HIDE = "▸ Explain", "▾ Hide page"
+AGAIN, STARTING = "↻ Run again", "Starting…"
+TOOLTIPS = {
+    STOP: "End the diagnosis and show what is known so far",
+    AGAIN: "Run the same diagnosis again",
+}
+DIAGNOSING = "Diagnosing"
+"""Stands for a diagnosis under way where no HTML can be shown."""
 
 
 class CallLater(Protocol):
@@ -64,18 +70,17 @@ class Actions(Protocol):
     def stop(self) -> None:
         """End the diagnosis, also one that is repeated, with what is known so far."""
 
-    def explain(self) -> None:
-        """Show the page of the verdict below the report, or hide it again."""
-
 
 class DiagnosisPanel:
-    """Shows a diagnosis while it runs, with Stop; then shrinks to a toolbar.
+    """Shows a diagnosis while it runs, with a button that stops it; later, that runs it again.
 
     Display `widget` once. The ``on_...`` methods are those of an observer of the runner; call them
-    on the kernel's loop thread. A panel may observe one diagnosis after another.
+    on the kernel's loop thread. A panel may observe one diagnosis after another. The button is one
+    and the same all the time, so whoever pressed it has it under his finger still.
 
     Args:
         actions: what a click does.
+        draw: shows the progress, as text and as HTML, in the place of what was shown before.
         call_later: as `asyncio.loop.call_later` of the kernel's loop.
         clock: a monotonic clock, in seconds.
         show_accounts: whether account numbers are shown in full.
@@ -84,36 +89,45 @@ class DiagnosisPanel:
     def __init__(
         self,
         actions: Actions,
+        draw: Callable[[str, str], None],
         *,
         call_later: CallLater,
         clock: Callable[[], float] = time.monotonic,
         show_accounts: bool = False,
     ) -> None:
-        from ipywidgets import Box, Layout
+        from ipywidgets import HTML, Box, Layout
 
         self._actions = actions
+        self._draw_html = draw
         self._call_later = call_later
         self._clock = clock
         self._show_accounts = show_accounts
         self._checks: tuple[Check, ...] = ()
         self._results: list[Result] = []
-        self._report: Report | None = None
         self._repeat: Repeat | None = None
         self._drawn_at: float | None = None
         self._waiting = False
+        self._is_running = True
         self._closed = False
-        # ipywidgets is untyped: widgets are Any in this class. One of the two is empty.
-        self._progress: dict[str, Any] = {}
-        self._toolbar: dict[str, Any] = {}
+        # ipywidgets is untyped: widgets are Any in this class.
+        self._button: Any = button(STOP, TOOLTIPS[STOP], self._on_click)
+        self._copy: Any = HTML()
+        self._error: Any = HTML()
+        answer_while_busy(self._button)
         self.widget: Any = Box(
-            layout=Layout(display="flex", flex_flow="row wrap", align_items="center")
+            (self._button, self._copy, self._error),
+            layout=Layout(display="flex", flex_flow="row wrap", align_items="center"),
         )
 
     def on_start(self, checks: Sequence[Check]) -> None:
         """Show the checks of a diagnosis that begins, none of them ended."""
         self._checks = tuple(checks)
         self._results = []
-        self._report = None
+        self._is_running = True
+        if self._button.description != STOPPING:
+            self._set_button(STOP)
+        self._set(self._copy, "")
+        self._show_problem("")
         self._changed()
 
     def on_result(self, result: Result) -> None:
@@ -131,35 +145,31 @@ class DiagnosisPanel:
         """
         accounts = self._show_accounts
         self._repeat = repeat_view(seconds_left, tries, report, show_accounts=accounts)
-        self._report = None
         self._changed()
 
     def on_report(self, report: Report) -> None:
-        """Shrink to the toolbar: the diagnosis is over."""
-        self._report = report
-        self._repeat = None
-        self._changed()
+        """Offer to run it again, and to copy the report, as the diagnosis is over."""
+        text = report_text(report, magics=True, show_accounts=self._show_accounts)
+        self._over()
+        self._set(self._copy, render("copy", text=text, script=COPY_SCRIPT))
 
     def on_problem(self, text: str) -> None:
-        """Show in one line that the diagnosis itself failed, with the toolbar to run it again."""
-        self._repeat = None
-        self._show_toolbar()
+        """Show in one line that the diagnosis itself failed, and offer to run it again."""
+        self._over()
         self._show_problem(clean(text, show_accounts=self._show_accounts))
-
-    def on_explained(self, *, shown: bool) -> None:
-        """Let the Explain button say what its next click does."""
-        explain = self._toolbar.get("explain")
-        if explain is not None:
-            explain.description = HIDE if shown else EXPLAIN
 
     def close(self) -> None:
         """Close every widget that the panel made. Further calls of the panel change nothing."""
         if self._closed:
             return
         self._closed = True
-        _close_all(self._toolbar)
-        _close_all(self._progress)
-        close_widget(self.widget)
+        for widget in (self._button, self._copy, self._error, self.widget):
+            close_widget(widget)
+
+    def _over(self) -> None:
+        self._is_running = False
+        self._repeat = None
+        self._set_button(AGAIN)
 
     def _changed(self) -> None:
         if self._closed or self._waiting:
@@ -177,61 +187,24 @@ class DiagnosisPanel:
             self._draw()
 
     def _draw(self) -> None:
-        from ibnb.diagnostics import explain_verdict
-
-        self._drawn_at = self._clock()
-        if self._report is None:
-            self._draw_progress()
-        else:
-            self._show_toolbar()
+        # What came too late must not take the place of the report.
+        if self._is_running:
+            self._drawn_at = self._clock()
             accounts = self._show_accounts
-            text = report_text(self._report, magics=True, show_accounts=accounts)
-            self._toolbar["copy"].value = render("copy", text=text, script=COPY_SCRIPT)
-            has_page = explain_verdict(self._report) is not None
-            self._toolbar["explain"].layout.display = None if has_page else "none"
+            html = progress_html(
+                self._checks, self._results, repeat=self._repeat, show_accounts=accounts
+            )
+            self._draw_html(DIAGNOSING, html)
 
-    def _draw_progress(self) -> None:
-        html = progress_html(
-            self._checks, self._results, repeat=self._repeat, show_accounts=self._show_accounts
-        )
-        if self._progress:
-            self._progress["bar"].value = html
-            return
-        from ipywidgets import HTML, Layout
-
-        stop = button(STOP, "End the diagnosis and show what is known so far", self._on_stop)
-        bar = HTML(html, layout=Layout(width="100%"))
-        self._progress = {"stop": stop, "error": HTML(), "bar": bar}
-        answer_while_busy(stop)
-        self.widget.children = tuple(self._progress.values())
-        _close_all(self._toolbar)
-
-    def _show_toolbar(self) -> None:
-        if self._closed:
-            return
-        if not self._toolbar:
-            from ipywidgets import HTML
-
-            again = button("↻ Run again", "Run the same diagnosis again", self._on_again)
-            explain = button(EXPLAIN, "Show the page of the verdict", self._on_explain)
-            self._toolbar = {"again": again, "copy": HTML(), "explain": explain, "error": HTML()}
-        self.widget.children = tuple(self._toolbar.values())
-        _close_all(self._progress)
-
-    def _on_again(self, clicked: Any) -> None:
-        clicked.disabled = True
-        try:
-            self._act("run again", self._actions.run_again)
-        finally:
-            clicked.disabled = False
-
-    def _on_stop(self, clicked: Any) -> None:
-        # It stays so until the report comes and the button goes.
-        clicked.disabled = self._act("stop", self._actions.stop)
-        clicked.description = STOPPING if clicked.disabled else STOP
-
-    def _on_explain(self, _clicked: Any) -> None:
-        self._act("explain", self._actions.explain)
+    def _on_click(self, _clicked: Any) -> None:
+        if self._button.description == STOP:
+            done = self._act("stop", self._actions.stop)
+            self._set_button(STOPPING if done else STOP)
+        elif self._button.description == AGAIN:
+            # Before it is done, which may be at once.
+            self._set_button(STARTING)
+            if not self._act("run again", self._actions.run_again):
+                self._set_button(AGAIN)
 
     def _act(self, what: str, action: Callable[[], None]) -> bool:
         """Do what was clicked; say in one line what failed, which ipywidgets would swallow."""
@@ -246,12 +219,15 @@ class DiagnosisPanel:
 
     def _show_problem(self, text: str) -> None:
         # A click may come on another thread than the loop's: nothing but the widget is touched.
-        widget = (self._toolbar or self._progress).get("error")
-        if widget is not None:
-            widget.value = render("problem", text=text) if text else ""
+        self._set(self._error, render("problem", text=text) if text else "")
 
+    def _set(self, widget: Any, html: str) -> None:
+        if not self._closed:
+            widget.value = html
 
-def _close_all(widgets: dict[str, Any]) -> None:
-    for widget in widgets.values():
-        close_widget(widget)
-    widgets.clear()
+    def _set_button(self, description: str) -> None:
+        if self._closed:
+            return
+        self._button.description = description
+        self._button.tooltip = TOOLTIPS.get(description, "")
+        answer_while_busy(self._button)

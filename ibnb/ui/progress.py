@@ -35,6 +35,12 @@ class ProgressView:
     done: int
     repeat: Repeat | None = None
 
+    @property
+    def waiting(self) -> str:
+        """What is waited for now, in one line."""
+        running = (row for row in self.rows if row.mark == words.RUNNING)
+        return "; ".join(f"{row.title}: {row.summary}" for row in running if row.summary)
+
 
 def progress_view(
     checks: Sequence[Check],

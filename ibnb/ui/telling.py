@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from .running import RunningCell
 
 MOST_CARDS = 3
+MOST_PAGES = 1000
+"""So many pages are known as shown; more of them are shown in full."""
+MOST_FACTS = 10
+"""So many sentences of several errors with one page are told."""
 MOST_ERRORS = 100
 """So many errors, by page and subject, are told apart."""
 MOST_CONTRACTS = 1000
@@ -67,7 +71,7 @@ def _error_trouble(parts: list[tuple[IbnbError, str, int]]) -> Trouble:
     facts = dict.fromkeys(fact for error, _, _ in parts for fact in error.explanation.facts)
     about = tuple((about, count) for _, about, count in parts if about)[:MOST_NAMED]
     came = Came(sum(count for _, _, count in parts), about)
-    return Trouble(replace(explanation, facts=tuple(facts)[:MOST_NAMED]), came)
+    return Trouble(replace(explanation, facts=tuple(facts)[:MOST_FACTS]), came)
 
 
 class _Collected:
@@ -105,6 +109,8 @@ class CellTeller:
         self._timer: asyncio.TimerHandle | None = None
         self._meanwhile: Shown | None = None
         self._shown_meanwhile = ""
+        self._seen: set[tuple[str, tuple[str, ...]]] = set()
+        """The pages that were shown, each with the advice that it gave."""
 
     @property
     def _now(self) -> _Collected:
@@ -197,12 +203,22 @@ class CellTeller:
     def _show(self, section: _Section, explanations: Iterator[Explanation]) -> None:
         accounts = bool(self._app.settings.show_accounts)
         for one in section.cards:
-            show_explanation(next(explanations), came=one.came, show_accounts=accounts)
+            explanation = next(explanations)
+            came = replace(one.came, again=self._was_shown(explanation))
+            show_explanation(explanation, came=came, show_accounts=accounts)
         if more := section.more:
             show(*self._listed(f"{len(more)} more kinds of notices came {section.when}", more))
         if failures := section.failures:
             heading = f"Openings that failed {section.when}"
             show(*self._listed(heading, failures, is_open=True))
+
+    def _was_shown(self, explanation: Explanation) -> bool:
+        """Say whether a page was shown before with the same advice, and remember it."""
+        page = explanation.entry.id, explanation.steps
+        was_shown = page in self._seen
+        if len(self._seen) < MOST_PAGES:
+            self._seen.add(page)
+        return was_shown
 
     def _listed(
         self, heading: str, troubles: Sequence[Trouble], *, is_open: bool = False

@@ -34,6 +34,11 @@ def draw_report(view: ReportView, file: TextIO) -> None:
     _head(console, view.mark, view.title, view.summary)
     if view.why is not None:
         console.print(_text(why_line(view.why), "dim"))
+    if view.origin:
+        console.print()
+        console.print(_text(view.origin, "bold"))
+    if view.changes:
+        _section(console, view.since_good, _list(view.changes))
     if view.fix:
         _section(console, "Do this first", _list(view.fix, numbered=True))
     console.print()
@@ -51,14 +56,14 @@ def draw_report(view: ReportView, file: TextIO) -> None:
             grid.add_row(_marked(tick.mark), _text(tick.text))
         _section(console, f"Verification checklist: {view.ticked}", grid)
     console.print()
-    console.print(_text(f"{view.target} · took {view.took} · verdict {view.id}", "dim"))
+    console.print(_text(f"{view.target} · {view.took} · verdict {view.id}", "dim"))
     console.print(_text(view.boundary, "dim"))
 
 
 def draw_card(view: CardView, file: TextIO) -> None:
     """Draw an explanation; the content is that of the plain text."""
     console = _console(file)
-    _head(console, view.mark, card_title(view), *view.said)
+    _draw_card_head(console, view)
     if view.facts:
         _section(console, "What happened here", _list(view.facts))
     if view.asked is not None:
@@ -67,14 +72,21 @@ def draw_card(view: CardView, file: TextIO) -> None:
         _section(console, "What to do", _list(view.resolution, numbered=True))
     if view.checks:
         _section(console, "What to check", _checked(view.checks))
-    if view.causes:
-        _section(console, "Why this happens", _list(view.causes))
-    if view.symptoms:
-        _section(console, "How it shows", _list(view.symptoms))
+    for heading, texts in (("Why this happens", view.causes), ("How it shows", view.symptoms)):
+        if texts:
+            _section(console, heading, _list(texts))
     if view.last:
         console.print()
     for text in view.last:
         console.print(_text(text, "dim"))
+
+
+def _draw_card_head(console: Console, view: CardView) -> None:
+    _head(console, view.mark, card_title(view), *view.said)
+    if view.command:
+        console.print(_text(f"{view.do}: ").append(view.command, "bold"), soft_wrap=True)
+    if view.everything:
+        console.print(_text(f"All of it: {view.everything}"))
 
 
 def _checked(checks: Iterable[AnsweredCheck]) -> Table:

@@ -25,7 +25,7 @@ from .cards import (
     why_line,
 )
 from .foreign import clean
-from .views import BadgeView, ReportView, Row, badge_view, report_view
+from .views import BadgeView, Group, ReportView, Row, Skipped, badge_view, report_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,8 +35,12 @@ if TYPE_CHECKING:
     from ibnb.knowledge.model import Explanation
     from ibnb.session.health import Health
 
+    from .words import Mark
+
 WIDTH = 80
 UNBROKEN = "\N{NO-BREAK SPACE}"
+MOST_CODES = 3
+"""Codes of one page that a list of pages names."""
 _INDENT = 13
 
 
@@ -56,12 +60,16 @@ class BundledFile(Protocol):
         """What it holds, in a few words."""
 
 
-def report_text(report: Report, *, magics: bool = False, show_accounts: bool = False) -> str:
+def report_text(
+    report: Report, *, magics: bool = False, boundary: bool = True, show_accounts: bool = False
+) -> str:
     """Return a diagnosis: verdict, first steps, every check; evidence where a check is not OK.
 
     `magics` says that the reader has ibnb's magics at hand: then those that explain are named too.
+    `boundary` adds what it is not.
     """
-    return _report(report_view(report, show_accounts=show_accounts), magics=magics)
+    view = report_view(report, boundary=boundary, show_accounts=show_accounts)
+    return _report(view, magics=magics)
 
 
 def explanation_text(
@@ -94,6 +102,24 @@ def listed_text(heading: str, rows: Iterable[ListedRow]) -> str:
         # A command that is broken over two lines cannot be copied.
         lines += _wrap(f"{said}{about} - %iberror{UNBROKEN}{row.code}", "  ", "    ")
     return "\n".join(lines).replace(UNBROKEN, " ")
+
+
+def pages_text() -> str:
+    """Return a list of every page of the catalogue: its codes, its id and its title."""
+    from ibnb.knowledge import catalogue
+
+    entries = catalogue().in_order
+    width = max(len(entry.id) for entry in entries)
+    codes = [", ".join(map(str, entry.codes[:MOST_CODES])) for entry in entries]
+    codes = [
+        f"{said}, …" if len(entry.codes) > MOST_CODES else said
+        for said, entry in zip(codes, entries, strict=True)
+    ]
+    first = max(map(len, codes))
+    return "\n".join(
+        f"{said:{first}}  {entry.id:{width}}  {entry.title}"
+        for said, entry in zip(codes, entries, strict=True)
+    )
 
 
 def unknown_text(error: UnknownQueryError, *, show_accounts: bool = False) -> str:
@@ -148,40 +174,65 @@ def _report(view: ReportView, *, magics: bool = False) -> str:
     lines = [*_wrap(f"{view.mark}: {view.title}", "", "  "), *_wrap(view.summary, "  ", "  ")]
     if view.why is not None:
         lines += _wrap(why_line(view.why, magics=magics), "  ", "    ")
+    if view.origin:
+        lines += ["", *_wrap(view.origin, "  ", "  ")]
+    if view.changes:
+        lines += ["", view.since_good, *_bulleted(view.changes)]
     if view.fix:
         lines += ["", "Do this first", *_numbered(view.fix, "  ")]
     lines += ["", f"Checks: {view.counts}"]
     for group in view.groups:
-        lines += ["", group.heading]
-        for row in group.rows:
-            lines += _row(row, magics=magics)
+        lines += ["", group.heading, *_group(group, magics=magics)]
     if view.checklist:
         lines += ["", f"Verification checklist: {view.ticked}"]
         for tick in view.checklist:
             lines += _wrap(tick.text, f"  {tick.mark!s:<{_INDENT - 1}} ", " " * (_INDENT + 2))
-    lines += ["", *_wrap(f"{view.target} · took {view.took} · verdict {view.id}", "", "")]
-    lines += _wrap(view.boundary, "", "")
+    lines += ["", *_wrap(f"{view.target} · {view.took} · verdict {view.id}", "", "")]
+    if view.boundary:
+        lines += _wrap(view.boundary, "", "")
     return "\n".join(lines)
 
 
+def _group(group: Group, *, magics: bool) -> list[str]:
+    ran = (row for row in group.rows if row.mark != words.STATUS["skip"])
+    lines = [line for row in ran for line in _row(row, magics=magics)]
+    return lines + [line for one in group.skipped for line in _skipped(one)]
+
+
 def _row(row: Row, *, magics: bool) -> list[str]:
-    said = f"{row.title} — {row.summary}" if row.summary else row.title
-    indent = " " * _INDENT
-    lines = _wrap(said, f"  {row.mark!s:<{_INDENT - 2}}", indent)
+    lines = _said(row.mark, row.title, row.summary)
     if row.mark == words.STATUS["pass"]:
         return lines
-    for key, values in row.evidence:
-        lines += _wrap(f"{key}: {'; '.join(values)}", indent, indent + "  ")
-    if row.fix:
-        lines += [f"{indent}Fix", *_numbered(row.fix, indent + "  ")]
+    lines += _seen(row.evidence, row.fix)
     if row.why is not None:
-        lines += _wrap(why_line(row.why, magics=magics), indent, indent + "  ")
+        lines += _wrap(why_line(row.why, magics=magics), " " * _INDENT, " " * (_INDENT + 2))
     return lines
 
 
+def _skipped(one: Skipped) -> list[str]:
+    lines = _said(words.STATUS["skip"], "; ".join(one.titles), one.why)
+    return lines + _seen(one.evidence, one.fix)
+
+
+def _said(mark: Mark, title: str, summary: str) -> list[str]:
+    said = f"{title} — {summary}" if summary else title
+    return _wrap(said, f"  {mark!s:<{_INDENT - 2}}", " " * _INDENT)
+
+
+def _seen(evidence: Iterable[tuple[str, tuple[str, ...]]], fix: tuple[str, ...]) -> list[str]:
+    indent = " " * _INDENT
+    lines: list[str] = []
+    for key, values in evidence:
+        lines += _wrap(f"{key}: {'; '.join(values)}", indent, indent + "  ")
+    return [*lines, f"{indent}Fix", *_numbered(fix, indent + "  ")] if fix else lines
+
+
 def _card(view: CardView) -> str:
-    lines = _wrap(f"{view.mark}: {card_title(view)}", "", "  ")
-    lines += [line for text in view.said for line in _wrap(text, "  ", "  ")]
+    if view.again:
+        return "\n".join(_card_again(view))
+    lines = _card_head(view, view.said)
+    if view.everything:
+        lines += ["", *_wrap(f"All of it: {view.everything}", "", "  ")]
     if view.facts:
         lines += ["", "What happened here", *_bulleted(view.facts)]
     if view.asked is not None:
@@ -191,13 +242,27 @@ def _card(view: CardView) -> str:
         lines += ["", "What to do", *_numbered(view.resolution, "  ")]
     if view.checks:
         lines += ["", "What to check", *_checked(view.checks)]
-    if view.causes:
-        lines += ["", "Why this happens", *_bulleted(view.causes)]
-    if view.symptoms:
-        lines += ["", "How it shows", *_bulleted(view.symptoms)]
+    for heading, texts in (("Why this happens", view.causes), ("How it shows", view.symptoms)):
+        if texts:
+            lines += ["", heading, *_bulleted(texts)]
     if view.last:
         lines += ["", *(line for text in view.last for line in _wrap(text, "", "  "))]
     return "\n".join(lines)
+
+
+def _card_again(view: CardView) -> list[str]:
+    """Return what happened this time; the page stands above."""
+    lines = _card_head(view, [one for one in view.said if one != view.summary])
+    everything = (f"All of it: {view.everything}",) if view.everything else ()
+    lines += _bulleted((*view.facts, *everything))
+    return [*lines, f"  {view.shown_before}"]
+
+
+def _card_head(view: CardView, said: Iterable[str]) -> list[str]:
+    lines = _wrap(f"{view.mark}: {card_title(view)}", "", "  ")
+    lines += [line for text in said for line in _wrap(text, "  ", "  ")]
+    # Not wrapped: it is there to be copied.
+    return [*lines, f"  {view.do}: {view.command}"] if view.command else lines
 
 
 def _checked(checks: Iterable[AnsweredCheck]) -> list[str]:
@@ -221,10 +286,10 @@ def _asked(view: AskedView) -> list[str]:
 
 
 def _badge(view: BadgeView) -> str:
-    kind = f"◆ LIVE ◆ {view.orders}" if view.live else view.kind
+    kind = "◆ LIVE ◆" if view.live else view.kind
     link = f"{view.link_text} {view.link}" if view.link is not None else ""
-    parts = [part for part in (str(view.mark), kind, *view.facts, link) if part]
-    lines = _wrap(" · ".join(parts), "", "  ")
+    lines = _packed((str(view.mark), f"{kind} {view.orders}".strip(), *view.facts), "")
+    lines += _packed((*view.details, link), "  ")
     if view.replaced:
         lines += _wrap(view.replaced, "  ", "  ")
     if view.reason:
@@ -232,9 +297,23 @@ def _badge(view: BadgeView) -> str:
     if view.missing:
         lines += _wrap(f"Missing: {', '.join(view.missing)}", "  ", "    ")
     for notice in view.notices:
+        if not notice.news:
+            # That a farm works is said already.
+            continue
         head = " ".join(part for part in (notice.code, notice.times) if part)
         lines += _wrap(f"{head}: {notice.text}", "  notice ", "    ")
     return "\n".join(lines)
+
+
+def _packed(parts: Iterable[str], indent: str) -> list[str]:
+    """Return short parts with dots between them, on as few lines as they need."""
+    lines: list[str] = []
+    for part in filter(None, parts):
+        if lines and len(lines[-1]) + len(part) + len(" · ") <= WIDTH:
+            lines[-1] += f" · {part}"
+        else:
+            lines.append((indent if not lines else "  ") + part)
+    return lines
 
 
 def _numbered(texts: Iterable[str], indent: str) -> list[str]:

@@ -6,21 +6,22 @@ and none of them sees a text that is not fit to be shown.
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ibnb.session.reconnect.disconnects import clock
 from ibnb.tws.accounts import mask
+from ibnb.tws.notices import GOOD_NEWS
 
 from . import words
 from .cards import Pages
 from .foreign import clean, clean_all, clean_value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ibnb.diagnostics.model import Check, Report, Result
     from ibnb.session.health import Health
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from .words import Mark
 
 NOTICES_SHOWN = 5
+SENTENCES = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
+"""What stands between two sentences."""
 ENDED = frozenset({"lost", "closed"})
 
 
@@ -37,7 +40,7 @@ ENDED = frozenset({"lost", "closed"})
 class Row:
     """One check of a report. `evidence` pairs each key with its lines; `more` is a catalogue id.
 
-    `why` is the page of that entry, where the check is not OK.
+    `why` is the page of that entry, where the check is not OK, and `said` what the verdict says.
     """
 
     mark: Mark
@@ -48,22 +51,53 @@ class Row:
     fix: tuple[str, ...] = ()
     more: str = ""
     why: Why | None = None
+    said: str = ""
+
+    @property
+    def brief(self) -> str:
+        """Its summary, without the sentences that are `said` beside it already."""
+        sentences = SENTENCES.split(self.summary)
+        return " ".join(one for one in sentences if one not in self.said)
 
     @property
     def steps(self) -> str:
         """How many steps its fix has, in words."""
         return words.counted(len(self.fix), "step")
 
+    @property
+    def needs_a_look(self) -> bool:
+        """Whether it found something: it is neither OK nor left out."""
+        return self.mark not in {words.STATUS["pass"], words.STATUS["skip"]}
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """The checks that were left out for one reason, by their titles and ids; what was seen."""
+
+    why: str
+    titles: tuple[str, ...]
+    evidence: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    fix: tuple[str, ...] = ()
+    id: str = ""
+
 
 @dataclass(frozen=True)
 class Group:
-    """The checks of one category. `sound` says that all are OK, `quiet` that none needs a look."""
+    """The checks of one category: all of them, those that passed, and those that were left out."""
 
     heading: str
     counts: str
     rows: tuple[Row, ...]
-    sound: bool
-    quiet: bool
+
+    @property
+    def passed(self) -> tuple[Row, ...]:
+        """The checks that are OK."""
+        return tuple(row for row in self.rows if row.mark == words.STATUS["pass"])
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """The checks that were left out, each reason once."""
+        return _by_reason(self.rows)
 
 
 @dataclass(frozen=True)
@@ -77,7 +111,14 @@ class Tick:
 
 @dataclass(frozen=True)
 class ReportView:
-    """A diagnosis as it is shown. The checklist is empty unless there is a problem."""
+    """A diagnosis as it is shown. The checklist is empty unless there is a problem.
+
+    `boundary` says what it is not, unless that was said before in this notebook; `made` is when it
+    was made, for what is read on another day.
+    `origin` says where the report comes from if it is not live, and `took` how long it took.
+    `changes` are what explains the verdict of what changed since the last good connect, which
+    `since_good` names.
+    """
 
     mark: Mark
     id: str
@@ -90,7 +131,26 @@ class ReportView:
     took: str
     why: Why | None = None
     checklist: tuple[Tick, ...] = ()
+    origin: str = ""
+    since_good: str = ""
+    changes: tuple[str, ...] = ()
     boundary: str = words.BOUNDARY
+    made: str = ""
+
+    @property
+    def troubles(self) -> tuple[Row, ...]:
+        """The checks that found something."""
+        return tuple(row for group in self.groups for row in group.rows if row.needs_a_look)
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """All checks that were left out, each reason once."""
+        return _by_reason(row for group in self.groups for row in group.rows)
+
+    @property
+    def skips(self) -> int:
+        """How many checks were left out."""
+        return sum(len(one.titles) for one in self.skipped)
 
     @property
     def ticked(self) -> str:
@@ -101,22 +161,28 @@ class ReportView:
 
 @dataclass(frozen=True)
 class NoticeLine:
-    """A notice as it is shown: when it came, its code and text, and how often."""
+    """A notice as it is shown: when it came, its code and text, and how often.
+
+    `news` says that it is more than that something works.
+    """
 
     clock: str
     code: str
     text: str
     times: str
+    news: bool = True
 
 
 @dataclass(frozen=True)
 class BadgeView:
     """The session's health as it is shown.
 
-    `kind` is ``PAPER``, ``LIVE`` or what is known instead; `orders` speaks of a live account's
-    order lock. `facts` are short and in the order of their weight; `reason` says why
-    the state is not ready, `ended` since when a connection is gone, and `replaced` by what a stale
-    connection was replaced. `heard` says how long before the last byte came.
+    `kind` is ``SIM``, ``PAPER``, ``LIVE`` or what is known instead; `orders` speaks of a live
+    account's order lock. `facts` are short and in the order of their weight, and `details` what is
+    looked for now and then; `reason` says why the state is not ready, `ended` since when a
+    connection is gone, and `replaced` by what a stale connection was replaced. `trouble` says that
+    the gateway's link or a farm is not as it should be. `heard` says how long before the last byte
+    came.
     """
 
     mark: Mark
@@ -124,11 +190,13 @@ class BadgeView:
     kind: str
     orders: str
     facts: tuple[str, ...]
+    details: tuple[str, ...]
     reason: str
     replaced: str
     missing: tuple[str, ...]
     link: Mark | None
     link_text: str
+    trouble: bool
     farms: tuple[tuple[str, Mark], ...]
     notices: tuple[NoticeLine, ...]
     opened: str
@@ -156,17 +224,20 @@ def row_of(check: Check, result: Result, *, show_accounts: bool = False) -> Row:
     )
 
 
-def report_view(report: Report, *, show_accounts: bool = False) -> ReportView:
+def report_view(
+    report: Report, *, boundary: bool = True, show_accounts: bool = False
+) -> ReportView:
     """Return what a report shows."""
     checks = {check.id: check for check in report.checks}
-    pages = Pages(report.situation, show_accounts=show_accounts)
+    pages = Pages(report, show_accounts=show_accounts)
     verdict = report.verdict
     why = pages.why(verdict.id, "the verdict")
     rows = []
     for result in report.results:
         row = row_of(checks[result.id], result, show_accounts=show_accounts)
         if result.status != "pass":
-            row = replace(row, why=pages.why(result.entry, f"“{row.title}”"))
+            page = pages.why(result.entry, f"“{row.title}”")
+            row = replace(row, why=page, said=verdict.summary)
         rows.append((checks[result.id].category, _with_blocker(row, result, checks)))
     expects = report.target.expects
     return ReportView(
@@ -178,9 +249,35 @@ def report_view(report: Report, *, show_accounts: bool = False) -> ReportView:
         counts=counts_of(report.results),
         groups=_groups(rows, report.results),
         target=clean(report.target) + (f" (expects {expects})" if expects else ""),
-        took=words.duration(report.seconds),
+        took=f"{'took' if report.origin is None else 'collected in'} "
+        f"{words.duration(report.seconds)}",
         why=why,
         checklist=_ticks(report) if verdict.severity == "error" else (),
+        boundary=words.BOUNDARY if boundary else "",
+        made=moment(report.at),
+        origin=_origin(report),
+        since_good=words.since_good(report.good_at) if report.good_at is not None else "",
+        changes=clean_all(
+            (words.changed(one) for one in report.changes if one.explains),
+            show_accounts=show_accounts,
+        ),
+    )
+
+
+def _origin(report: Report) -> str:
+    """Return where a report comes from that was judged from a bundle; empty if it is live."""
+    origin = report.origin
+    if origin is None:
+        return ""
+    place = {"notebook": "in a notebook", "terminal": "in a terminal"}.get(
+        report.situation.place or "", ""
+    )
+    by = f"by ibnb {origin.ibnb or 'of an unknown version'}"
+    on = ", ".join(part for part in (origin.python, origin.system) if part)
+    where = " ".join(part for part in (by, place, f"on {on}" if on else "") if part)
+    return clean(
+        f"Judged from a bundle: nothing was contacted now. It was collected at "
+        f"{words.moment(origin.at)} {where}; what to do is meant for that machine."
     )
 
 
@@ -205,32 +302,34 @@ def badge_view(
     link, link_text = _link(health)
     return BadgeView(
         mark=words.STALE if stale else known,
-        live=health.kind == "live",
+        live=health.kind == "live" and not health.simulated and health.is_open and not stale,
         kind=_kind(health),
         orders=f"orders {'locked' if health.orders == 'locked' else 'not locked'}"
         if health.kind == "live"
         else "",
         facts=_facts(health, show_accounts=show_accounts),
+        details=_details(health, show_accounts=show_accounts),
         reason=clean(health.reason, show_accounts=show_accounts),
         replaced=stale,
         # The reason often names what is missing already.
         missing=clean_all(name for name in health.missing if name not in health.reason),
         link=link,
         link_text=link_text,
+        trouble=link is not None and link != words.FARM["ok"],
         farms=tuple(
             (clean(name), words.FARM.get(state) or words.unknown(state))
             for name, state in health.link.farms.items()
         ),
         notices=_notices(health.notices, show_accounts=show_accounts),
-        opened=_clock(health.opened_at) if health.opened_at else "",
+        opened=moment(health.opened_at) if health.opened_at else "",
         heard=f"{words.duration(health.heard_ago)} before" if health.heard_ago is not None else "",
-        ended=clock(health.changed_at) if health.changed_at and health.state in ENDED else "",
-        as_of=_clock(time.time() if now is None else now),
+        ended=moment(health.changed_at) if health.changed_at and health.state in ENDED else "",
+        as_of=moment(time.time() if now is None else now),
     )
 
 
 def _ticks(report: Report) -> tuple[Tick, ...]:
-    from ibnb.diagnostics.checklist import checklist
+    from ibnb.diagnostics.verdict.checklist import checklist
 
     return tuple(
         Tick(words.TICK[item.state], clean(item.text), ", ".join(item.checks))
@@ -260,22 +359,31 @@ def _groups(rows: Sequence[tuple[str, Row]], results: Sequence[Result]) -> tuple
                 heading=words.heading(clean(category)),
                 counts=counts_of(own),
                 rows=tuple(row for (_, row), _ in found),
-                sound=all(result.status == "pass" for result in own),
-                quiet=_is_quiet(own),
             )
         )
     return tuple(groups)
 
 
-def _is_quiet(results: Sequence[Result]) -> bool:
-    """Say whether something was found, and nothing that needs a look: the rest could not see."""
-    return any(result.status == "pass" for result in results) and all(
-        result.status == "pass" or (result.status == "skip" and result.blocked_by is None)
-        for result in results
+def _by_reason(rows: Iterable[Row]) -> tuple[Skipped, ...]:
+    left_out = [row for row in rows if row.mark == words.STATUS["skip"]]
+    reasons: dict[Any, list[Row]] = {}
+    for row in left_out:
+        reasons.setdefault((row.summary, row.evidence, row.fix), []).append(row)
+    return tuple(
+        Skipped(
+            why=why,
+            titles=tuple(row.title for row in rows_of),
+            evidence=evidence,
+            fix=fix,
+            id=", ".join(row.id for row in rows_of),
+        )
+        for (why, evidence, fix), rows_of in reasons.items()
     )
 
 
 def _kind(health: Health) -> str:
+    if health.simulated:
+        return "SIM"
     if health.kind is not None:
         return health.kind.upper()
     expects = health.target.expects if health.target is not None else None
@@ -285,13 +393,20 @@ def _kind(health: Health) -> str:
 def _facts(health: Health, *, show_accounts: bool) -> tuple[str, ...]:
     accounts = [account if show_accounts else mask(account) for account in health.accounts]
     facts = (
-        str(health.target) if health.target is not None else "",
-        f"client ID {health.client_id}" if health.client_id is not None else "",
-        f"server version {health.server_version}" if health.server_version is not None else "",
-        health.library,
         ", ".join(accounts),
+        str(health.target) if health.target is not None else "",
+        f"ID {health.client_id}" if health.client_id is not None else "",
     )
     return clean_all(facts, show_accounts=show_accounts)
+
+
+def _details(health: Health, *, show_accounts: bool) -> tuple[str, ...]:
+    found = (
+        f"server version {health.server_version}" if health.server_version is not None else "",
+        health.library,
+        f"a simulated gateway, with {health.kind} accounts" if health.simulated else "",
+    )
+    return clean_all(found, show_accounts=show_accounts)
 
 
 def _link(health: Health) -> tuple[Mark | None, str]:
@@ -313,14 +428,16 @@ def _notices(notices: Sequence[Notice], *, show_accounts: bool) -> tuple[NoticeL
         same = list(group)
         lines.append(
             NoticeLine(
-                clock=_clock(same[-1].time),
+                clock=moment(same[-1].time),
                 code=str(code),
                 text=clean(text, show_accounts=show_accounts),
                 times=words.times(len(same)),
+                news=code not in GOOD_NEWS,
             )
         )
     return tuple(lines[-NOTICES_SHOWN:])
 
 
-def _clock(seconds: float) -> str:
-    return time.strftime("%H:%M:%S", time.localtime(seconds))
+def moment(seconds: float) -> str:
+    """Return a time with its date: what is stored is read on another day."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

@@ -7,11 +7,14 @@ turns into coloured emoji.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from ibnb.diagnostics.model import Change
 
 Tone = Literal["good", "warn", "bad", "info", "muted"]
 
@@ -91,6 +94,10 @@ FARM: Mapping[str, Mark] = {
     "connecting": Mark("…", "Connecting", "info"),
 }
 
+MENDED = "Your call, mended"
+LOOK_UP = "To see what there is"
+"""What stands above a command that is there to be copied."""
+
 TIMES = "\N{MULTIPLICATION SIGN}"
 """Stands before how often a thing came."""
 
@@ -161,3 +168,42 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s"
+
+
+def moment(seconds: float) -> str:
+    """Return a moment that reads the same on every machine: ``2026-11-27 09:12 UTC``."""
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
+
+
+def since_good(seconds: float) -> str:
+    """Return the heading of what changed since the last good connect, which was then."""
+    return f"Changed since the last good connect ({moment(seconds)})"
+
+
+SUBJECTS: Mapping[str, str] = {
+    "server_version": "server version",
+    "gateway_zone": "time zone of the gateway's clock",
+    "machine_zone": "time zone of this machine",
+    "settings_zone": "time zone in the gateway's settings file",
+    "accounts": "accounts",
+    "account_kind": "kind of the accounts",
+    "library": "API library",
+    "python": "Python",
+    "settings_port": "port in the gateway's settings file (LocalServerPort)",
+    "gateway_ports": "ports that gateways listen on here",
+    "trading_mode": "trading mode in the gateway's settings file",
+    "trusted": "trusted addresses in the gateway's settings file",
+    "timeout": "time-out of the connect, in seconds",
+    "readonly": "read-only connect (the setting readonly)",
+    "ready_seconds": "seconds until it was ready",
+}
+"""What changed since the last good connect, for people."""
+
+
+def changed(change: Change) -> str:
+    """Return one change as people read it."""
+    kind, _, name = change.subject.partition(":")
+    known = SUBJECTS.get(change.subject)
+    subject = known or ({"farm": "data farm"}.get(kind, kind) + f" {name}").strip()
+    since = f" (since {moment(change.since)})" if change.since is not None else ""
+    return f"{subject}: {change.before} then, {change.now} now{since}"

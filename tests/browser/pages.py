@@ -62,8 +62,7 @@ class NotebookPage:
     def run_all(self) -> None:
         """Choose Run, Run All Cells; returns when all are sent, not when they are done."""
         self.wait_for_kernel()
-        self.page.get_by_role("menuitem", name="Run", exact=True).click()
-        self.page.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
+        self._choose("Run", "runmenu:run-all")
 
     def play(self, number: int) -> None:
         """Select a code cell and press the play button of the toolbar."""
@@ -86,3 +85,22 @@ class NotebookPage:
             lambda answer: answer.request.method == "PUT" and "/api/contents/" in answer.url
         ):
             self.page.keyboard.press("Control+s")
+
+    def heights(self, number: int) -> list[float]:
+        """Return how tall each thing is that a code cell shows."""
+        shown = self.output(number).locator(".jp-OutputArea-output")
+        return [box["height"] for one in shown.all() if (box := one.bounding_box()) is not None]
+
+    def restart(self) -> None:
+        """Choose Kernel, Restart, and wait until the new kernel takes cells."""
+        self._choose("Kernel", "kernelmenu:restart")
+        self.page.locator(".jp-Dialog button.jp-mod-accept").click()
+        self.wait_for_kernel()
+
+    def interrupt(self) -> None:
+        """Choose Kernel, Interrupt."""
+        self._choose("Kernel", "kernelmenu:interrupt")
+
+    def _choose(self, menu: str, command: str) -> None:
+        self.page.get_by_role("menuitem", name=menu, exact=True).click()
+        self.page.locator(f'.lm-Menu-item[data-command="{command}"]').click()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from pages import MILLISECONDS
@@ -11,6 +12,16 @@ from ibnb.simulator import SimulatedGateway
 MOST_TABS = 60
 COPY = re.compile("Copy|Copied")
 """The Copy button, which says for a moment that it was pressed."""
+HIGHEST_REPORT = 420
+HIGHEST_JUMP = 40
+FIRST_PAINT = 200
+"""An output that is taller shows a diagnosis, and not only its buttons."""
+WATCH_HEIGHTS = """() => {
+  window.heights = [];
+  const cell = document.querySelectorAll('.jp-Notebook .jp-CodeCell')[1];
+  const area = cell.querySelector('.jp-Cell-outputWrapper');
+  new ResizeObserver(() => window.heights.push(area.getBoundingClientRect().height)).observe(area);
+}"""
 SOME_OF_THEM = re.compile(r"(?<!\d)[1-9]\d* of \d+ checks")
 
 
@@ -36,7 +47,7 @@ def expect_report(page, title):
     expect(verdict).to_be_visible(timeout=MILLISECONDS)
     expect(page.output(1).get_by_role("progressbar")).to_have_count(0)
     expect(page.output(1).get_by_role("status")).to_have_count(1)
-    for name in ("Run again", COPY, "Explain"):
+    for name in ("Run again", COPY):
         expect(page.output(1).get_by_role("button", name=name)).to_have_count(1)
 
 
@@ -85,7 +96,8 @@ def test_stop_ends_a_diagnosis_while_its_cell_runs(endless, silent):
     endless.expect_executed(1)
     assert silent.wait_for(lambda: silent.handshakes_unfinished == 1)
     expect(endless.output(1).get_by_role("button", name="Stop")).to_have_count(0)
-    skipped = endless.output(1).get_by_role("row").filter(has_text="Skipped")
+    endless.output(1).locator("summary", has_text="skipped").click()
+    skipped = endless.output(1).get_by_role("listitem").filter(has_text="Skipped")
     expect(skipped.filter(has_text="waited for the gateway's version reply")).to_be_visible()
 
 
@@ -101,21 +113,6 @@ def test_stop_ends_a_diagnosis_that_was_run_again(endless, silent):
     assert silent.wait_for(lambda: silent.handshakes_unfinished == 2)
 
 
-def test_explain_shows_the_page_of_the_verdict_and_hides_it_again(diagnosed):
-    """The page stands below the report, with live answers; the button is its switch."""
-    expect_report(diagnosed, "stays silent")
-    output = diagnosed.output(1)
-    live = output.get_by_text("with what was found just now")
-    expect(live).to_have_count(0)
-    output.get_by_role("button", name="Explain").click()
-    expect(live).to_be_visible(timeout=MILLISECONDS)
-    report, page = output.get_by_text("Do this first"), output.get_by_text("What to do").last
-    assert report.bounding_box()["y"] < page.bounding_box()["y"]
-    output.get_by_role("button", name="Hide page").click()
-    expect(live).to_have_count(0)
-    expect_report(diagnosed, "stays silent")
-
-
 def test_why_and_checklist_unfold_in_the_report(diagnosed):
     """Both are folded at first; a click shows the page, and the items with their states."""
     expect_report(diagnosed, "stays silent")
@@ -124,7 +121,8 @@ def test_why_and_checklist_unfold_in_the_report(diagnosed):
     expect(page).to_be_hidden()
     output.get_by_text("Why", exact=True).first.click()
     expect(page).to_be_visible()
-    items = output.get_by_role("table", name="Verification checklist").get_by_role("row")
+    expect(output.get_by_text("with what was found just now")).to_be_visible()
+    items = output.get_by_role("list", name="Verification checklist").get_by_role("listitem")
     output.get_by_text("Verification checklist").click()
     expect(items.filter(has_text="A TCP connection to it opens")).to_contain_text("✓ Done")
     expect(items.filter(has_text="Socket clients are enabled")).to_contain_text("? Not known")
@@ -171,3 +169,76 @@ def test_the_toolbar_works_with_the_keyboard_alone(diagnosed, silent):
     silent.set_faults([])
     keyboard.press("Space")
     expect_report(diagnosed, "Everything works")
+    expect(again).to_be_focused()
+
+
+def test_nothing_jumps_once_a_diagnosis_is_seen(notebook, silent):
+    """From the first paint to the report, and when it is run again, and 420 pixels are enough."""
+    page = notebook(
+        "%load_ext ibnb",
+        f"%ibdiag {silent.port} --timeout 2",
+        viewport={"width": 1300, "height": 900},
+    )
+    page.wait_for_kernel()
+    expect(page.cell(1)).to_be_visible()
+    page.page.evaluate(WATCH_HEIGHTS)
+    page.run_all()
+    expect_report(page, "stays silent")
+    report = page.output(1).locator(".jp-OutputArea-output").last
+    assert report.bounding_box()["height"] < HIGHEST_REPORT
+    page.output(1).get_by_role("button", name="Run again").click()
+    expect(page.output(1).get_by_role("progressbar")).to_be_visible()
+    expect(page.output(1).get_by_text("stays silent")).to_have_count(0)
+    expect_report(page, "stays silent")
+    silent.set_faults([])
+    page.output(1).get_by_role("button", name="Run again").click()
+    expect_report(page, "Everything works")
+    heights = page.page.evaluate("window.heights")
+    shown = heights[next(n for n, height in enumerate(heights) if height > FIRST_PAINT) :]
+    jumps = [abs(after - before) for before, after in pairwise(shown)]
+    assert max(jumps) <= HIGHEST_JUMP, heights
+
+
+@pytest.mark.parametrize("kernel", ["idle", "busy", "restarted", "dead"])
+def test_every_fold_and_button_whatever_the_kernel_does(lab, notebook, gateway, kernel):
+    """Folds and Copy need no kernel; Run again waits for one that is busy, and breaks nothing."""
+    gateway.set_faults(["id-held"])
+    page = notebook(
+        "%load_ext ibnb",
+        f"%ibdiag {gateway.port}",
+        "import time\nwhile not __import__('os').path.exists('go'): time.sleep(0.01)",
+    )
+    page.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    for number in range(2):
+        page.play(number)
+        page.expect_executed(number)
+    expect_report(page, "already in use")
+    match kernel:
+        case "busy":
+            page.play(2)
+            expect(page.prompt(2)).to_have_text("[*]:")
+        case "restarted":
+            page.restart()
+        case "dead":
+            lab.shut_down_kernels()
+    output = page.output(1)
+    folds = output.locator("summary")
+    # Those within a fold can be clicked once that one is open.
+    for number in range(folds.count()):
+        fold = folds.nth(number)
+        fold.click()
+        expect(fold.locator("xpath=..")).to_have_attribute("open", "")
+    copy = output.get_by_role("button", name=COPY)
+    copy.click()
+    expect(copy).to_contain_text("Copied")
+    gateway.set_faults([])
+    output.get_by_role("button", name="Run again").click()
+    if kernel == "busy":
+        (lab.folder / "go").touch()
+        page.expect_executed(2)
+        (lab.folder / "go").unlink()
+    if kernel in {"idle", "busy"}:
+        expect_report(page, "Everything works")
+    else:
+        # No kernel knows the button any more: what was found stays as it is.
+        expect_report(page, "already in use")

@@ -41,17 +41,20 @@ def expect_all_shown(page):
     expect(badge.get_by_text("PAPER", exact=True)).to_be_visible()
     expect(card.get_by_text("No such contract")).to_be_visible()
     expect(card.get_by_text("What to do")).to_be_visible()
+    expect(card.get_by_text("ib.reqMatchingSymbols('NOSUCH')")).to_be_visible()
+    card.locator("summary", has_text="More: ").click()
     expect(card.get_by_role("listitem").first).to_be_visible()
     expect(report.get_by_text("✗ Problem")).to_be_visible()
     expect(report.get_by_text("Client ID already in use", exact=True).first).to_be_visible()
     expect(report.get_by_text("Do this first")).to_be_visible()
+    report.locator("summary", has_text="more step").click()
     expect(report.get_by_role("listitem").first).to_be_visible()
     summary = report.locator("summary", has_text="Environment")
     summary.click()
     expect(report.get_by_text("An API library is installed")).to_be_visible()
     why = report.locator("summary").get_by_text("Why", exact=True)
     why.first.click()
-    expect(report.get_by_text("What to do").first).to_be_visible()
+    expect(report.get_by_text("What to check").first).to_be_visible()
 
 
 def test_saved_results_are_shown_again_beside_a_fresh_kernel(saved, open_notebook):

@@ -84,7 +84,7 @@ def test_after_disconnecting(connected, gateway):
 
 
 def test_where_nothing_listens(notebook, refused_port, library):
-    """The command that just failed is no advice; the simulated gateway is, at last."""
+    """The command that just failed is not advised; the simulated gateway is, at last."""
     notebook.run("%load_ext ibnb")
     run = notebook.run(f"%ibconnect {refused_port} --library {library}")
     told = steps(run)

@@ -19,6 +19,8 @@ BAD = [
     ("%ibconnect --timeout nan", "seconds"),
     ("%ibconnect --library ibpy", "'ib_insync', 'ib_async'"),
     ("%ibconnect --name 3x", "Python name"),
+    ("%ibconnect sim --fault fire", "unknown fault 'fire': give one of silent, close"),
+    ("%ibconnect paper --fault slow", "give the target sim"),
     ("%ibconnect 'paper", "quotation"),
     ("%ibconnect paper live", "--client-id"),
     ("%ibdiag nowhere", "paper, live, sim, PORT or HOST:PORT"),
@@ -122,11 +124,20 @@ def test_no_library_says_the_command(notebook):
     assert "pip install ib_insync" in run.error
 
 
-@pytest.mark.parametrize("line", ["%ibconnect --help", "%ibdiag -h", "%ibconnect --name class"])
-def test_help_and_keywords_are_one_line(notebook, line):
+@pytest.mark.parametrize("line", ["%ibconnect --halp", "%ibdiag -x", "%ibconnect --name class"])
+def test_options_and_keywords_are_one_line(notebook, line):
     """A magic never ends the shell; help is asked for with `?`, as the line says."""
     notebook.run("%load_ext ibnb")
     run = notebook.run(line)
     assert "UsageError: " in run.everything
     assert "SystemExit" not in run.everything
     assert ("? says more" in run.everything) == ("class" not in line)
+
+
+@pytest.mark.parametrize("line", ["%ibconnect --help", "%ibdiag -h"])
+def test_help_ends_nothing(notebook, line):
+    """It is printed, and the shell goes on."""
+    notebook.run("%load_ext ibnb")
+    run = notebook.run(line)
+    assert run.stdout.startswith("usage: ")
+    assert "SystemExit" not in run.everything

@@ -20,7 +20,7 @@ def test_facts_are_what_lines_name():
 
 
 def test_pages_are_read_without_what_nobody_sees():
-    """Styles and attributes are no text, entities are, and colours do not stick to words."""
+    """Styles and attributes are not text, entities are, and colours do not stick to words."""
     page = "<style>.x{width:201px}</style><b title='354'>AT&amp;T</b>"
     run = CellRun(error="\x1b[31mValueError\x1b[0m", displays=[{"text/html": page}])
     assert unsaid(said(run), 201, 354, "AT&T", "ValueError") == [201, 354]

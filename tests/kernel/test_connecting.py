@@ -62,6 +62,28 @@ def test_sim_starts_a_gateway_of_its_own(notebook):
     assert client_ids(again.stdout) == client_ids(run.stdout) * 2
 
 
+def test_the_simulated_gateway_can_be_broken_and_healed(notebook):
+    """A rerun with other faults is another gateway, and the same ones are the same gateway."""
+    notebook.run("%load_ext ibnb")
+    assert notebook.run("%ibconnect sim --fault not-subscribed:10089").status == "ok"
+    port = notebook.value("ib.client.port")
+    notebook.run(
+        "codes = []\n"
+        "ib.errorEvent += lambda _req_id, code, *_: codes.append(code)\n"
+        "from importlib import import_module\n"
+        "library = import_module(type(ib).__module__.partition('.')[0])\n"
+        "stock = library.Stock('AAPL', 'SMART', 'USD')\n"
+        "_ = ib.reqMktData(stock); ib.reqCurrentTime()"
+    )
+    assert notebook.value("codes") == "[10089]"
+    assert notebook.run("%ibconnect sim --fault not-subscribed:10089").status == "ok"
+    assert notebook.value("ib.client.port") == port
+    assert "healthy" in notebook.run("r = %ibdiag sim --static\nprint(r.verdict.id)").everything
+    assert notebook.value("ib.client.port") == port
+    assert notebook.run("%ibconnect sim").status == "ok"
+    assert notebook.value("ib.client.port") != port
+
+
 def test_same_notebook_same_client_id_after_a_restart(notebook, gateway):
     """The client ID is the notebook's own: the same in every run and after a kernel restart."""
     notebook.run("%load_ext ibnb")

@@ -519,7 +519,7 @@ def test_the_sessions_ib_reconnected_by_hand_is_shown_and_closed(notebook, gatew
 
 
 def test_an_error_of_this_side_is_not_blamed_on_the_network(notebook, gateway, library):
-    """What is no word from the network is raised as it is."""
+    """What is not a word from the network is raised as it is."""
     notebook.run(f"%load_ext ibnb\nfrom {library} import IB")
     run = notebook.run(
         "ib = IB()\n"

@@ -93,7 +93,7 @@ def test_holder_elsewhere_is_said_to_be_elsewhere(books, gateway):
     gateway.set_faults(["id-held"])
     book = books("book.ipynb")
     book.run("%load_ext ibnb")
-    # The gateway runs in this very test process, which is no client of it.
+    # The gateway runs in this very test process, which is not a client of it.
     run = book.run(f"%ibconnect {gateway.port} --wait 0")
     assert "another machine" in run.error, run.everything
 
@@ -240,7 +240,7 @@ def test_broken_leases_cost_nothing_but_the_hint(books, gateway, tmp_path, troub
     else:
         state.mkdir()
         if trouble == "corrupt":
-            (state / "leases.sqlite3").write_bytes(b"this is no database" * 100)
+            (state / "leases.sqlite3").write_bytes(b"this is not a database" * 100)
         else:
             lock = sqlite3.connect(state / "leases.sqlite3", isolation_level=None)
             lock.execute("begin exclusive")

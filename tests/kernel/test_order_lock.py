@@ -62,7 +62,7 @@ def test_badge_of_a_live_account_says_live(notebook, live, library):
 
 
 def test_what_if_orders_and_cancelling_pass(notebook, live, library):
-    """Asking for the margin of an order, and cancelling, are no order-sending calls."""
+    """Asking for the margin of an order, and cancelling, are not order-sending calls."""
     connect(notebook, live, library)
     asked = notebook.run("print(ib.whatIfOrder(contract, MarketOrder('BUY', 1)))")
     assert asked.status == "ok", asked.everything

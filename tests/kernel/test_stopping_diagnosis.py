@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 
@@ -33,7 +34,7 @@ while not pressed.is_set():
     await asyncio.sleep(0.01)
 await asyncio.sleep(0)
 """
-"""The loop goes on meanwhile: the toolbar may come only now."""
+"""The loop goes on meanwhile."""
 
 
 @pytest.fixture
@@ -111,21 +112,43 @@ def _stop_button(client):
             return button
 
 
-def test_explain_shows_the_page_below_the_report_and_hides_it(notebook, silent):
-    """The page comes into the same output, with live answers; a second click takes it away."""
-    notebook.run(f"%load_ext ibnb\n{STOP_FROM_A_THREAD}")
-    notebook.run(f"%ibdiag {silent.port} --timeout 1")
-    click = (
-        "pressed = threading.Event()\n"
-        "thread = threading.Thread(target=press, args=({!r}, pressed))\n"
-        f"{WAIT_FOR_IT}"
-    )
-    shown = notebook.run(click.format("▸ Explain"))
-    assert "with what was found just now" in shown.html
-    assert "What to check" in shown.text
-    hidden = notebook.run(click.format("▾ Hide page"))
-    assert hidden.updates
-    assert "with what was found just now" not in hidden.html
+def test_the_report_holds_the_page_of_its_verdict(notebook, silent):
+    """Why it is so can be unfolded without a kernel, with live answers; the text names the page."""
+    notebook.run("%load_ext ibnb")
+    run = notebook.run(f"%ibdiag {silent.port} --timeout 1")
+    report = reports(run)[-1]
+    page = report["text/html"].partition(">Why</summary>")[2]
+    assert "with what was found just now" in page
+    assert "What to check" in page
+    assert "why: %iberror handshake-silent" in report["text/plain"]
+
+
+def test_a_report_is_small_and_says_once_what_it_is_not(notebook, silent):
+    """20 KB at most are stored for each; the legal text comes with the first of a notebook."""
+    notebook.run("%load_ext ibnb")
+    for number in range(2):
+        run = notebook.run(f"%ibdiag {silent.port} --timeout 1")
+        report = reports(run)[-1]
+        assert len(json.dumps(report, ensure_ascii=False).encode()) < 20_000
+        for form in report.values():
+            assert ("not financial" in " ".join(form.split())) == (number == 0)
+
+
+def test_the_report_takes_the_place_of_the_progress(notebook, silent):
+    """One output, that is first what is under way and then the report: never both."""
+    notebook.run("%load_ext ibnb")
+    run = notebook.run(f"%ibdiag {silent.port} --timeout 1")
+    shown = [one for one in run.displays if "text/html" in one]
+    assert len(shown) == 1
+    assert "Diagnosing" in shown[0]["text/html"]
+    assert "0 of 23 checks" in shown[0]["text/html"]
+    assert len(reports(run)) == 1
+    assert reports(run)[0] is run.updates[-1]
+
+
+def reports(run):
+    """Return the reports that a cell came to show."""
+    return [one for one in run.updates if "verdict <code" in one.get("text/html", "")]
 
 
 def test_a_rerun_of_the_cell_ends_a_diagnosis_that_was_run_again(notebook, silent):

@@ -50,6 +50,27 @@ def test_a_bundle_that_cannot_be_written(notebook, gateway, tmp_path):
     assert notebook.value("ib.isConnected()") == "True"
 
 
+def test_a_bundle_is_judged_beside_a_session(notebook, gateway, tmp_path):
+    """The report is that of the bundle; the session of here has no part in it, nor is it asked."""
+    gateway.set_faults(["closed-after-start"])
+    path = tmp_path / "support bundle.zip"
+    notebook.run(f'%load_ext ibnb\n%ibdiag {gateway.port} --static --bundle "{path}"')
+    gateway.set_faults([])
+    notebook.run(f"%ibconnect {gateway.port}")
+    before = gateway.connections_accepted
+    run = notebook.run(f'%ibdiag --from "{path}"')
+    assert run.status == "ok", run.everything
+    assert "verdict closed-after-start" in run.text
+    assert "Judged from a bundle" in run.text
+    told = json.loads(notebook.run(f'%ibdiag --from "{path}" --json').stdout)
+    assert told["verdict"]["id"] == "closed-after-start"
+    run = notebook.run(f'%ibdiag 4002 --from "{path}"')
+    assert "leave out target" in run.everything
+    assert "Traceback" not in run.everything
+    assert gateway.connections_accepted == before
+    assert notebook.value("ib.isConnected()") == "True"
+
+
 def test_without_a_target_what_failed_last_is_diagnosed(notebook, gateway):
     """After a failed %ibconnect, %ibdiag alone looks at the same gateway."""
     gateway.set_faults(["closed-after-start"])

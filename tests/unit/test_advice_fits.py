@@ -275,7 +275,7 @@ async def test_the_current_ib_is_named_with_its_address(notebook, gateway):
 
 
 async def test_of_two_connections_the_lost_one_is_told_of(notebook, gateway):
-    """One's own that was lost beside an open session: that is no replacement for it."""
+    """One's own that was lost beside an open session: that is not a replacement for it."""
     with SimulatedGateway() as other:
         await raw(notebook, other)
         own = notebook.ib

@@ -14,13 +14,16 @@ import servers
 from commands import LONGEST, environment, ibnb
 from servers import Server
 
+from ibnb import __version__
 from ibnb.app import set_app
 from ibnb.cli import VERBS, main
 from ibnb.diagnostics import CHECKS
 from ibnb.knowledge import catalogue
+from ibnb.options import diagnose_parser
 from ibnb.session import BadInputError
 from ibnb.simulator import SimulatedGateway
 from ibnb.tws.processes import Running
+from ibnb.tws.target import Target, parse_target
 
 NAMES = ("diag", "explain", "sim", "demo")
 ENTRY_KEYS = [
@@ -259,6 +262,8 @@ BAD_INPUT = {
     "port of sim in words": (["sim", "--port", "any"], "'any'", "65535"),
     "release after": (["sim", "--release-after", "x"], "'x'", "seconds"),
     "seed of sim": (["sim", "--seed", "x"], "'x'", "whole number"),
+    "clock of sim": (["sim", "--clock", "yesterday"], "'yesterday'", "America/New_York x60"),
+    "latency of sim": (["sim", "--latency", "x"], "'x'", "seconds"),
     "argument of sim": (["sim", "4002"], "4002", "--port"),
     "port of demo": (["demo", "--port", "x"], "'x'", "65535"),
     "unknown option of demo": (["demo", "--fast"], "--fast", "--headless"),
@@ -532,3 +537,65 @@ def test_a_team_whose_store_is_gone(tmp_path, refused_port):
     assert ended.returncode == 1
     assert "does not answer" in ended.stdout
     assert "hunter2" not in ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("words", [["--version"], ["-V"]])
+def test_the_version(words):
+    """The one that is installed, and nothing else."""
+    ended = ibnb(*words)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"ibnb {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "question"),
+    [
+        (["dig"], "Did you mean diag?"),
+        (["diag", "papr"], "Did you mean paper?"),
+        (["diag", "--clientid", "5"], "Did you mean --client-id?"),
+        (["diag", "4002", "--only", "net.prt"], "Did you mean net.port?"),
+        (["diag", "localhost"], "as in localhost:4002"),
+    ],
+)
+def test_what_was_mistyped_is_guessed(words, question, capsys):
+    """Whoever is nearly right is told the right word; it is not taken for it."""
+    assert main(words) == 2
+    assert question in capsys.readouterr().err
+
+
+def test_what_is_like_nothing_is_not_guessed(capsys):
+    """A guess that is far off helps nobody."""
+    assert main(["xyzzy"]) == 2
+    assert "Did you mean" not in capsys.readouterr().err
+
+
+def test_a_mistyped_check_leads_to_its_page(capsys):
+    """Marked as a guess."""
+    assert main(["explain", "net.prt"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("? Guess")
+    assert catalogue().by_check("net.port").title in shown
+
+
+def test_host_and_port_may_be_two_words():
+    """As people write them; the port decides what is expected there."""
+    parse = diagnose_parser("ibnb diag").parse_words
+    for words in (["127.0.0.1", "7497"], ["--timeout", "5", "127.0.0.1", "7497", "--static"]):
+        options = parse(words)
+        assert parse_target(options.target) == (Target("127.0.0.1", 7497, "paper"),)
+    assert parse_target("::1 4002") == (Target("::1", 4002, "paper"),)
+    for words in (["paper", "7497"], ["4002", "7497"]):
+        with pytest.raises(BadInputError, match="7497"):
+            parse(words)
+
+
+def test_every_page_can_be_listed():
+    """A line each, those with codes first; as JSON with the same fields."""
+    lines = ibnb("explain", "--list").stdout.splitlines()
+    assert len(lines) == len(catalogue().entries)
+    for entry in catalogue().entries:
+        assert any(f" {entry.id} " in line and entry.title in line for line in lines), entry.id
+    (line,) = (line for line in lines if " client-id-in-use " in line)
+    assert line.split()[0] == "326"
+    rows = json.loads(ibnb("explain", "--list", "--json").stdout)
+    assert {"id": "client-id-in-use", "codes": [326], "title": "Client ID already in use"} in rows
+    assert len(rows) == len(lines)

@@ -34,7 +34,7 @@ VALUES = [
     ("%iberror client-id-i", "client-id-i", ("client-id-in-use",)),
     ("%iberror net.p", "net.p", ("net.port",)),
     ("%iberror what is net.p", "net.p", ("net.port",)),
-    ("%iberror --", "--", ("--json",)),
+    ("%iberror --", "--", ("--list", "--json")),
     ("%ibhealth ", "", ("--team",)),
     ("%ibdisconnect x", "x", ()),
     ("x = %ibconnect li", "li", ("live",)),
@@ -50,6 +50,10 @@ VALUES = [
     ("with SimulatedGateway(\n    port=0,\n    faults=[\n        'id-", "id-", ("id-held",)),
     ("start_simulator(faults={'id-", "id-", ("id-held",)),
     ("gateway.set_faults(['id-held', 'id-", "id-", ()),
+    ("gateway.faults(['id-held', 'half", "half", ("half-open",)),
+    ("@pytest.mark.simulated_gateway(cash=5, faults=['half", "half", ("half-open",)),
+    ("%ibconnect sim --fault half", "half", ("half-open",)),
+    ("%ibconnect sim --fault half-open --fault dr", "dr", ("drop-after",)),
     ("ibnb.expl", "expl", ("explain", "explain_async")),
     ("report = ibnb.diag", "diag", ("diagnose", "diagnose_async")),
     ("print(ibnb.disc", "disc", ("disconnect",)),
@@ -126,11 +130,13 @@ def test_the_value_of_an_option_is_no_target():
 def test_a_file_may_stand_here():
     """Which one, IPython says."""
     assert complete("%ibdiag --bundle sup").files
+    assert complete("%ibdiag --from sup").files
     assert not complete("%ibdiag --bundle x.zip sup").files
 
 
 def test_every_fault_is_offered():
     """In the order of their list."""
+    assert complete("%ibconnect sim --fault ").words == tuple(FAULTS)
     assert complete("SimulatedGateway(faults=['").words == tuple(FAULTS)
 
 

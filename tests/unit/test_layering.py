@@ -43,6 +43,7 @@ MAY_KNOW = {
     "psutil": {"tws", "session", "simulator"},
     "pytest": {"pytest_plugin"},
     "exchange_calendars": {"simulator"},
+    "tornado": {"simulator"},
     "redis": {"session"},
 }
 """Of each package from elsewhere, the rooms and modules that import it."""
@@ -50,6 +51,7 @@ API_LIBRARIES = {"ib_insync", "ib_async", "ibapi", "eventkit"}
 LATE = {
     *(
         "exchange_calendars",
+        "tornado",
         "psutil",
         "redis",
         "jinja2",
@@ -134,7 +136,9 @@ def test_the_source_was_read():
     assert len(IMPORTS) > 300
     assert {one.room for one in OURS} >= set(BELOW)
     assert any(one.for_types for one in OURS)
-    assert Import("ibnb.diagnostics.runner", "ibnb.tws.redaction", for_types=False) in OURS
+    assert (
+        Import("ibnb.diagnostics.verdict.concluding", "ibnb.tws.redaction", for_types=False) in OURS
+    )
 
 
 def test_every_folder_is_a_room():
@@ -237,6 +241,35 @@ def test_only_one_module_knows_the_api_libraries():
         and node.value.split(".")[0] in API_LIBRARIES
     }
     assert named == {"ibnb.session.library.libraries"}
+
+
+def test_only_one_room_touches_what_the_api_libraries_have():
+    """No module outside `session.library` reads, sets or calls what an `IB` object has."""
+    theirs = {"client", "wrapper", "conn"} | {
+        name
+        for name, _, tree in MODULES
+        if name == "ibnb.session.library.protocols"
+        for node in ast.walk(tree)
+        for name in named_in(node)
+        if name != name.lower() and name[0].islower()
+    }
+    assert {"isConnected", "errorEvent", "ticker2ReqId", "hasData"} <= theirs
+    touched = {
+        (name, node.attr)
+        for name, _, tree in MODULES
+        if not name.startswith(("ibnb.session.library", "ibnb.simulator"))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in theirs
+    }
+    assert touched == set()
+
+
+def named_in(node):
+    """Yield the attribute or the method that a statement of a class declares."""
+    if isinstance(node, ast.FunctionDef):
+        yield node.name
+    elif isinstance(node, ast.AnnAssign):
+        yield node.target.id
 
 
 @pytest.mark.parametrize("name", [name for name, _, _ in MODULES])

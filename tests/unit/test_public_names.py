@@ -9,7 +9,7 @@ import ibnb
 
 VERBS = [
     *("connect", "connect_async", "diagnose", "diagnose_async", "disconnect", "explain"),
-    "explain_async",
+    *("explain_async", "guard", "health"),
     *("load_ipython_extension", "unload_ipython_extension"),
 ]
 ROOMS = {
@@ -24,8 +24,10 @@ ROOMS = {
         *("completions", "explain", "severity_of"),
     ],
     "simulator": [
-        *("FAULTS", "PortTakenError", "SimulatedGateway", "SimulatorFailedError"),
-        *("SimulatorProcess", "UnknownFaultError", "run", "start_simulator"),
+        *("BadClockError", "ControlPort", "ControlUnavailableError", "FAULTS", "PortTakenError"),
+        *("Request", "Scenario", "ScenarioError", "SimulatedGateway", "SimulatorFailedError"),
+        *("SimulatorProcess", "UnknownFaultError", "UnknownRequestError", "VERBS", "VerbError"),
+        *("check_faults", "read_scenario", "run", "start_simulator"),
     ],
     "session": [
         *("BadInputError", "BlockingInHandler", "BlockingOnThread", "Closed", "ConnectFailed"),

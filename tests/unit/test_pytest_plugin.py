@@ -53,6 +53,36 @@ def test_no_such_fault(simulated_gateway):
 """
 
 
+MARKED = """
+import pytest
+
+pytestmark = pytest.mark.simulated_gateway(cash=7, faults=["slow:0"])
+
+
+@pytest.mark.simulated_gateway("world.toml", positions={"contract": "MSFT", "size": 3})
+def test_marked(simulated_gateway):
+    assert simulated_gateway.cash() == {"DU1234567": {"USD": 9.0}}
+    assert simulated_gateway.positions("MSFT")[0]["size"] == 3
+    assert simulated_gateway.faults() == ["slow:0"]
+    simulated_gateway.set_quote("AAPL", bid=10, ask=11)
+    assert simulated_gateway.requests() == []
+
+
+def test_marked_by_the_module_alone(simulated_gateway):
+    assert simulated_gateway.cash() == {"DU1234567": {"USD": 7.0}}
+
+
+@pytest.mark.simulated_gateway(fil=3)
+def test_no_such_verb(simulated_gateway):
+    pass
+
+
+@pytest.mark.simulated_gateway("none.toml")
+def test_no_such_file(simulated_gateway):
+    pass
+"""
+
+
 def is_installed():
     """Say whether pytest finds the plugin by itself here, which it does once ibnb is installed."""
     return any(each.value == PLUGIN for each in entry_points(group="pytest11"))
@@ -85,6 +115,22 @@ def test_users_have_the_fixture(run_pytest):
     ended = run_pytest(USES, "-q")
     assert "5 passed, 1 error" in ended.stdout, ended.stdout + ended.stderr
     assert "unknown fault 'fire'" in ended.stdout
+
+
+def test_its_marker_sets_the_world_up(run_pytest, tmp_path):
+    """Scenarios and verbs, those of the module first; what does not exist is an error."""
+    (tmp_path / "world.toml").write_text("[[step]]\nverb = 'cash'\namount = 9")
+    ended = run_pytest(MARKED, "-q")
+    assert "2 passed" in ended.stdout, ended.stdout + ended.stderr
+    assert "2 errors" in ended.stdout
+    assert "there is no verb 'fil': did you mean fill?" in ended.stdout
+    assert "none.toml cannot be read" in ended.stdout
+
+
+def test_its_marker_is_listed(run_pytest):
+    """`pytest --markers` shows it."""
+    ended = run_pytest("", "--markers")
+    assert "@pytest.mark.simulated_gateway(*scenarios, **verbs)" in ended.stdout, ended.stderr
 
 
 def test_it_is_listed_with_what_it_does(run_pytest):

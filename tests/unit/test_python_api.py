@@ -93,7 +93,7 @@ asyncio.run(main())
 
 
 def test_one_loop_after_the_other(script, gateway, library):
-    """A connection whose loop was closed under it is no obstacle to the next one."""
+    """A connection whose loop was closed under it is not an obstacle to the next one."""
     code = """
 import asyncio, ibnb
 async def main():

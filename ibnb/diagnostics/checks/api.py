@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from ibnb.diagnostics.context import Context
-from ibnb.diagnostics.heard import MOST_NOTICES
 from ibnb.diagnostics.model import Check, Result
+from ibnb.diagnostics.sanitise import MOST_NOTICES
 from ibnb.tws.accounts import is_paper, mask_in
 from ibnb.tws.attempt import Attempt, cause, wrong_environment
 from ibnb.tws.handshake import Stage
 from ibnb.tws.notices import farm_kind, farm_name, link_after
+from ibnb.tws.simulated import is_simulated
 from ibnb.tws.story import span, tell, tell_foreign, tell_lost
 
 from .net import PROBE_SECONDS, PROBE_TIME_OUTS
@@ -98,6 +99,8 @@ async def accounts(context: Context) -> Result:
     if not names or wrong_environment(attempt.target, names):
         return _failed("api.accounts", attempt, evidence)
     expected = ", as expected" if attempt.target.expects else ""
+    if is_simulated(attempt.target.host, attempt.target.port):
+        kind = f"simulated {kind}"
     return Result("api.accounts", "pass", f"{', '.join(shown)}: {kind}{expected}.", evidence)
 
 

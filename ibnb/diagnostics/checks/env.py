@@ -74,7 +74,7 @@ async def library(context: Context) -> Result:
 async def guard(context: Context) -> Result:
     """Look whether the notebook's own connects are guarded against reruns."""
     if context.guard is None:
-        return Result("env.guard", "pass", "ibnb is not loaded in a notebook: nothing to guard.")
+        return Result("env.guard", "pass", "ibnb is not loaded in a notebook; nothing to guard.")
     evidence = {"guard": context.guard}
     if context.guard:
         summary = "Connections that this notebook's code makes are safe to rerun."

@@ -7,9 +7,9 @@ import math
 import time
 
 from ibnb.diagnostics.context import Context
-from ibnb.diagnostics.heard import said
 from ibnb.diagnostics.machine import Machine, Place, places
 from ibnb.diagnostics.model import Check, Result
+from ibnb.diagnostics.sanitise import said
 from ibnb.tws.api_logs import api_logs
 from ibnb.tws.forwarding import Forwarder
 from ibnb.tws.jts_ini import JtsSettings, read_jts_ini

@@ -10,8 +10,8 @@ from ibnb.diagnostics.model import Check, Result, Status
 from ibnb.session import Health
 from ibnb.session.address import address_of
 from ibnb.session.client_ids.owners import Holders, find_holders, tell_holders
-from ibnb.session.reconnect.disconnects import clock
 from ibnb.tws.attempt import cause, is_refusal_of
+from ibnb.tws.clock import clock
 from ibnb.tws.story import span, tell, tell_refused
 from ibnb.tws.target import Target
 
@@ -181,7 +181,7 @@ async def history(context: Context) -> Result:
         "session.history",
         "warn",
         f"A connection was lost {times} in the last hour, at last at "
-        f"{time.strftime('%H:%M:%S', time.localtime(last.time))}: {last.reason}.",
+        f"{clock(last.time)}: {last.reason}.",
         evidence,
     )
 

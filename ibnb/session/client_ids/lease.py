@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from ibnb.tws.accounts import EveryWord, mask_in
+from ibnb.tws.clock import day_and_time
 from ibnb.tws.own import plain_host
 
 START_SLACK = 1.0
@@ -104,7 +105,7 @@ def lease_of(values: Mapping[str, Any], kind: type[L]) -> L | None:
 
 def tell_lease(lease: Lease) -> str:
     """Return who holds something, for people of the same team."""
-    since = time.strftime("%d %b %H:%M", time.localtime(lease.since))
+    since = day_and_time(lease.since)
     user = f" of {lease.user}" if lease.user else ""
     return (
         f"notebook {lease.notebook}{user} (process {lease.pid} on {lease.machine}, since {since})"
@@ -136,7 +137,7 @@ def new_lease(
 
 
 def process_start(pid: int) -> float | None:
-    """Return when a process here started, in seconds since the epoch; None where it is gone.
+    """Return when a process here started, in seconds since the epoch; None if it is gone.
 
     Raises:
         ProcessUnreadableError: the system does not tell.

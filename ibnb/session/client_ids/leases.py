@@ -74,7 +74,7 @@ class LeaseStore(Protocol):
     ) -> int | None:
         """Return the ID that a notebook was given, giving it one now: `preferred`, if free.
 
-        None where the store does not answer.
+        None if the store does not answer.
         """
 
     def provisional_id(self, notebook: str, preferred: int) -> int:
@@ -128,7 +128,7 @@ class SqliteLeases:
     ) -> int | None:
         """Return the ID that a notebook was given, giving it one now: `preferred`, if free.
 
-        It is the same at every gateway. None where the store does not answer.
+        It is the same at every gateway. None if the store does not answer.
         """
         del gateway
         key = (user_name(), notebook)

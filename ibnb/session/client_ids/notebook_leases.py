@@ -147,8 +147,10 @@ class NotebookLeases:
         """Write on a thread of its own, in order: a connect need not wait for a disk."""
         from concurrent.futures import ThreadPoolExecutor
 
+        due = time.monotonic() + WRITING_AFTER
+
         def write_later() -> None:
-            self._closing.wait(WRITING_AFTER)
+            self._closing.wait(max(0.0, due - time.monotonic()))
             write()
 
         if self._writer is None:

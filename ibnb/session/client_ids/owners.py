@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
-import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from ibnb.session.registry import Keeper
+from ibnb.tws.clock import day_and_time
 from ibnb.tws.sockets import SocketClient, SocketsUnreadableError, clients_of
 from ibnb.tws.target import Target
 
@@ -156,16 +156,12 @@ def _of_lease(lease: Lease) -> str:
         return tell_lease(lease)
     # Whose notebook it is, and what it is called, is nobody's business but its user's.
     which = "a notebook of another user" if lease.is_foreign else f"notebook {lease.notebook}"
-    since = _clock(lease.since)
+    since = day_and_time(lease.since)
     elsewhere = "" if lease.machine == platform.node() else ", if that is still there"
     return f"{which} (process {lease.pid} on {lease.machine}, since {since}){elsewhere}"
 
 
 def _of_socket(client: SocketClient) -> str:
-    since = f", since {_clock(client.started)}" if client.started else ""
+    since = f", since {day_and_time(client.started)}" if client.started else ""
     process = f"process {client.pid}" if client.pid is not None else "its process is hidden"
     return f"{client.label or client.name} ({process}{since})"
-
-
-def _clock(seconds: float) -> str:
-    return time.strftime("%d %b %H:%M", time.localtime(seconds))

@@ -121,15 +121,15 @@ class RedisGrants:
         _, _, _, queue, waiting, _ = _keys(scope, "")
 
         def leave(server: _Server) -> None:
-            server.client.zrem(queue, ticket)
-            server.client.zrem(waiting, ticket)
+            server.redis.zrem(queue, ticket)
+            server.redis.zrem(waiting, ticket)
 
         self._ask(leave)
 
     def find(self, scope: str, name: str) -> Held | None:
         """Return who has something."""
         key = _keys(scope, name)[0]
-        found = self._ask(lambda server: server.client.hmget(key, ["owner", "fence"]))
+        found = self._ask(lambda server: server.redis.hmget(key, ["owner", "fence"]))
         owner, fence = cast("list[str | None]", found)
         return Held(scope, name, int(fence), _read(owner)) if owner and fence else None
 
@@ -142,7 +142,7 @@ class RedisGrants:
 
     def scopes(self) -> tuple[str, ...]:
         """Return the scopes in which something is held, or was."""
-        found = self._ask(lambda server: server.client.smembers(f"{PREFIX}:scopes"))
+        found = self._ask(lambda server: server.redis.smembers(f"{PREFIX}:scopes"))
         return tuple(sorted(cast("set[str]", found)))
 
     def secret(self, known: str = "") -> str:
@@ -187,7 +187,7 @@ class RedisGrants:
         """Close what is open."""
         opened, self._opened = self._opened, None
         if opened is not None:
-            opened.client.close()
+            opened.redis.close()
 
     @property
     def _milliseconds(self) -> int:
@@ -217,7 +217,7 @@ class _Server:
         from redis.backoff import NoBackoff
         from redis.retry import Retry
 
-        self.client: redis.Redis = redis.Redis.from_url(
+        self.redis: redis.Redis = redis.Redis.from_url(
             url.reveal(),
             decode_responses=True,
             encoding_errors="replace",
@@ -239,7 +239,7 @@ class _Server:
             "counts": scripts.COUNTS,
         }
         self.scripts: dict[str, Callable[[list[str], list[Any]], Any]] = {
-            name: partial(self.client.register_script(source)) for name, source in sources.items()
+            name: partial(self.redis.register_script(source)) for name, source in sources.items()
         }
 
 

@@ -3,7 +3,7 @@
 A handler runs while the socket's reader is at work, and until it returns nothing more is read from
 that socket. A blocking request that is made there waits for an answer that cannot come, for ever.
 One that is made on another thread than that of the connection's loop hangs as well, once the loop
-is patched: the answer is read on the loop's own thread, and wakes nobody on the other. Where that
+is patched: the answer is read on the loop's own thread, and wakes nobody on the other. If that
 thread runs a loop of its own, as a subshell does, it fails with an error about futures and loops.
 """
 
@@ -24,9 +24,9 @@ from ibnb.session.errors import BlockingInHandler, BlockingOnThread, IbnbError
 from ibnb.session.notebook import event_loop
 
 from . import libraries
-from .import_hook import ImportHook
-from .layers import MethodPatch, install_patch, remove_patch
-from .patches import Patches
+from .listening import WAITING
+from .patches import MethodPatch, Patches, install_patch, remove_patch
+from .protocols import Ib
 
 MODULES = tuple(f"{name}.ib" for name in libraries.NAMES)
 KIND = "handlers"
@@ -70,12 +70,11 @@ class BlockingCalls:
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._loop = loop
-        self._hook = ImportHook(MODULES, self._wrap)
-        self._patches = Patches()
+        self._patches = Patches(MODULES, self._wrap)
 
     def enter(self) -> None:
         """Begin: libraries that are imported already, and those that will be."""
-        self._hook.install()
+        self._patches.install()
         if self._loop is not None:
             # On this one loop, over the method of its class.
             noted = _noting(self._loop.run_until_complete)
@@ -83,8 +82,7 @@ class BlockingCalls:
 
     def leave(self) -> None:
         """Restore what was wrapped; where somebody wrapped it again, that stays."""
-        self._hook.remove()
-        self._patches.restore()
+        self._patches.remove()
 
     def _wrap(self, module: ModuleType) -> None:
         # The library's own blocking requests look `run` up in `util`; users call `IB.run`.
@@ -93,7 +91,7 @@ class BlockingCalls:
             self._patches.put(owner, "run", ours)
 
 
-def watch_handlers(ib: Any, refused: Refused = lambda _error: None) -> None:
+def watch_handlers(ib: Ib, refused: Refused = lambda _error: None) -> None:
     """Refuse the blocking requests of an `IB` object in its own handlers, and on other threads.
 
     Called on the loop that it is connected on. Requests that are awaited are not refused, and
@@ -120,13 +118,13 @@ def watch_handlers(ib: Any, refused: Refused = lambda _error: None) -> None:
 
         return wait_on_update
 
-    install_patch(ib.wrapper, "startReq", KIND, start)
+    install_patch(ib.wrapper, WAITING, KIND, start)
     install_patch(ib, "waitOnUpdate", KIND, wait)
 
 
-def unwatch_handlers(ib: Any) -> None:
+def unwatch_handlers(ib: Ib) -> None:
     """Undo `watch_handlers`."""
-    remove_patch(ib.wrapper, "startReq", KIND)
+    remove_patch(ib.wrapper, WAITING, KIND)
     remove_patch(ib, "waitOnUpdate", KIND)
 
 

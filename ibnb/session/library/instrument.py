@@ -12,7 +12,8 @@ from functools import cache
 from typing import Any
 
 from . import libraries
-from .layers import MethodPatch, install_patch, remove_patch
+from .patches import MethodPatch, install_patch, remove_patch
+from .protocols import Ib
 
 SENDING = ("send", "sendMsg", "getReqId", "connect", "connectAsync")
 WAITING = ("connect", "connectAsync", "waitOnUpdate", "loopUntil")
@@ -47,7 +48,7 @@ def _events_of(owner: Any) -> Iterator[tuple[str, Any]]:
             yield name, event
 
 
-def _event_owners(ib: Any) -> Iterator[Any]:
+def _event_owners(ib: Ib) -> Iterator[Any]:
     yield ib
     yield ib.client
     yield from ib.tickers()
@@ -61,7 +62,7 @@ def own_handler_counts(kind: Callable[[], Any]) -> dict[str, int]:
     return handler_counts(kind())
 
 
-def handler_counts(ib: Any) -> dict[str, int]:
+def handler_counts(ib: Ib) -> dict[str, int]:
     """Return how many handlers each event of an `IB` object and of its tickers and bars has."""
     counts: dict[str, int] = {}
     for owner in _event_owners(ib):
@@ -74,7 +75,7 @@ def handler_counts(ib: Any) -> dict[str, int]:
     return counts
 
 
-def subscriptions(ib: Any) -> tuple[str, ...]:
+def subscriptions(ib: Ib) -> tuple[str, ...]:
     """Return what an `IB` object is subscribed to, in words: market data, bars and scanners."""
     found = []
     for kind, tickers in ib.wrapper.ticker2ReqId.items():
@@ -91,7 +92,7 @@ def _symbol(contract: Any) -> str:
     return str(contract.localSymbol or contract.symbol or contract.conId)
 
 
-def silence(ib: Any) -> None:
+def silence(ib: Ib) -> None:
     """Take every handler off an `IB` object, its tickers, trades and subscriptions."""
     for owner in list(_event_owners(ib)):
         for _, event in _events_of(owner):
@@ -101,7 +102,7 @@ def silence(ib: Any) -> None:
     ib.setTimeout(0)
 
 
-def track_requests(ib: Any) -> Pending:
+def track_requests(ib: Ib) -> Pending:
     """Return an `IB` object's pending request futures, kept up to date from now on."""
     pending = Pending()
     start = ib.wrapper.startReq
@@ -116,7 +117,7 @@ def track_requests(ib: Any) -> Pending:
     return pending
 
 
-def end_refused(ib: Any, pending: Pending, req_id: int, code: int, text: str) -> None:
+def end_refused(ib: Ib, pending: Pending, req_id: int, code: int, text: str) -> None:
     """End the request that a gateway refused as invalid, where the library leaves it waiting.
 
     ib_async takes notice 321 for a warning, and a request of its waits for ever after it; in
@@ -132,17 +133,17 @@ def end_refused(ib: Any, pending: Pending, req_id: int, code: int, text: str) ->
 
 
 def contain_loss(
-    ib: Any,
+    ib: Ib,
     pending: Pending,
     others_open: Callable[[], bool],
     lost: Callable[[], Callable[[], None]],
 ) -> None:
     """Keep the loss of this object's socket from failing the calls of other connections.
 
-    The libraries tell a loss to every blocking call of the process. Where another connection is
+    The libraries tell a loss to every blocking call of the process. If another connection is
     open, only what waits on this one is failed: its own requests, and a wait for its next update.
     `lost` is called first of all, and what it returns when the library has forgotten what it knew.
-    A close that this side asked for is no loss to the libraries.
+    A close that this side asked for is not a loss to the libraries.
     """
     tell_everybody = ib.wrapper.connectionClosed
 
@@ -162,13 +163,49 @@ def contain_loss(
     ib.wrapper.connectionClosed = closed
 
 
-def untrack(ib: Any) -> None:
+def hear_notices(ib: Ib, heard: Callable[..., None]) -> None:
+    """Call `heard` with each notice; a second time changes nothing."""
+    hear_no_notices(ib, heard)
+    ib.errorEvent.connect(heard)
+
+
+def hear_no_notices(ib: Ib, heard: Callable[..., None]) -> None:
+    """Undo `hear_notices`."""
+    ib.errorEvent.disconnect(heard)
+
+
+def tell_connected(ib: Ib) -> None:
+    """Call the handlers of a connection that is there, as the library's own connect does."""
+    ib.connectedEvent.emit()
+
+
+def watch_end(ib: Ib, ended: Callable[[str], None]) -> None:
+    """Call `ended` when this object's socket is closed, with the reason."""
+    ib.client.conn.disconnected.connect(ended)
+
+
+def unwatch_end(ib: Ib, ended: Callable[[str], None]) -> None:
+    """Undo `watch_end`."""
+    ib.client.conn.disconnected.disconnect(ended)
+
+
+def forget(ib: Ib) -> None:
+    """Let an `IB` object forget all that its gateway told, as its library does at a loss."""
+    ib.wrapper.reset()
+
+
+def give_client_id(ib: Ib, client_id: int) -> None:
+    """Let an `IB` object know its client ID before it connects, as its library's connect does."""
+    ib.wrapper.clientId = client_id
+
+
+def untrack(ib: Ib) -> None:
     """Undo `track_requests` and `contain_loss`."""
     for name in ("startReq", "connectionClosed"):
         vars(ib.wrapper).pop(name, None)
 
 
-def refuse(ib: Any, error: Callable[[], Exception]) -> None:
+def refuse(ib: Ib, error: Callable[[], Exception]) -> None:
     """Make every request, connect and wait on this one `IB` object raise what `error` makes."""
 
     def refused(*_args: Any, **_kwargs: Any) -> Any:
@@ -179,7 +216,7 @@ def refuse(ib: Any, error: Callable[[], Exception]) -> None:
             setattr(owner, name, refused)
 
 
-def check_orders(ib: Any, objection: Callable[[], Exception | None]) -> None:
+def check_orders(ib: Ib, objection: Callable[[], Exception | None]) -> None:
     """Make the calls that send orders raise what `objection` finds at that moment, if anything.
 
     A what-if order is only answered, and cancelling is not touched.
@@ -207,7 +244,7 @@ def check_orders(ib: Any, objection: Callable[[], Exception | None]) -> None:
     install_patch(ib.client, "exerciseOptions", RUNS, exercise_checked)
 
 
-def check_no_orders(ib: Any) -> None:
+def check_no_orders(ib: Ib) -> None:
     """Undo `check_orders`."""
     for name in ORDERING:
         remove_patch(ib.client, name, RUNS)

@@ -15,12 +15,14 @@ import socket
 import sys
 import traceback
 import weakref
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from types import FunctionType, ModuleType
 from typing import Any
 
 from ibnb.session.errors import BadInputError, NoLibraryError
+
+from .protocols import Ib
 
 NAMES = ("ib_insync", "ib_async")
 """In the order of preference where both are installed."""
@@ -146,14 +148,14 @@ def official_address(candidate: object) -> tuple[str, int, int] | None:
     return str(client.host), int(client.port), int(client.clientId)
 
 
-def ib_class(ib: Any) -> Any:
+def ib_class(ib: Ib) -> Any:
     """Return the library's own `IB` class, of which an object may be of a user's subclass."""
     module = f"{library_name(ib)}.ib"
     own = ((cls.__module__, cls.__name__) == (module, "IB") for cls in type(ib).__mro__)
     return next(cls for cls, is_own in zip(type(ib).__mro__, own, strict=True) if is_own)
 
 
-def library_name(ib: Any) -> str:
+def library_name(ib: Ib) -> str:
     """Return the name of the library that an `IB` object belongs to."""
     for cls in type(ib).__mro__:
         package = cls.__module__.partition(".")[0]
@@ -163,7 +165,7 @@ def library_name(ib: Any) -> str:
 
 
 async def synchronise(
-    ib: Any, account: str, *, readonly: bool, timeout: float, summary: bool = False
+    ib: Ib, account: str, *, readonly: bool, timeout: float, summary: bool = False
 ) -> tuple[str, ...]:
     """Fetch what the library keeps in sync; return what did not come within `timeout` seconds.
 
@@ -256,12 +258,12 @@ def _ib_behind(connection: Any) -> Any:
     return None
 
 
-def has_socket(ib: Any) -> bool:
+def has_socket(ib: Ib) -> bool:
     """Say whether an `IB` object has a socket open, ready or not, or is opening one."""
     return ib.client.conn.transport is not None or ib.client.connState != ib.client.DISCONNECTED
 
 
-def start_closing(ib: Any) -> bool:
+def start_closing(ib: Ib) -> bool:
     """Ask an `IB` object's socket to close; return whether its transport will say that it did.
 
     It will not where its loop was closed under it, as `asyncio.run` does at its end: the socket is
@@ -278,7 +280,7 @@ def start_closing(ib: Any) -> bool:
     return True
 
 
-async def close(ib: Any) -> None:
+async def close(ib: Ib) -> None:
     """Close an `IB` object's socket in good order and wait until it is really closed.
 
     The library only asks its transport to close. The gateway frees the client ID when it sees
@@ -312,7 +314,7 @@ async def close(ib: Any) -> None:
         connection.disconnected.disconnect(on_closed)
 
 
-def shut_down(ib: Any) -> None:
+def shut_down(ib: Ib) -> None:
     """End an `IB` object's socket without its transport, which is in no state to do that."""
     transport = ib.client.conn.transport
     if transport is not None:
@@ -322,7 +324,7 @@ def shut_down(ib: Any) -> None:
     ib.client.disconnect()
 
 
-def loop_of(ib: Any) -> asyncio.AbstractEventLoop | None:
+def loop_of(ib: Ib) -> asyncio.AbstractEventLoop | None:
     """Return the loop that an `IB` object's socket is on; None without a socket."""
     return _loop_of_transport(ib.client.conn.transport)
 
@@ -333,6 +335,11 @@ def _loop_of_transport(transport: Any) -> asyncio.AbstractEventLoop | None:
     return loop
 
 
+def begin_to_connect(ib: Ib, host: str, port: int, client_id: int) -> Coroutine[Any, Any, None]:
+    """Return what brings an `IB` object to ready, without the library's synchronisation."""
+    return ib.client.connectAsync(host, port, client_id, timeout=0)
+
+
 class Stillness(asyncio.Protocol):
     """Keeps from an `IB` object whatever comes at its socket, the end of it included, for a while.
 
@@ -340,7 +347,7 @@ class Stillness(asyncio.Protocol):
     in here; even one that the loop already knows, and tells within the turn in which it begins.
     """
 
-    def __init__(self, ib: Any) -> None:
+    def __init__(self, ib: Ib) -> None:
         """Do nothing yet.
 
         Args:
@@ -373,7 +380,7 @@ class Stillness(asyncio.Protocol):
             transport.resume_reading()
 
 
-async def abort(ib: Any) -> None:
+async def abort(ib: Ib) -> None:
     """Give an `IB` object's socket up, as if it had been lost, and wait until that is known.
 
     What still was to be sent is not sent.
@@ -384,7 +391,7 @@ async def abort(ib: Any) -> None:
         await connection.disconnected
 
 
-def request_error(ib: Any, req_id: int, code: int, text: str) -> Exception:
+def request_error(ib: Ib, req_id: int, code: int, text: str) -> Exception:
     """Return what the library raises of a refused request, where it is told to raise."""
     wrapper = importlib.import_module(f"{library_name(ib)}.wrapper")
     error: Exception = wrapper.RequestError(req_id, code, text)
@@ -394,7 +401,7 @@ def request_error(ib: Any, req_id: int, code: int, text: str) -> Exception:
 def library_functions(error: BaseException) -> tuple[str, ...]:
     """Return the API library's functions that an exception came through, the outermost first.
 
-    Empty where it was raised in other code that the library had only called, as the user's own
+    Empty if it was raised in other code that the library had only called, as the user's own
     coroutine in `ib.run`: Python's event loop and ibnb's wrappers, in between or innermost, are no
     other code.
     """

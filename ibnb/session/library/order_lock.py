@@ -20,7 +20,8 @@ from ibnb.tws.accounts import is_paper
 from ibnb.tws.outgoing import OutgoingReader, is_what_if, may_be_order
 from ibnb.tws.wire import frame
 
-from .layers import MethodPatch, install_patch
+from .patches import MethodPatch, install_patch
+from .protocols import Ib
 
 KIND = "order lock"
 LOCK = "order_lock"
@@ -180,7 +181,7 @@ def _writing(
     return write_checked
 
 
-def lock_orders(ib: Any, refusal: Refusal, right: Right | None = None) -> None:
+def lock_orders(ib: Ib, refusal: Refusal, right: Right | None = None) -> None:
     """Lock the orders of an `IB` object, for good: while its account is not known to be paper.
 
     With a `right`, they pass while that allows it.
@@ -203,7 +204,7 @@ def lock_orders(ib: Any, refusal: Refusal, right: Right | None = None) -> None:
     install_patch(client, SENDING, KIND, checking)
 
 
-def orders_locked(ib: Any) -> bool:
+def orders_locked(ib: Ib) -> bool:
     """Say whether an `IB` object has an order lock, and it is not open."""
     lock = getattr(ib.client.conn, LOCK, None)
     return lock is not None and not lock.is_open

@@ -16,7 +16,8 @@ from typing import Any
 
 from ibnb.session.notebook import event_loop
 
-from .layers import MethodPatch, install_patch, remove_patch
+from .patches import MethodPatch, install_patch, remove_patch
+from .protocols import Ib
 
 KIND = "time requests"
 ASKING = "reqCurrentTime"
@@ -35,7 +36,7 @@ class TimeRequests:
     the loop of the connection.
     """
 
-    def __init__(self, ib: Any, pending: Mapping[asyncio.Future[Any], tuple[Any, Any]]) -> None:
+    def __init__(self, ib: Ib, pending: Mapping[asyncio.Future[Any], tuple[Any, Any]]) -> None:
         self._ib = weakref.ref(ib)
         self._pending = pending
         self._loop = asyncio.get_running_loop()
@@ -61,7 +62,7 @@ class TimeRequests:
         if ib is not None:
             self._is_ours = True
             try:
-                ib.client.reqCurrentTime()
+                send_raw(ib)
             finally:
                 self._is_ours = False
 
@@ -111,7 +112,12 @@ class TimeRequests:
 _known: weakref.WeakKeyDictionary[Any, TimeRequests] = weakref.WeakKeyDictionary()
 
 
-def watch_time(ib: Any, pending: Mapping[asyncio.Future[Any], tuple[Any, Any]]) -> None:
+def send_raw(ib: Ib) -> None:
+    """Ask for the time as a raw message: the library keeps one future for all its callers."""
+    ib.client.reqCurrentTime()
+
+
+def watch_time(ib: Ib, pending: Mapping[asyncio.Future[Any], tuple[Any, Any]]) -> None:
     """Begin to look after the time requests of an `IB` object, on the loop that it runs on.
 
     `pending` are its requests without an answer: of each future the key that it waits under.
@@ -120,13 +126,13 @@ def watch_time(ib: Any, pending: Mapping[asyncio.Future[Any], tuple[Any, Any]]) 
     _known[ib] = TimeRequests(ib, pending)
 
 
-def unwatch_time(ib: Any) -> None:
+def unwatch_time(ib: Ib) -> None:
     """Undo `watch_time`."""
     known = _known.pop(ib, None)
     if known is not None:
         known.end()
 
 
-def time_requests(ib: Any) -> TimeRequests | None:
+def time_requests(ib: Ib) -> TimeRequests | None:
     """Return what looks after the time requests of an `IB` object, if anything does."""
     return _known.get(ib)

@@ -59,7 +59,7 @@ def inspect_loop() -> LoopFacts:
 
 
 def patch_loop() -> bool:
-    """Let blocking calls run inside the running loop; return True where a bad patch was repaired.
+    """Let blocking calls run inside the running loop; return True if a bad patch was repaired.
 
     The original nest_asyncio makes queued cells vanish on ipykernel 7. Its flags are taken off, so
     that nest-asyncio2 can be applied over it. There is no undo for either.

@@ -17,7 +17,6 @@ from types import ModuleType
 from typing import Any
 
 from ibnb.session.library import libraries
-from ibnb.session.library.import_hook import ImportHook
 from ibnb.session.library.patches import Patches
 
 from .cell_runs import EARLY, context_from, is_unmarked, mark
@@ -36,8 +35,7 @@ class Origins:
     def __init__(self, succession: Succession, loop: asyncio.AbstractEventLoop | None) -> None:
         self._succession = succession
         self._loop = loop
-        self._hook = ImportHook((libraries.EMITTER,), self._wrap_events)
-        self._patches = Patches()
+        self._patches = Patches((libraries.EMITTER,), self._wrap_events)
 
     def enter(self) -> None:
         """Begin; what is under way already comes from before."""
@@ -52,12 +50,11 @@ class Origins:
                         mark(context, EARLY)
             self._put(self._loop, "call_soon_threadsafe", self._calling)
         self._put(threading.Thread, "start", self._starting)
-        self._hook.install()
+        self._patches.install()
 
     def leave(self) -> None:
         """Restore what was wrapped; where somebody wrapped it again, that stays."""
-        self._hook.remove()
-        self._patches.restore()
+        self._patches.remove()
 
     def _put(self, owner: Any, name: str, around: Any) -> None:
         original = getattr(owner, name)

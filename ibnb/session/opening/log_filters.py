@@ -19,13 +19,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ibnb.session.errors import IbnbError
-from ibnb.session.library.layers import MethodPatch, install_patch, remove_patch
+from ibnb.session.library import listening
+from ibnb.session.library.patches import MethodPatch
 from ibnb.session.records.journal import Journal
 from ibnb.tws.accounts import mask_in
 
 KIND = "notices"
-SPEAKING = "error"
-"""The method of a library's wrapper that takes a notice, and logs it before anybody else hears."""
 SPEAKER = ".wrapper"
 CONSEQUENCES = ("Canceled order: Trade(", "IBKR API validation warning: Trade(")
 """What a library makes of a notice about an order, which may be wrong: the order may be alive."""
@@ -87,12 +86,12 @@ def attend(ib: Any) -> None:
 
         return error
 
-    install_patch(ib.wrapper, SPEAKING, KIND, telling)
+    listening.stand_around(ib, listening.NOTICE, KIND, telling)
 
 
 def attend_no_more(ib: Any) -> None:
     """Undo `attend`."""
-    remove_patch(ib.wrapper, SPEAKING, KIND)
+    listening.stand_around_no_more(ib, listening.NOTICE, KIND)
 
 
 def note_heard() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from ibnb.session.backoff import backoff
 from ibnb.tws.attempt import cause
 from ibnb.tws.target import Target
 
@@ -53,7 +54,7 @@ async def retry_while_id_in_use(
     """
     begun = time.monotonic()
     seconds: float | None = None
-    delays = iter(FIRST_DELAYS)
+    delays = backoff(FIRST_DELAYS, LATER_DELAY)
     while True:
         try:
             return await once()
@@ -64,7 +65,7 @@ async def retry_while_id_in_use(
             left = seconds - (time.monotonic() - begun)
             if left <= 0:
                 raise
-        delay = min(next(delays, LATER_DELAY), left)
+        delay = min(next(delays), left)
         await _wait_visibly(Waiting(client_id, target, left), delay, on_wait)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ibnb.session.errors import IbnbError
-from ibnb.session.library import libraries
+from ibnb.session.library import libraries, listening, reading
 from ibnb.session.library.libraries import Library
 from ibnb.session.notebook.cell_runs import context_of
 from ibnb.session.notebook.event_loop import CLEANING_SECONDS
@@ -131,7 +131,7 @@ async def open_ib(
         OpeningFailedError: it did not get there. No socket and no task is left behind.
         asyncio.CancelledError: the caller gave up; nothing is left behind then either.
     """
-    connecting = ib.client.connectAsync(target.host, target.port, client_id, timeout=0)
+    connecting = libraries.begin_to_connect(ib, target.host, target.port, client_id)
     return await watch_opening(
         *(ib, library, target, client_id, connecting),
         timeout=timeout,
@@ -167,27 +167,18 @@ async def watch_opening(
         asyncio.CancelledError: the caller gave up; nothing is left behind then either.
     """
     loop = asyncio.get_running_loop()
-    connection = ib.client.conn
     hush = hush or Hush(lambda _code, _text: False)
-    with hushed(library.loggers, hush):
-        watch = _Watch(
-            Handshake(),
-            loop.create_future(),
-            {},
-            time.perf_counter(),
-            library.speaks[0],
-            hush,
-            on_ready,
-        )
-        # The events keep functions strongly and methods weakly: `watch` outlives the opening here.
-        connection.hasData.connect(watch.on_data)
-        connection.disconnected.connect(watch.on_closed)
+    decided = loop.create_future()
+    watch = _Watch(Handshake(), decided, {}, time.perf_counter(), library.speaks[0], hush, on_ready)
+    # The events keep methods weakly: `watch` outlives the opening here.
+    heard = listening.socket_heard(ib, watch.on_data, watch.on_closed)
+    with hushed(library.loggers, hush), heard:
         task = watch.connecting = loop.create_task(connecting, context=context_of(number))
         try:
             await _first_of({task, watch.decided}, timeout)
             if watch.stage >= Stage.READY:
                 await _synchronised(task)
-            ending, detail = _ending(task, watch, connection)
+            ending, detail = _ending(task, watch, ib)
             attempt = Attempt.seen(
                 watch.handshake,
                 target=target,
@@ -209,9 +200,6 @@ async def watch_opening(
             elif not isinstance(error, Exception):
                 hush.story = ""
             raise
-        finally:
-            connection.hasData.disconnect(watch.on_data)
-            connection.disconnected.disconnect(watch.on_closed)
     return attempt
 
 
@@ -244,9 +232,8 @@ def _require_ready(attempt: Attempt) -> None:
         raise OpeningFailedError(attempt)
 
 
-def _ending(task: asyncio.Task[None], watch: _Watch, connection: Any) -> tuple[Ending, str]:
-    # The greeting is sent as soon as TCP is open; the transport may be gone again by now.
-    if connection.transport is not None or connection.numBytesSent:
+def _ending(task: asyncio.Task[None], watch: _Watch, ib: Any) -> tuple[Ending, str]:
+    if reading.reached_tcp(ib):
         watch.reach(Stage.TCP)
     if watch.decided.done() and (watch.stage < Stage.READY or _has_failed(task)):
         return watch.decided.result(), ""

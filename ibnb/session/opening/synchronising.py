@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ibnb.session.library.layers import MethodPatch, install_patch, remove_patch
+from ibnb.session.library import listening
+from ibnb.session.library.patches import MethodPatch
 from ibnb.session.records.requests import Request
 from ibnb.tws.attempt import Attempt
 
 KIND = "synchronising"
-STARTING = "startReq"
 OF_KEYS: Mapping[Any, str] = {
     "positions": "positions",
     "openOrders": "open orders",
@@ -94,8 +94,8 @@ def ways_out(attempt: Attempt) -> tuple[str, ...]:
 def synchronising(ib: Any, find: Find) -> Iterator[Synchronisation]:
     """Follow what an `IB` object asks for, for as long as the context lasts."""
     followed = Synchronisation(find)
-    install_patch(ib.wrapper, STARTING, KIND, followed.starting)
+    listening.stand_around(ib, listening.WAITING, KIND, followed.starting)
     try:
         yield followed
     finally:
-        remove_patch(ib.wrapper, STARTING, KIND)
+        listening.stand_around_no_more(ib, listening.WAITING, KIND)

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ibnb.session.address import Address, where
+from ibnb.session.library import reading
 from ibnb.tws.accounts import mask_in
+from ibnb.tws.clock import clock
 from ibnb.tws.notices import Notice
 
 End = Literal["lost", "replaced", "closed"]
@@ -84,25 +86,18 @@ class DisconnectLog:
 
     def disconnect_reason(self, ib: Any) -> str | None:
         """Return one sentence on how an object's connection ended; None while open or unknown."""
-        told = None if ib.isConnected() else self._told.get(ib)
+        told = None if reading.is_connected(ib) else self._told.get(ib)
         return told[1] if told is not None else None
 
     def end(self, ib: Any) -> End | None:
         """Return how an object's connection ended; None while open or unknown."""
-        told = None if ib.isConnected() else self._told.get(ib)
+        told = None if reading.is_connected(ib) else self._told.get(ib)
         return told[0] if told is not None else None
 
     def _tell(self, ib: Any, end: End, sentence: str) -> None:
         # Nobody has the object any more: nobody will ask.
         if ib is not None:
             self._told[ib] = end, sentence
-
-
-def clock(seconds: float) -> str:
-    """Return a time of day for people; another day's with its date."""
-    then = time.localtime(seconds)
-    today = time.strftime("%x") == time.strftime("%x", then)
-    return time.strftime("%H:%M:%S" if today else "%d %b %H:%M:%S", then)
 
 
 def _this(address: Address) -> str:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import select
 import time
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from ibnb.session.library.layers import MethodPatch, install_patch, remove_patch
-from ibnb.session.library.time_requests import time_requests
+from ibnb.session.library import listening, reading
+from ibnb.session.library.patches import MethodPatch
+from ibnb.session.library.time_requests import send_raw, time_requests
 
 APART = 5.0
 """Seconds between heartbeats: recent gateways answer a request for the time every 1 to 4 s."""
@@ -40,7 +40,7 @@ class Pulse:
             ``busy``: none was read, but the kernel was held up or has bytes waiting, so that says
             nothing of the gateway. ``closed``: there is no open connection.
         round_trip: seconds until the gateway's time came, or None where other bytes showed life.
-        heard_ago: seconds since the last byte came; None where there is no open connection.
+        heard_ago: seconds since the last byte came; None if there is no open connection.
         gateway_time: the gateway's clock, in whole seconds since the epoch, or None.
         local_time: this machine's clock when the gateway's time came, or None.
     """
@@ -95,7 +95,9 @@ class _Known:
 
     def recent(self, ib: Any, apart: float) -> Pulse | None:
         young = time.monotonic() - self.begun < apart
-        if self.last is None or self.last.status != "answered" or not young or not _is_open(ib):
+        if self.last is None or self.last.status != "answered":
+            return None
+        if not (young and reading.is_usable(ib)):
             return None
         return replace(self.last, heard_ago=heard_ago(ib))
 
@@ -149,14 +151,8 @@ async def on_loop(
 
 
 def heard_ago(ib: Any) -> float | None:
-    """Return how many seconds ago the last byte came over an open connection; None without one.
-
-    The libraries take down when each packet came, so that it costs nothing to know. Where the user
-    calls `ib.setTimeout` they begin anew, as if something had come.
-    """
-    if not _is_open(ib):
-        return None
-    return max(0.0, time.time() - float(ib.wrapper.lastTime.timestamp()))
+    """Return how many seconds ago the last byte came over an open connection; None without one."""
+    return reading.heard_ago(ib) if reading.is_usable(ib) else None
 
 
 async def take_pulse(ib: Any, *, apart: float = APART, beats: int = BEATS) -> Pulse:
@@ -165,7 +161,7 @@ async def take_pulse(ib: Any, *, apart: float = APART, beats: int = BEATS) -> Pu
     An open connection that answers is known after milliseconds, a silent one after `beats` times
     `apart` seconds.
     """
-    if not _is_open(ib):
+    if not reading.is_usable(ib):
         return Pulse("closed")
     with _listening(ib) as ear:
         for _ in range(beats):
@@ -177,19 +173,19 @@ async def take_pulse(ib: Any, *, apart: float = APART, beats: int = BEATS) -> Pu
                 break
         if ear.heard.is_set():
             await ear.wait(ear.told, PATIENCE)
-        if ear.closed or not _is_open(ib):
+        if ear.closed or not reading.is_usable(ib):
             return Pulse("closed")
         if ear.local_time is not None:
             times = ear.gateway_time, ear.local_time
             return Pulse("answered", ear.told_at - begun, heard_ago(ib), *times)
         if ear.heard.is_set():
             return Pulse("answered", heard_ago=heard_ago(ib))
-        busy = ear.held_up or _has_unread(ib)
+        busy = ear.held_up or reading.has_unread(ib)
         return Pulse("busy" if busy else "silent", heard_ago=heard_ago(ib))
 
 
 async def _send(ib: Any, ear: _Ear) -> float | None:
-    """Send a heartbeat and return when, by the performance counter; None where none was needed.
+    """Send a heartbeat and return when, by the performance counter; None if none was needed.
 
     While the user is asking for the time, his answer shows life as well.
     """
@@ -202,8 +198,7 @@ async def _send(ib: Any, ear: _Ear) -> float | None:
     if asked is not None:
         asked.send()
     else:
-        # As a raw message: the library keeps a single future for all callers of its own.
-        ib.client.reqCurrentTime()
+        send_raw(ib)
     return begun
 
 
@@ -252,28 +247,10 @@ class _Ear:
 
 @contextlib.contextmanager
 def _listening(ib: Any) -> Iterator[_Ear]:
-    ear, connection = _Ear(), ib.client.conn
-    connection.hasData.connect(ear.on_data)
-    connection.disconnected.connect(ear.on_closed)
-    install_patch(ib.wrapper, "currentTime", KIND, ear.on_time)
-    try:
-        yield ear
-    finally:
-        remove_patch(ib.wrapper, "currentTime", KIND)
-        connection.hasData.disconnect(ear.on_data)
-        connection.disconnected.disconnect(ear.on_closed)
-
-
-def _is_open(ib: Any) -> bool:
-    return bool(ib.isConnected()) and ib.client.conn.transport is not None
-
-
-def _has_unread(ib: Any) -> bool:
-    """Say whether the socket has bytes that nobody has read, as while its own callback waits."""
-    transport = ib.client.conn.transport
-    sock = transport.get_extra_info("socket") if transport is not None else None
-    try:
-        return sock is not None and bool(select.select([sock.fileno()], [], [], 0)[0])
-    except (OSError, ValueError):
-        # A closed socket, or a number beyond what `select` can look at.
-        return False
+    ear = _Ear()
+    with listening.socket_heard(ib, ear.on_data, ear.on_closed):
+        listening.stand_around(ib, listening.TIME, KIND, ear.on_time)
+        try:
+            yield ear
+        finally:
+            listening.stand_around_no_more(ib, listening.TIME, KIND)

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import logging
-import random
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+from ibnb.session.backoff import backoff
 from ibnb.session.connection import Connection, Resumed
 from ibnb.session.errors import ConnectFailed
 from ibnb.session.hooks import Hooks
@@ -170,8 +169,7 @@ class Reconnector:
             self._tell(None)
 
     async def _resume_until_it_works(self, connection: Connection) -> None:
-        for delay in itertools.chain(DELAYS, itertools.repeat(LATER_DELAY)):
-            pause = delay * random.uniform(*JITTER)  # noqa: S311 - no secret
+        for pause in backoff(DELAYS, LATER_DELAY, JITTER):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._hurry.wait()

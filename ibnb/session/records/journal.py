@@ -141,5 +141,5 @@ class Journal:
         return self.requests.request(req_id)
 
     def request_of(self, notice: Notice) -> Request | None:
-        """Return the request that a notice speaks of, or None where it speaks of none."""
+        """Return the request that a notice speaks of, or None if it speaks of none."""
         return self.requests.request_of(notice)

@@ -20,8 +20,6 @@ PEAK_SECONDS = 60.0
 TWICE = "BID_ASK"
 """What is made of two series, bid and ask, and counts as two requests."""
 BARS, TICKS = "reqHistoricalData", "reqHistoricalTicks"
-TURNS = "turns"
-"""The kind of the layer that lets historical requests wait for their turn."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Pacing:
 
     @property
     def violations(self) -> tuple[str, ...]:
-        """Which limits were passed, in sentences; empty where none was."""
+        """Which limits were passed, in sentences; empty if none was."""
         found = []
         if self.messages_peak > self.message_limit:
             found.append(

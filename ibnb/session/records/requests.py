@@ -1,44 +1,28 @@
 """The request journal: what was asked of the gateways, by name, and how fast.
 
-While it is kept, a library's client has a class in which each method that requests something also
-notes what it was called with. What a request costs more with it is a copy of the fields of its
-contract or order, as they are when it is sent, and one short tuple.
+What a request costs more with it is a copy of the fields of its contract or order, as they are when
+it is sent, and one short tuple.
 """
 
 from __future__ import annotations
 
-import functools
-import inspect
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
-from ibnb.session.library.layers import MethodPatch, install_patch, remove_patch
+from ibnb.session.library.noting import note_no_requests, note_requests, restored
 from ibnb.tws.notices import NO_REQUEST, Notice
 
 KEPT = 1000
 MESSAGES_KEPT = 3000
 """One minute at the 50 messages a second that a gateway takes; the libraries send no more than 45.
 """
-KIND = "journal"
 CANCEL = "cancel"
 """How the names of the methods begin that take back another request."""
-NOTE, BEHIND = "ibnb_note", "ibnb_behind"
-"""The attributes of a client that notes its requests, and of its class: the one behind it."""
-VERBS = (
-    *("req", "cancel", "place", "exercise", "calculate", "query", "subscribe", "unsubscribe"),
-    *("replace", "verify", "set", "update"),
-)
-"""How the names of the methods begin that request something."""
-OTHERS = frozenset({"setConnectOptions", "updateReqId"})
-SHOWN = ("__name__", "__qualname__", "__doc__")
-"""What a method that notes its requests has of the one behind it, besides its signature."""
 ID_NAMES = ("reqId", "orderId", "tickerId")
 """What the libraries call the number that answers refer to."""
-PLAIN = frozenset({int, str, float, bool, type(None)})
 DATA = frozenset(
     {
         *("reqMktData", "reqTickByTickData", "reqMktDepth", "reqRealTimeBars", "reqHistoricalData"),
@@ -116,19 +100,11 @@ class Request:
         return self.method.startswith(CANCEL) or self.method == GLOBAL
 
 
-class _Fields(tuple[type[Any], dict[str, Any]]):
-    """A contract or an order, as it was when it was sent: its class, and its fields."""
-
-    __slots__ = ()
-
-
 _Entry = tuple[int, int, float, str, dict[str, Any], bool, bool]
 """Connection, client ID, time, method, parameters; whether given up by it, and complete.
 
 A plain one: it is made for every request.
 """
-_Note = Callable[[str, dict[str, Any], bool], None]
-"""Takes what was requested: the method, its parameters, and whether those are all."""
 
 
 class RequestJournal:
@@ -182,16 +158,12 @@ class RequestJournal:
             elif method in ENDING:
                 _end(standing, entry)
 
-        detach_from(ib.client)
-        setattr(ib.client, NOTE, note)
-        ib.client.__class__ = noting_class(ib.client.__class__)
-        install_patch(ib.client.conn, "sendMsg", KIND, self._counting)
+        note_requests(ib, note, lambda: self.sent.append(clock()))
 
     def detach(self, ib: Any, connection: int) -> None:
         """Undo `attach`."""
         self._standing.pop(connection, None)
-        detach_from(ib.client)
-        remove_patch(ib.client.conn, "sendMsg", KIND)
+        note_no_requests(ib)
 
     def all(self) -> tuple[Request, ...]:
         """Return the requests that are kept, oldest first."""
@@ -223,7 +195,7 @@ class RequestJournal:
         return self._latest(self._with_id(req_id, connection))
 
     def request_of(self, notice: Notice) -> Request | None:
-        """Return the request that a notice speaks of, or None where it speaks of none."""
+        """Return the request that a notice speaks of, or None if it speaks of none."""
         if notice.req_id == NO_REQUEST:
             return None
         found = self._with_id(notice.req_id, notice.connection or None)
@@ -235,7 +207,7 @@ class RequestJournal:
         return replace(cancel, contract=latest.contract if latest is not None else None)
 
     def _cancel_of(self, notice: Notice, before: float) -> Request | None:
-        """Return the cancel that a notice answers, or None where it answers none."""
+        """Return the cancel that a notice answers, or None if it answers none."""
         methods = CANCELLING.get(notice.code, frozenset())
         asked_since = False
         for entry in reversed(self._entries) if methods else ():
@@ -258,15 +230,6 @@ class RequestJournal:
         sent = [request for request in found if request.time <= before]
         return self._latest(iter(sent)) if sent and sent[0].gave_up else None
 
-    def _counting(self, layer: MethodPatch) -> Any:
-        add, clock = self.sent.append, time.time
-
-        def count(message: Any) -> Any:
-            add(clock())
-            return layer.inner(message)
-
-        return count
-
     def _with_id(self, req_id: int, connection: int | None) -> Iterator[Request]:
         for entry in reversed(self._entries):
             over, parameters = entry[0], entry[4]
@@ -281,72 +244,6 @@ class RequestJournal:
                 return request
             cancel = cancel or request
         return cancel
-
-
-@cache
-def noting_class(kind: Any) -> Any:
-    """Return a class of clients like another, whose methods note what they requested.
-
-    The same to whoever asks for its name. What people put in the place of a method of the other is
-    called as ever, and so is what they put onto the client itself.
-    """
-    made: Any = None
-
-    def noting(name: str) -> Any:
-        def request(self: Any, *args: Any, **kwargs: Any) -> Any:
-            method = getattr(super(made, self), name)
-            answer = method(*args, **kwargs)
-            # After it: what was not sent, because there is no connection, is no request.
-            note: _Note | None = vars(self).get(NOTE)
-            if note is not None:
-                note(name, *_named(getattr(method, "__func__", method), args, kwargs))
-            return answer
-
-        return functools.wraps(getattr(kind, name), SHOWN, ())(request)
-
-    methods = {name: noting(name) for name in requesting(kind)}
-    own = {name: getattr(kind, name) for name in ("__doc__", "__module__", "__qualname__")}
-    made = type(kind.__name__, (kind,), own | methods | {BEHIND: kind})
-    return made
-
-
-def detach_from(client: Any) -> None:
-    """Give a client the class back that it had before it noted its requests."""
-    vars(client).pop(NOTE, None)
-    if BEHIND in vars(type(client)):
-        client.__class__ = getattr(client, BEHIND)
-
-
-def requesting(kind: type[Any]) -> tuple[str, ...]:
-    """Return the methods of a class of clients that request something, by name."""
-    names = (name for name in dir(kind) if name.startswith(VERBS) and name not in OTHERS)
-    return tuple(name for name in names if callable(getattr(kind, name)))
-
-
-def _named(
-    function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[dict[str, Any], bool]:
-    """Return what a method was called with, by the names that it has for it; whether that is all.
-
-    The names are the method's own, also behind a decorator that says what it decorates.
-    """
-    names, defaults = _parameters(function)
-    given = {**defaults, **dict(zip(names, args, strict=False)), **kwargs}
-    return {name: _kept(value) for name, value in given.items()}, len(args) <= len(names)
-
-
-@cache
-def _parameters(function: Any) -> tuple[tuple[str, ...], Mapping[str, Any]]:
-    """Return the names of what a method takes, and what it takes where nothing is given."""
-    named = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    try:
-        found = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return (), {}
-    positional = [one.name for one in found if one.kind in named]
-    takes_self = inspect.isfunction(function)
-    defaults = {one.name: one.default for one in found if one.default is not one.empty}
-    return tuple(positional[takes_self:]), defaults
 
 
 def _begin(standing: dict[int | str, _Entry], entry: _Entry) -> None:
@@ -383,32 +280,13 @@ def what_is_asked(request: Request) -> tuple[Any, ...]:
     return request.method, about, repr(sorted(others.items()))
 
 
-def _kept(value: Any) -> Any:
-    """Return an argument as it is now, whatever the user does to it later."""
-    if type(value) in PLAIN:
-        return value
-    try:
-        return _Fields((type(value), value.__dict__.copy()))
-    except Exception:  # noqa: BLE001 - a list, or anything a user made: kept as it is
-        return value
-
-
-def _shown(value: Any) -> Any:
-    if not isinstance(value, _Fields):
-        return value
-    kind, fields = value
-    twin = object.__new__(kind)
-    twin.__dict__.update(fields)
-    return twin
-
-
 def _number_in(parameters: Mapping[str, Any]) -> int | None:
     return next((parameters[name] for name in ID_NAMES if name in parameters), None)
 
 
 def _read(entry: _Entry) -> Request:
     connection, client_id, when, method, kept, gave_up, complete = entry
-    parameters = {name: _shown(value) for name, value in kept.items()}
+    parameters = {name: restored(value) for name, value in kept.items()}
     return Request(
         req_id=_number_in(parameters),
         method=method,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ibnb.simulator.client import Client
-from ibnb.simulator.protocol import texts
+from ibnb.simulator.protocol import texts, tickets
 from ibnb.tws.notices import NO_REQUEST
 from ibnb.tws.wire import OutgoingId
 
@@ -38,6 +38,7 @@ _ANSWERS: Mapping[int, Answer] = {
     OutgoingId.CURRENT_TIME: account.current_time,
     OutgoingId.REAL_TIME_BARS: market.real_time_bars,
     OutgoingId.FUNDAMENTALS: reference.fundamentals,
+    OutgoingId.EXERCISE_OPTIONS: orders.exercise_options,
     OutgoingId.IMPLIED_VOLATILITY: market.implied_volatility,
     OutgoingId.OPTION_PRICE: market.option_price,
     OutgoingId.GLOBAL_CANCEL: orders.global_cancel,
@@ -69,6 +70,7 @@ _ANSWERS: Mapping[int, Answer] = {
     OutgoingId.EVENT_CALENDAR: reference.event_calendar,
     OutgoingId.CALENDAR_EVENTS: reference.event_calendar,
     OutgoingId.USER_INFO: reference.user_info,
+    OutgoingId.CURRENT_TIME_IN_MILLIS: account.current_time_in_millis,
 }
 
 # What ends a subscription without a word: the request that began it, and the field with the reqId.
@@ -96,7 +98,6 @@ _WITHOUT_ANSWER = frozenset(
 # Requests of the real API that are not simulated: what they are, and in which field each has its
 # reqId; None where it has none. They are refused, so that nobody waits for an answer.
 _NOT_SIMULATED: Mapping[int, tuple[str, int | None]] = {
-    OutgoingId.EXERCISE_OPTIONS: ("the exercise of options", 2),
     65: ("the verification of programs", None),
     66: ("the verification of programs", None),
     72: ("the verification of programs", None),
@@ -110,6 +111,7 @@ _NOT_SIMULATED: Mapping[int, tuple[str, int | None]] = {
 # whole connection without an answer, whereas with `readonly=True` they do connect.
 _ABOUT_ORDERS: Mapping[int, int | None] = {
     OutgoingId.PLACE_ORDER: 1,
+    OutgoingId.EXERCISE_OPTIONS: 2,
     OutgoingId.CANCEL_ORDER: 2,
     OutgoingId.OPEN_ORDERS: None,
     OutgoingId.AUTO_OPEN_ORDERS: None,
@@ -126,6 +128,9 @@ def answer(client: Client, fields: tuple[str, ...]) -> None:
     """Answer one request; whatever it is, the connection stays."""
     message_id = int(fields[0])
     known = _ANSWERS.get(message_id)
+    if message_id == OutgoingId.CANCEL_ORDER and client.version >= tickets.PLAIN_CANCEL_SINCE:
+        # Its version went; with one again, the order ID is where it always was.
+        fields = (fields[0], "1", *fields[1:])
     try:
         if "read-only" in client.state.faults and message_id in _ABOUT_ORDERS:
             client.notify(texts.READ_ONLY, _req_id(fields, _ABOUT_ORDERS[message_id]))

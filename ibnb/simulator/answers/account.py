@@ -28,6 +28,11 @@ def current_time(client: Client, fields: tuple[str, ...]) -> None:  # noqa: ARG0
     client.send(messages.current_time(client.state.clock))
 
 
+def current_time_in_millis(client: Client, fields: tuple[str, ...]) -> None:  # noqa: ARG001 - as above
+    """Send the gateway's clock to the millisecond."""
+    client.send(messages.current_time_in_millis(client.state.clock))
+
+
 def positions(client: Client, fields: tuple[str, ...]) -> None:  # noqa: ARG001 - as above
     """Send every position, and from now on every change of one."""
     client.wants_positions = True
@@ -53,7 +58,7 @@ def account_updates(client: Client, fields: tuple[str, ...]) -> None:
         client.unsubscribe(OutgoingId.ACCOUNT_UPDATES, NO_REQUEST)
         return
     client.wants_account = account
-    _send_account(client, account)
+    send_account(client, account)
     client.send(messages.account_download_end(account))
     state = client.state
     stream = AccountStream(state.book, account, state.now + ACCOUNT_SECONDS)
@@ -116,10 +121,11 @@ def tell_position(client: Client, held: Position) -> None:
         client.send(messages.position(held))
     if client.wants_account == held.account:
         client.send(messages.portfolio_value(held, client.state.now))
-        _send_account(client, held.account)
+        send_account(client, held.account)
 
 
-def _send_account(client: Client, account: str) -> None:
+def send_account(client: Client, account: str) -> None:
+    """Send an account's values and portfolio."""
     state = client.state
     for value in account_values(state.book, account, state.now):
         client.send(messages.account_value(value, account))

@@ -41,10 +41,11 @@ def instrument_of(
 ) -> Instrument | None:
     """Return the one instrument that a contract means; if there is none, the client is told why.
 
-    A combination is one only where its `legs` are given: of it there are quotes and orders.
+    A combination is one only where its `legs` are given: of it there are quotes, bars and orders.
+    The other requests cannot name them.
     """
     if spec.sec_type == "BAG" and legs is None:
-        client.notify(texts.not_simulated("this request for combinations (secType BAG)"), req_id)
+        client.notify(texts.NO_DEFINITION, req_id)
         return None
     missing = texts.NO_EXCHANGE if exchange and not spec.exchange else None
     objection = spec.objection or missing

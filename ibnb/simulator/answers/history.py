@@ -26,12 +26,12 @@ from ibnb.simulator.world.instruments import ContractSpec, Instrument
 from ibnb.simulator.world.market import Trade, trades_between
 from ibnb.tws.wire import IncomingId, OutgoingId
 
-from .asked import drop_legs, instrument_of, instrument_with, read_contract
+from .asked import drop_legs, instrument_of, instrument_with, read_contract, read_legs
 
 _MOST_TICKS = 1000
 _TICK_KINDS = frozenset({"TRADES", "BID_ASK", "MIDPOINT"})
 _CHUNK = 60
-_BARS_A_STEP = 200
+_BARS_A_STEP, _COMBINED_A_STEP = 200, 5
 _PERIOD_DAYS = {"day": 1, "days": 1, "week": 5, "weeks": 5, "month": 21, "months": 21}
 
 
@@ -40,6 +40,7 @@ def historical_data(client: Client, fields: tuple[str, ...]) -> None:
     req_id = int(fields[1])
     spec, rest = read_contract(fields, 2)
     _, end, bar_size, duration, regular, kind, date_format = rest[:7]
+    legs = read_legs(spec, rest[7:])
     rest = drop_legs(spec, rest[7:])
     request = BarRequest(
         end, bar_size, duration, regular == "1", kind, int(date_format or 1), rest[0] == "1"
@@ -50,7 +51,7 @@ def historical_data(client: Client, fields: tuple[str, ...]) -> None:
     if spec.sec_type == "CONTFUT" and end:
         client.notify(texts.NO_END_FOR_CONTINUOUS, req_id)
         return
-    instrument = instrument_of(client, spec, req_id)
+    instrument = instrument_of(client, spec, req_id, legs=legs)
     if instrument is None:
         return
     if not request.is_of(instrument):
@@ -81,7 +82,7 @@ def _send_bars(
     bars: list[Bar] = []
     for bar in each_bar(instrument, request, now):
         bars.append(bar)
-        if len(bars) % _BARS_A_STEP == 0:
+        if len(bars) % (_COMBINED_A_STEP if instrument.legs else _BARS_A_STEP) == 0:
             yield
     if not bars:
         what = f"{instrument.symbol}@{spec.exchange} {request.kind.title()}"
@@ -152,6 +153,9 @@ def historical_ticks(client: Client, fields: tuple[str, ...]) -> None:
     instrument = instrument_with(client, spec, req_id, kind)
     if instrument is None:
         return
+    if instrument.is_valued_daily:
+        client.notify(texts.no_data(f"{instrument.symbol}/{instrument.sec_type} {kind}"), req_id)
+        return
     now = client.state.now
     begins, ends = parse_time(start), parse_time(end)
     if begins is not None:
@@ -184,7 +188,7 @@ def _from(
         day = last_session(instrument.hours, at, regular=regular)
         _, ends = session(instrument.hours, day, regular=regular)
         if at >= ends:
-            at = _next_opening(instrument, at, regular=regular)
+            at = next_opening(instrument, at, regular=regular)
             continue
         upto = min(at + _CHUNK, ends, now)
         found += trades_between(instrument, at, upto)
@@ -192,8 +196,8 @@ def _from(
     return found[:count]
 
 
-def _next_opening(instrument: Instrument, at: float, *, regular: bool) -> float:
-    """When trading begins again after a time at which it has ended."""
+def next_opening(instrument: Instrument, at: float, *, regular: bool) -> float:
+    """Return when trading begins again after a time at which it has ended."""
     before = last_session(instrument.hours, at, regular=regular)
     day = before
     while day == before:

@@ -6,10 +6,11 @@ from ibnb.simulator.client import Client
 from ibnb.simulator.protocol import data_messages, market_messages, texts
 from ibnb.simulator.streams import DepthStream, QuoteStream, RealTimeBarStream, TickStream
 from ibnb.simulator.world.instruments import ContractSpec
-from ibnb.simulator.world.options import greeks, implied, years_left
+from ibnb.simulator.world.options import carry_of, greeks, implied, years_left
 from ibnb.tws.wire import IncomingId, OutgoingId
 
 from .asked import drop_legs, instrument_of, instrument_with, read_contract, read_legs
+from .permissions import permission_for
 
 _CUSTOM_OPTION = 53
 _TICK_KINDS = {"Last": "TRADES", "AllLast": "TRADES", "BidAsk": "BID_ASK", "MidPoint": "MIDPOINT"}
@@ -63,10 +64,15 @@ def market_data(client: Client, fields: tuple[str, ...]) -> None:
     instrument = instrument_of(client, spec, req_id, legs=legs)
     if instrument is None:
         return
-    client.send(market_messages.market_data_start(req_id, instrument))
-    stream = QuoteStream(req_id, instrument)
+    permission = permission_for(client, instrument)
+    if permission.notice is not None:
+        client.notify(permission.notice, req_id)
+    if permission.kind is None:
+        return
+    client.send(market_messages.market_data_start(req_id, instrument, permission.kind))
+    stream = QuoteStream(req_id, instrument, kind=permission.kind, delay=permission.delay)
     if snapshot or regulatory:
-        client.send(stream.update(client.state.now, client.version))
+        client.send(stream.update(client.state.market_time, client.version))
         client.send(market_messages.snapshot_end(req_id))
     else:
         client.subscribe(OutgoingId.MARKET_DATA, req_id, stream)
@@ -151,13 +157,14 @@ def option_parameters(client: Client, fields: tuple[str, ...]) -> None:
         client.notify(texts.NO_DEFINITION, req_id)
         return
     (underlying,) = known
-    if world.has_options(underlying):
-        strikes = world.strikes(underlying)
-        for exchange in _OPTION_EXCHANGES:
-            for group, dates in world.option_classes(underlying).items():
+    for one in world.underlyings(underlying):
+        strikes = world.strikes(one)
+        exchanges = (one.exchange,) if one.sec_type == "FUT" else _OPTION_EXCHANGES
+        for exchange in exchanges:
+            for group, dates in world.option_classes(one).items():
                 client.send(
                     data_messages.option_parameters(
-                        req_id, exchange, underlying, group=group, dates=dates, strikes=strikes
+                        req_id, exchange, one, group=group, dates=dates, strikes=strikes
                     )
                 )
     client.send(data_messages.end(IncomingId.OPTION_PARAMETERS_END, req_id))
@@ -186,10 +193,10 @@ def _calculate(client: Client, fields: tuple[str, ...], *, by_price: bool) -> No
     years = years_left(option, client.state.now)
     volatility = given
     if by_price:
-        found = implied(option.right, option.strike, spot, years, given)
+        found = implied(option.right, option.strike, spot, years, given, carry=carry_of(option))
         if found is None:
             client.notify(texts.invalid("No volatility gives this price"), req_id)
             return
         volatility = found
-    worth = greeks(option.right, option.strike, spot, years, volatility)
+    worth = greeks(option.right, option.strike, spot, years, volatility, carry=carry_of(option))
     client.send(data_messages.option_computation(req_id, _CUSTOM_OPTION, worth, client.version))

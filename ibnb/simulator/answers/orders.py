@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from ibnb.simulator.client import Client
 from ibnb.simulator.protocol import messages, order_messages, texts
@@ -11,6 +12,7 @@ from ibnb.simulator.protocol.tickets import Ticket, read_ticket
 from ibnb.simulator.state import State
 from ibnb.simulator.trading.account import margin, margin_change
 from ibnb.simulator.trading.checks import objection_to, refusal_of
+from ibnb.simulator.trading.exercise import Exercise
 from ibnb.simulator.trading.orders import (
     Change,
     Execution,
@@ -23,10 +25,16 @@ from ibnb.simulator.trading.orders import (
     commission,
 )
 from ibnb.simulator.world.history import parse_time
-from ibnb.simulator.world.instruments import Instrument
-from ibnb.simulator.world.market import quote_at
+from ibnb.simulator.world.instruments import ContractSpec, Instrument
+from ibnb.simulator.world.market import quote_at, utc
 
 from .account import tell_position
+from .asked import account_of, instrument_of
+
+_EXERCISE, _LAPSE = 1, 2
+
+_NO_DAYS = 2**31 - 1
+"""What clients send where they mean that no number of days was given."""
 
 
 def place_order(client: Client, fields: tuple[str, ...]) -> None:
@@ -41,6 +49,9 @@ def place_order(client: Client, fields: tuple[str, ...]) -> None:
     if instrument is None:
         client.notify(texts.NO_DEFINITION, ticket.order_id)
         return
+    if "tif-preset" in state.faults and not ticket.text("tif"):
+        ticket = replace(ticket, values={**ticket.values, "tif": "DAY"})
+        client.notify(texts.TIF_WAS_SET, ticket.order_id)
     account = ticket.text("account", state.accounts[0])
     now = state.now
     ticket = ticket.sized(quote_at(instrument, now).last)
@@ -52,6 +63,9 @@ def place_order(client: Client, fields: tuple[str, ...]) -> None:
     refusal = refusal_of(state.book, order, known, now)
     if refusal is not None:
         client.notify(refusal, ticket.order_id)
+        return
+    if state.rejections:
+        client.notify(state.rejections.popleft(), ticket.order_id)
         return
     tell(state, state.book.place(client.id, account, ticket, instrument, now=now))
 
@@ -83,6 +97,29 @@ def cancel_order(client: Client, fields: tuple[str, ...]) -> None:
         client.notify(texts.too_late(order_id, order.status), order_id)
     else:
         tell(client.state, client.state.book.cancel(order, client.state.now))
+
+
+def exercise_options(client: Client, fields: tuple[str, ...]) -> None:
+    """Exercise options that an account holds, or let them lapse."""
+    req_id = int(fields[2])
+    # This contract is sent without its primary exchange.
+    spec = ContractSpec.read((*fields[3:11], "", *fields[11:14]))
+    action, quantity, asked, override = int(fields[14]), int(fields[15]), fields[16], fields[17]
+    option = instrument_of(client, spec, req_id, exchange=False)
+    account = account_of(client, asked, req_id) if option is not None else None
+    if option is None or account is None:
+        return
+    if not option.right or action not in {_EXERCISE, _LAPSE} or quantity <= 0:
+        cause = "Exercise needs an option, an action of 1 or 2, and a positive quantity"
+        client.notify(texts.invalid(cause), req_id)
+        return
+    wanted = Exercise(account, option, quantity, action == _LAPSE, override == "1")
+    state = client.state
+    objection = wanted.objection(state.book, state.now)
+    if objection is not None:
+        client.notify(objection, req_id)
+        return
+    tell(state, wanted.settle(state.book, client.id, req_id, state.now))
 
 
 def global_cancel(client: Client, fields: tuple[str, ...]) -> None:  # noqa: ARG001 - every answer takes them
@@ -121,6 +158,7 @@ def executions(client: Client, fields: tuple[str, ...]) -> None:
     """Send this client's fills that pass the request's filter."""
     req_id = int(fields[2])
     _, account, since, symbol, sec_type, exchange, side = fields[3:10]
+    days = _days_of(fields[10:], client.state.now)
     for fill in client.state.book.executions:
         order = fill.order
         bought = fill.buys
@@ -132,12 +170,31 @@ def executions(client: Client, fields: tuple[str, ...]) -> None:
             and exchange in ("", "SMART", fill.instrument.listed_on)
             and (not side or bought == side.upper().startswith("B"))
             and fill.time >= (parse_time(since) or 0.0)
+            and days(fill.time)
         )
         if passes:
             client.send(messages.execution(fill, client.version, req_id))
             if not fill.instrument.legs:
                 client.send(messages.commission_report(fill))
     client.send(messages.execution_end(req_id))
+
+
+def _days_of(fields: tuple[str, ...], now: float) -> Callable[[float], bool]:
+    """Return whether a time is on the days that a request names: the last ones, or by date.
+
+    Clients send them since server version 200.
+    """
+    last, count, *dates = fields or ("", "0")
+    most = int(last or 0)
+    named = set(dates[: int(count or 0)])
+    today = utc(now).date()
+
+    def fits(time: float) -> bool:
+        day = utc(time).date()
+        is_recent = not 0 < most < _NO_DAYS or (today - day).days < most
+        return is_recent and (not named or f"{day:%Y%m%d}" in named)
+
+    return fits
 
 
 def tell(state: State, changes: Iterable[Change]) -> None:

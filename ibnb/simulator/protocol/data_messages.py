@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ibnb.simulator.trading.account import Profit
 from ibnb.simulator.world.instruments import Instrument
 from ibnb.simulator.world.market import Level, Prices, Quote, Trade, price_at
-from ibnb.simulator.world.options import Greeks, greeks, volatility_of, years_left
+from ibnb.simulator.world.options import Greeks, carry_of, greeks, volatility_of, years_left
 from ibnb.tws import wire
 from ibnb.tws.wire import IncomingId
 
@@ -35,7 +35,9 @@ def model_ticks(req_id: int, option: Instrument, quote: Quote, now: float, versi
         return b""
     spot = price_at(option.underlying, now)
     years = years_left(option, now)
-    worth = greeks(option.right, option.strike, spot, years, volatility_of(option))
+    worth = greeks(
+        option.right, option.strike, spot, years, volatility_of(option), carry=carry_of(option)
+    )
     kinds = (_BID_OPTION, quote.bid), (_ASK_OPTION, quote.ask), (_LAST_OPTION, quote.last)
     sent = b"".join(
         option_computation(req_id, kind, _at_price(worth, price), version) for kind, price in kinds

@@ -19,13 +19,29 @@ STOCK_TYPE_SINCE = 152
 FRACTIONAL_SIZES_SINCE = 163
 SIZE_RULES_SINCE = 164
 ISSUERS_SINCE = 176
+FUND_FIELDS_SINCE = 179
+LAST_TRADE_DATE_SINCE = 182
+INELIGIBILITY_SINCE = 186
+BOND_HOURS_SINCE = 188
 """Server versions from which on contract details and samples of symbols differ."""
+BARS_END_SINCE = 196
+"""From this server version on, the end of historical bars is a message of its own."""
 
-_LIVE_DATA = 1
+LIVE, DELAYED, PARTIAL = "live", "delayed", "partial"
+"""What kind of ticks a login may have: all, those of a while ago, or what needs no permission."""
+_DATA_TYPES = {LIVE: 1, DELAYED: 3, PARTIAL: 1}
 _BID, _ASK, _LAST, _HIGH, _LOW, _VOLUME, _CLOSE, _OPEN = 1, 2, 4, 6, 7, 8, 9, 14
 _SIZE_OF = {_BID: 0, _ASK: 3, _LAST: 5}
+_DELAYED_TICKS = dict(
+    zip(
+        (_BID, _ASK, _LAST, _HIGH, _LOW, _VOLUME, _CLOSE, _OPEN, *_SIZE_OF.values()),
+        (66, 67, 68, 72, 73, 74, 75, 76, 69, 70, 71),
+        strict=True,
+    )
+)
 _SNAPSHOT_PERMISSIONS = 3
 _DAYS_OF_HOURS = 6
+_LAST_FUND_FIELDS = 7
 
 
 def contract_details(
@@ -33,7 +49,7 @@ def contract_details(
 ) -> bytes:
     """Return what is known of an instrument, on the exchange that was asked for."""
     if instrument.sec_type == "BOND":
-        return _bond_details(req_id, instrument, spec, version)
+        return _bond_details(req_id, instrument, spec, version, time)
     zone = zone_name(instrument.hours.zone)
     last_trade = instrument.expiry
     if last_trade:
@@ -47,6 +63,10 @@ def contract_details(
         instrument.symbol,
         instrument.sec_type,
         last_trade,
+    ]
+    if version >= LAST_TRADE_DATE_SINCE:
+        fields.append(instrument.expiry)
+    fields += [
         f"{instrument.strike:g}",
         instrument.right,
         spec.exchange or instrument.exchange,
@@ -93,7 +113,19 @@ def contract_details(
         fields += [instrument.min_size, instrument.size_increment, instrument.suggested_size]
     elif version >= FRACTIONAL_SIZES_SINCE:
         fields.append(instrument.size_increment)
-    return wire.message(*fields)
+    return wire.message(*fields, *_newest_details(instrument, version))
+
+
+def _newest_details(instrument: Instrument, version: int) -> list[object]:
+    """What newer versions put last: of a fund, and why an instrument cannot be traded."""
+    fields: list[object] = []
+    if version >= FUND_FIELDS_SINCE and instrument.sec_type == "FUND":
+        # Of all that may be known of a fund, its name and that it is not closed.
+        name = plain(instrument.long_name, version)
+        fields += [name, "", "", "", "", "", "", 0, 0, 0, *[""] * _LAST_FUND_FIELDS]
+    if version >= INELIGIBILITY_SINCE:
+        fields.append(0)
+    return fields
 
 
 def contract_details_end(req_id: int) -> bytes:
@@ -112,7 +144,7 @@ def symbol_samples(req_id: int, found: Sequence[Instrument], version: int) -> by
     return wire.message(*fields)
 
 
-def market_data_start(req_id: int, instrument: Instrument) -> bytes:
+def market_data_start(req_id: int, instrument: Instrument, kind: str = LIVE) -> bytes:
     """Return what precedes the first ticks of a subscription."""
     return wire.message(
         IncomingId.TICK_REQUEST_PARAMETERS,
@@ -120,19 +152,23 @@ def market_data_start(req_id: int, instrument: Instrument) -> bytes:
         f"{instrument.min_tick:.{instrument.decimals}f}",
         "9c0001",
         _SNAPSHOT_PERMISSIONS,
-    ) + wire.message(IncomingId.MARKET_DATA_TYPE, 1, req_id, _LIVE_DATA)
+    ) + wire.message(IncomingId.MARKET_DATA_TYPE, 1, req_id, _DATA_TYPES[kind])
 
 
-def ticks(req_id: int, instrument: Instrument, now: Quote, before: Quote | None) -> bytes:
+def ticks(
+    req_id: int, instrument: Instrument, now: Quote, before: Quote | None, kind: str = LIVE
+) -> bytes:
     """Return the ticks that lead from one quote to the next; without `before`, all of them."""
     number = b"%d\0" % req_id
     return b"".join(
-        wire.frame(head + number + rest) for head, rest in _changes(instrument, now, before)
+        wire.frame(head + number + rest) for head, rest in _changes(instrument, now, before, kind)
     )
 
 
 @lru_cache(maxsize=8192)
-def _changes(instrument: Instrument, now: Quote, before: Quote | None) -> list[tuple[bytes, bytes]]:
+def _changes(
+    instrument: Instrument, now: Quote, before: Quote | None, of: str
+) -> list[tuple[bytes, bytes]]:
     """What the ticks between two quotes hold before and after their reqId.
 
     Every client that has subscribed is told the same, each under a reqId of its own.
@@ -153,6 +189,10 @@ def _changes(instrument: Instrument, now: Quote, before: Quote | None) -> list[t
             found.append((IncomingId.TICK_SIZE, _SIZE_OF[kind], (amount,)))
     if trades and (before is None or before.volume != now.volume):
         found.append((IncomingId.TICK_SIZE, _VOLUME, (now.volume,)))
+    if of == PARTIAL:
+        found = [one for one in found if one[:2] == (IncomingId.TICK_PRICE, _CLOSE)]
+    if of == DELAYED:
+        found = [(message_id, _DELAYED_TICKS[kind], rest) for message_id, kind, rest in found]
     return [
         (wire.fields(message_id, 6), wire.fields(kind, *rest)) for message_id, kind, rest in found
     ]
@@ -173,16 +213,17 @@ def historical_data(
     version: int,
     now: float,
 ) -> bytes:
-    """Return the bars of a request, in one message."""
+    """Return the bars of a request, in one message, and their end."""
     zoned = version >= ZONED_TIMES_SINCE
     end = request.end_time(now)
-    fields: list[object] = [
-        IncomingId.HISTORICAL_DATA,
-        req_id,
+    span = (
         local_text(sessions[0].begins if sessions else end, instrument, zoned=zoned),
         local_text(end, instrument, zoned=zoned),
-        len(bars),
-    ]
+    )
+    fields: list[object] = [IncomingId.HISTORICAL_DATA, req_id]
+    if version < BARS_END_SINCE:
+        fields += span
+    fields.append(len(bars))
     for bar in bars:
         fields += [
             bar_date(bar, request, instrument, zoned=zoned),
@@ -194,7 +235,10 @@ def historical_data(
             bar.average,
             bar.count,
         ]
-    return wire.message(*fields)
+    sent = wire.message(*fields)
+    if version >= BARS_END_SINCE:
+        sent += wire.message(IncomingId.HISTORICAL_DATA_END, req_id, *span)
+    return sent
 
 
 def schedule(
@@ -268,7 +312,9 @@ def _hours(instrument: Instrument, time: float, *, regular: bool) -> str:
     return ";".join(days)
 
 
-def _bond_details(req_id: int, instrument: Instrument, spec: ContractSpec, version: int) -> bytes:
+def _bond_details(
+    req_id: int, instrument: Instrument, spec: ContractSpec, version: int, time: float
+) -> bytes:
     """Return what is known of a bond: a message of its own.
 
     Its coupon is whole, as ib_insync and ib_async read no others.
@@ -283,7 +329,11 @@ def _bond_details(req_id: int, instrument: Instrument, spec: ContractSpec, versi
     if version < SIZE_RULES_SINCE:
         fields.append(1)
     fields += ["DAY,GTC,LMT,MKT", instrument.exchanges, "", "", 0, ""]
-    fields += [plain(instrument.long_name, version), "", 0, 1, "ISIN", instrument.isin, 3]
+    fields.append(plain(instrument.long_name, version))
+    if version >= BOND_HOURS_SINCE:
+        fields.append(zone_name(instrument.hours.zone))
+        fields += [_hours(instrument, time, regular=regular) for regular in (False, True)]
+    fields += ["", 0, 1, "ISIN", instrument.isin, 3]
     fields.append(instrument.market_rule)
     if version >= SIZE_RULES_SINCE:
         fields += [instrument.min_size, instrument.size_increment, instrument.suggested_size]

@@ -14,7 +14,7 @@ from ibnb.simulator.world.history import clock_text
 from ibnb.simulator.world.instruments import Instrument
 from ibnb.simulator.world.market import price_at, utc
 from ibnb.tws import wire
-from ibnb.tws.handshake import JSON_SINCE
+from ibnb.tws.handshake import JSON_SINCE, VERSIONLESS_NOTICE_SINCE
 from ibnb.tws.notices import NO_REQUEST
 from ibnb.tws.wire import IncomingId
 
@@ -23,6 +23,7 @@ from .texts import Text
 ASCII_SINCE = 153
 ZONED_TIMES_SINCE = 174
 PRICE_REVISION_SINCE = 178
+SUBMITTER_SINCE = 198
 """Server versions from which on a layout differs."""
 
 UNSET = "1.7976931348623157E308"
@@ -44,18 +45,28 @@ def managed_accounts(accounts: Sequence[str]) -> bytes:
     return wire.message(IncomingId.MANAGED_ACCOUNTS, 1, ",".join(accounts))
 
 
-def notice(text: Text, version: int, req_id: int = NO_REQUEST) -> bytes:
-    """Return a message of the error channel."""
+def notice(text: Text, version: int, req_id: int, time: float) -> bytes:
+    """Return a message of the error channel, and in newer versions its time."""
     code, words = text
-    fields: list[object] = [IncomingId.NOTICE, 2, req_id, code, plain(words, version)]
+    fields: list[object] = [IncomingId.NOTICE]
+    if version < VERSIONLESS_NOTICE_SINCE:
+        fields.append(2)
+    fields += [req_id, code, plain(words, version)]
     if version >= JSON_SINCE:
         fields.append("")
+    if version >= VERSIONLESS_NOTICE_SINCE:
+        fields.append(round(time * 1000))
     return wire.message(*fields)
 
 
 def current_time(time: float) -> bytes:
     """Return the gateway's clock."""
     return wire.message(IncomingId.CURRENT_TIME, 1, int(time))
+
+
+def current_time_in_millis(time: float) -> bytes:
+    """Return the gateway's clock to the millisecond."""
+    return wire.message(IncomingId.CURRENT_TIME_IN_MILLIS, round(time * 1000))
 
 
 def position(held: Position) -> bytes:
@@ -216,6 +227,8 @@ def execution(fill: Execution, version: int, req_id: int = NO_REQUEST) -> bytes:
     ]
     if version >= PRICE_REVISION_SINCE:
         fields.append(0)
+    if version >= SUBMITTER_SINCE:
+        fields.append("")
     return wire.message(*fields)
 
 

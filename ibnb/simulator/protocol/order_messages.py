@@ -11,19 +11,38 @@ from ibnb.simulator.world.history import clock_text
 from ibnb.tws import wire
 from ibnb.tws.wire import IncomingId
 
-from .messages import UNSET, ZONED_TIMES_SINCE, order_status, size
+from .messages import SUBMITTER_SINCE, UNSET, ZONED_TIMES_SINCE, order_status, size
 from .tickets import (
     AUTO_CANCEL_PARENT_SINCE,
     BENCHMARK,
     BENCHMARK_TYPES,
+    CUSTOMER_ACCOUNT_SINCE,
     DELTA_NEUTRAL,
     DURATION_SINCE,
+    IMBALANCE_ONLY_SINCE,
     NO_FA_PROFILE_SINCE,
+    OVERNIGHT_SINCE,
     PEG_OFFSETS_SINCE,
     POST_TO_ATS_SINCE,
+    PROFESSIONAL_CUSTOMER_SINCE,
     SCALE,
     Ticket,
 )
+
+ACCRUED_INTEREST_SINCE = 185
+EXCHANGE_TAGS_SINCE = 193
+PREVIEW_SINCE = 195
+"""Server versions from which on openOrder has more than the order as it was sent."""
+_PREVIEW_AMOUNTS = 9
+_OPEN_ONLY = (
+    (ACCRUED_INTEREST_SINCE, "bondAccruedInterest"),
+    (OVERNIGHT_SINCE, "includeOvernight"),
+    (EXCHANGE_TAGS_SINCE, "extOperator"),
+    (EXCHANGE_TAGS_SINCE, "manualOrderIndicator"),
+    (SUBMITTER_SINCE, "submitter"),
+    (IMBALANCE_ONLY_SINCE, "imbalanceOnly"),
+)
+"""What ends openOrder; the interest and the submitter are empty, as nobody sends them."""
 
 _PEG_OFFSETS = words(
     "minTradeQty minCompeteSize competeAgainstBestOffset midOffsetAtWhole midOffsetAtHalf"
@@ -74,9 +93,14 @@ class WhatIf:
     commission: str = ""
     currency: str = ""
 
-    def fields(self) -> list[object]:
+    def fields(self, version: int) -> list[object]:
         """The fields in the order in which openOrder has them, without the warning text."""
-        return [*self.margins, self.commission, "", "", self.currency]
+        fields: list[object] = [*self.margins, self.commission, "", "", self.currency]
+        if version >= PREVIEW_SINCE:
+            # Outside regular hours nothing is known: margins, the suggested size, the reason of a
+            # rejection, and the number of accounts that would share the order.
+            fields += [self.currency, *[UNSET] * _PREVIEW_AMOUNTS, "", "", 0]
+        return fields
 
 
 def order_with_status(order: OrderRecord, version: int) -> bytes:
@@ -110,7 +134,7 @@ def open_order(order: OrderRecord, version: int, what_if: WhatIf | None = None) 
     fields += _scale_and_hedge(get)
     fields += _all(get, "optOutSmartRouting clearingAccount clearingIntent notHeld")
     fields += [0, *_algorithm(ticket), get("solicited")]
-    fields += [what_if is not None, order.status, *state.fields(), ""]
+    fields += [what_if is not None, order.status, *state.fields(version), ""]
     fields += _all(get, "randomizeSize randomizePrice")
     fields += _benchmark_and_conditions(ticket)
     fields += _all(
@@ -128,6 +152,8 @@ def open_order(order: OrderRecord, version: int, what_if: WhatIf | None = None) 
         fields.append(get("autoCancelParent"))
     if version >= PEG_OFFSETS_SINCE:
         fields += [get(name) for name in _PEG_OFFSETS]
+    fields += _customer(get, version)
+    fields += [get(name) for since, name in _OPEN_ONLY if version >= since]
     return wire.message(*fields)
 
 
@@ -163,6 +189,9 @@ def completed_order(order: OrderRecord, version: int) -> bytes:
     fields += ["", filled, 0, get("autoCancelParent"), "", 0, 0, 0, completed, outcome]
     if version >= PEG_OFFSETS_SINCE:
         fields += [get(name) for name in _PEG_OFFSETS]
+    fields += _customer(get, version)
+    if version >= SUBMITTER_SINCE:
+        fields.append("")
     return wire.message(*fields)
 
 
@@ -228,6 +257,12 @@ def _head(order: OrderRecord) -> list[object]:
 def _advisor(get: _Get, version: int) -> list[str]:
     names = "faGroup faMethod faPercentage"
     return _all(get, names if version >= NO_FA_PROFILE_SINCE else f"{names} faProfile")
+
+
+def _customer(get: _Get, version: int) -> list[str]:
+    fields = ["customerAccount"] if version >= CUSTOMER_ACCOUNT_SINCE else []
+    fields += ["professionalCustomer"] if version >= PROFESSIONAL_CUSTOMER_SINCE else []
+    return [get(name) for name in fields]
 
 
 def _scale_and_hedge(get: _Get) -> list[str]:

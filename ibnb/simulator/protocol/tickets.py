@@ -20,7 +20,17 @@ ERROR_OVERRIDE_SINCE = 166
 MANUAL_TIME_SINCE = 169
 PEG_OFFSETS_SINCE = 170
 NO_FA_PROFILE_SINCE = 177
-"""Server versions from which on a field of an order is sent, or in the last case is not."""
+CUSTOMER_ACCOUNT_SINCE = 183
+PROFESSIONAL_CUSTOMER_SINCE = 184
+OVERNIGHT_SINCE = 189
+MANUAL_INDICATOR_SINCE = 192
+IMBALANCE_ONLY_SINCE = 199
+"""Server versions from which on a field of an order is sent, or in the case of FA profiles is not.
+"""
+PLAIN_CANCEL_SINCE = 192
+"""From this server version on, the cancelling of an order has no version field."""
+_QUOTE_REQUESTS = range(187, 190)
+"""The server versions at which an order has two fields about a request for quotes."""
 
 BENCHMARK_TYPES = frozenset({"PEG BENCH", "PEGBENCH"})
 CONDITION_FIELDS = {1: 6, 3: 3, 4: 3, 5: 4, 6: 5, 7: 5}
@@ -69,6 +79,14 @@ _ADJUSTED = words(
     "softDollarTierValue cashQty mifid2DecisionMaker mifid2DecisionAlgo mifid2ExecutionTrader "
     "mifid2ExecutionAlgo dontUseAutoPriceForHedge isOmsContainer discretionaryUpToLimitPrice "
     "usePriceMgmtAlgo"
+)
+
+_LAST = (
+    (CUSTOMER_ACCOUNT_SINCE, "customerAccount"),
+    (PROFESSIONAL_CUSTOMER_SINCE, "professionalCustomer"),
+    (OVERNIGHT_SINCE, "includeOvernight"),
+    (MANUAL_INDICATOR_SINCE, "manualOrderIndicator"),
+    (IMBALANCE_ONLY_SINCE, "imbalanceOnly"),
 )
 
 
@@ -161,10 +179,23 @@ def read_ticket(fields: Sequence[str], version: int) -> Ticket:
     return _TicketReader(fields, version).read()
 
 
+def order_places(fields: Sequence[str], version: int) -> dict[str, int]:
+    """Return where in a placeOrder message each field of the order is, by its name.
+
+    Raises:
+        ValueError: as for `read_ticket`.
+    """
+    reader = _TicketReader(fields, version)
+    reader.read()
+    return reader.places
+
+
 class _TicketReader:
     def __init__(self, fields: Sequence[str], version: int) -> None:
         self._fields: Iterator[str] = iter(fields[1:])
         self._version = version
+        self._at = 0
+        self.places: dict[str, int] = {}
         self._values: dict[str, str] = {}
         self._legs: tuple[LegSpec, ...] = ()
 
@@ -201,7 +232,9 @@ class _TicketReader:
             self._take(_CONDITION_RULES)
         self._take(_ADJUSTED)
         self._take_late(contract)
-        ticket = Ticket(order_id, contract, self._values, algo, conditions, self._legs)
+        # Of some hundred fields most are empty, and an order is remembered for good.
+        values = {name: value for name, value in self._values.items() if value}
+        ticket = Ticket(order_id, contract, values, algo, conditions, self._legs)
         ticket.check()
         return ticket
 
@@ -214,8 +247,14 @@ class _TicketReader:
             (MANUAL_TIME_SINCE, "manualOrderTime"),
         )
         self._take([name for since, name in late if self._version >= since])
-        if self._version < PEG_OFFSETS_SINCE:
-            return
+        if self._version >= PEG_OFFSETS_SINCE:
+            self._take_offsets(contract)
+        self._take([name for since, name in _LAST[:2] if self._version >= since])
+        if self._version in _QUOTE_REQUESTS:
+            self._take(["requestForQuotes", "requestForQuotesId"])
+        self._take([name for since, name in _LAST[2:] if self._version >= since])
+
+    def _take_offsets(self, contract: ContractSpec) -> None:
         if contract.exchange == "IBKRATS":
             self._take(["minTradeQty"])
         offsets = ["midOffsetAtWhole", "midOffsetAtHalf"]
@@ -246,11 +285,13 @@ class _TicketReader:
     def _take(self, names: Sequence[str]) -> None:
         for name in names:
             self._values[name] = self._next()
+            self.places[name] = self._at
 
     def _count(self) -> int:
         return int(self._next() or 0)
 
     def _next(self) -> str:
+        self._at += 1
         try:
             return next(self._fields)
         except StopIteration:

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Protocol
 
 from ibnb.simulator.protocol import texts
 from ibnb.simulator.protocol.tickets import Ticket
-from ibnb.simulator.world.calendars import day_of, session
-from ibnb.simulator.world.history import parse_time
+from ibnb.simulator.world.history import local_text
 from ibnb.simulator.world.instruments import Instrument
 from ibnb.simulator.world.market import Market
+from ibnb.simulator.world.opening import LAST_LOOK
 
+from .arrival import Arrival
 from .conditions import Conditions
 from .orders import (
     CLOSE_TYPES,
     DONE,
     LIMIT_TYPES,
     MARKET_TYPES,
+    PENDING_CANCEL,
     STAGED,
     STOP_TYPES,
     TOUCH_TYPES,
@@ -37,14 +39,13 @@ from .orders import (
     Word,
     commission,
 )
+from .triggers import Triggers
 
 FIRST_PERM_ID = 1_700_000_001
 STARTING_CASH = 1_000_000.0
 STARTING_POSITIONS = ((265598, 100.0, 225.5), (272093, 50.0, 418.0))
 """conId, size and average price of what every account holds at the beginning."""
 HOME_CURRENCY = "USD"
-PRICE_CAP = 0.2
-"""How far beyond the market an order's limit may be, as a part of the price."""
 _REDUCING = frozenset({"0", "2", "3"})
 _AT_ONCE = frozenset({"IOC", "FOK"})
 _DECIMALS = 8
@@ -67,6 +68,8 @@ class Book:
         known: tells which instruments the positions of the beginning are in.
         market: what orders meet.
         reachable: says whether orders reach the market now.
+        closed: says whether every market is closed, whatever its hours are.
+        arrival: says how long an order is on its way.
     """
 
     def __init__(
@@ -74,6 +77,8 @@ class Book:
         known: Known,
         market: Market | None = None,
         reachable: Callable[[], bool] = lambda: True,
+        closed: Callable[[], bool] = lambda: False,
+        arrival: Arrival | None = None,
     ) -> None:
         self._known = known
         self._reachable = reachable
@@ -81,8 +86,11 @@ class Book:
         self._orders: dict[tuple[int, int], OrderRecord] = {}
         self._executions: list[Execution] = []
         self._fills: Counter[int] = Counter()
+        self._sent: Counter[int] = Counter()
         self._flows: dict[tuple[str, int], deque[Execution]] = defaultdict(deque)
-        self._conditions = Conditions(self._market, known.by_con_id, self._executions)
+        self._arrival = arrival or Arrival()
+        conditions = Conditions(self._market, known.by_con_id, self._executions)
+        self._triggers = Triggers(self._market, conditions, closed)
         self._positions: dict[str, dict[int, Position]] = {}
         self._cash: dict[tuple[str, str], Decimal] = {}
         self._next_ids: dict[int, int] = {}
@@ -126,6 +134,14 @@ class Book:
         flat = Position(account, instrument, 0.0, 0.0)
         return self._held(account).get(instrument.con_id, flat)
 
+    def hold(
+        self, account: str, instrument: Instrument, size: float, average_price: float
+    ) -> Position:
+        """Let an account hold so much of an instrument, however it came by it."""
+        held = replace(self.position(account, instrument), size=size, average_price=average_price)
+        self._held(account)[instrument.con_id] = held
+        return held
+
     def fills_since(self, account: str, instrument: Instrument, since: float) -> list[Execution]:
         """Return an account's fills of an instrument since a time, which never goes back."""
         found = self._flows[account, instrument.con_id]
@@ -140,6 +156,10 @@ class Book:
     def cash(self, account: str, currency: str = HOME_CURRENCY) -> float:
         """Return an account's cash in a currency."""
         return float(self._money(account, currency))
+
+    def set_cash(self, account: str, currency: str, amount: float) -> None:
+        """Let an account have an amount of cash in a currency."""
+        self._cash[account, currency] = Decimal(str(amount))
 
     def currencies(self, account: str) -> list[str]:
         """Return the currencies in which an account has or had cash."""
@@ -173,25 +193,59 @@ class Book:
             return changes + self._modify(order, now)
         return changes + self._transmit(order, now, at_once=was_staged)
 
-    def cancel(self, order: OrderRecord, now: float) -> list[Change]:
-        """Cancel an open order and the orders attached to it; return what happened."""
+    def cancel(self, order: OrderRecord, now: float, *, at_once: bool = False) -> list[Change]:
+        """Cancel an open order and the orders attached to it; return what happened.
+
+        A cancel that is on its way to the market can be overtaken by a fill. One that comes from
+        the market is `at_once`.
+        """
+        if at_once:
+            return self._end(order, now, texts.CANCELLED)
+        if order.status == PENDING_CANCEL:
+            return [Word(order, *texts.not_cancellable(order.perm_id))]
+        if order.status != "Submitted":
+            return self._end(order, now, texts.CANCELLED)
+        arrives = now + self._arrival.seconds(order.perm_id, "cancel")
+        pending = self._store(replace(order, status=PENDING_CANCEL, arrives=arrives))
+        return [Status(pending), *self._arrive(pending, now)]
+
+    def arrive(self, now: float) -> list[Change]:
+        """Let the orders and cancels reach the market that have been on their way long enough."""
         changes: list[Change] = []
-        if order.status == "Submitted":
-            changes.append(Status(self._store(replace(order, status="PendingCancel"))))
-        return changes + self._end(order, now, texts.CANCELLED)
+        for order in self.open_orders():
+            changes += self._arrive(self._orders[order.client_id, order.order_id], now)
+        return changes
 
     def match(self, now: float) -> list[Change]:
         """Let the open orders meet the market, as it was since the last time."""
         since, self._matched = self._matched or now, now
-        changes: list[Change] = []
         if not self._reachable():
-            return changes
+            return []
+        changes = self.arrive(now)
         for order in self.open_orders():
             current = self._orders[order.client_id, order.order_id]
             if current.is_done or current.is_staged or current.waits_for_parent:
                 continue
-            changes += self._work(current, max(since, order.placed), now)
+            if current.arrives is None or current.status == PENDING_CANCEL:
+                changes += self._work(current, min(max(since, order.placed), now), now)
         return changes
+
+    def skip_to(self, now: float, *, before: float) -> None:
+        """Go on at a time to which the clock was set; the market did nothing in between.
+
+        What is on its way takes as long as it would have taken from `before`.
+        """
+        self._matched = now
+        for order in self.open_orders():
+            if order.arrives is not None:
+                self._store(replace(order, arrives=order.arrives + now - before))
+
+    def _arrive(self, order: OrderRecord, now: float) -> list[Change]:
+        if order.is_done or order.arrives is None or order.arrives > now:
+            return []
+        if order.status == PENDING_CANCEL:
+            return self._end(order, now, texts.CANCELLED)
+        return self._work_at_last(replace(order, arrives=None), now, at_once=True)
 
     def _perm_id(self, key: tuple[int, int]) -> int:
         return self._orders[key].perm_id
@@ -244,8 +298,10 @@ class Book:
 
     def _transmit(self, order: OrderRecord, now: float, *, at_once: bool = False) -> list[Change]:
         """Send an order off: as captured, it is told as it comes in, and again when it works."""
-        values = {**order.ticket.values, "transmit": "1"}
-        order = replace(order, ticket=replace(order.ticket, values=values), placed=now)
+        if not order.ticket.flag("transmit"):
+            values = {**order.ticket.values, "transmit": "1"}
+            order = replace(order, ticket=replace(order.ticket, values=values))
+        order = replace(order, placed=now)
         parent = self._parent(order)
         if parent is not None and not parent.is_done:
             triggered = order.ticket.order_type in STOP_TYPES | TOUCH_TYPES
@@ -259,10 +315,24 @@ class Book:
         return self._begin(replace(order, triggered=False), now, at_once=True)
 
     def _begin(self, order: OrderRecord, now: float, *, at_once: bool = False) -> list[Change]:
-        """Let an order begin to work."""
-        order = self._with_stop(order, now)
+        """Send an order to the market, where it begins to work."""
+        if not self._arrival.latency:
+            return self._work_at_last(order, now, at_once=at_once)
+        self._sent[order.perm_id] += 1
+        arrives = now + self._arrival.seconds(order.perm_id, f"order {self._sent[order.perm_id]}")
+        sent = self._store(replace(order, status="PreSubmitted", why_held="", arrives=arrives))
+        return [Opened(sent) if order.ticket.text("tif") in _AT_ONCE else sent]
+
+    def _work_at_last(
+        self, order: OrderRecord, now: float, *, at_once: bool = False
+    ) -> list[Change]:
+        """Let an order begin to work that has reached the market."""
+        order = self._triggers.with_stop(order, now)
         kind = order.ticket.order_type
-        if self._waits(order, now):
+        closed = not self._triggers.is_open(order, now)
+        if closed and order.ticket.text("tif") not in _AT_ONCE:
+            return self._hold_until_open(order, now)
+        if self._triggers.waits(order, now):
             why = "trigger" if kind in STOP_TYPES | TOUCH_TYPES else ""
             if order.ticket.conditions and not why:
                 return [self._store(replace(order, status="PreSubmitted", why_held=""))]
@@ -272,7 +342,7 @@ class Book:
         order = replace(order, status="PreSubmitted", why_held="", triggered=order.stop is not None)
         if order.ticket.text("tif") in _AT_ONCE:
             return self._take_or_leave(self._store(order), now)
-        if self._is_beyond_cap(order, now):
+        if self._triggers.is_beyond_cap(order, now):
             first = self._store(order)
             return [first, *self._end(first, now, texts.PRICE_TOO_FAR, pending=True)]
         first = self._store(order)
@@ -281,6 +351,17 @@ class Book:
             first = self._store(replace(first, status="Submitted"))
             changes.append(first)
         return changes + self._fill(first, now)
+
+    def _hold_until_open(self, order: OrderRecord, now: float) -> list[Change]:
+        """Keep an order to which its market is closed, and warn of it."""
+        why = "trigger" if order.ticket.order_type in STOP_TYPES | TOUCH_TYPES else ""
+        held = self._store(replace(order, status="PreSubmitted", why_held=why))
+        opens = self._triggers.opens(held, now)
+        instrument = order.instrument
+        what = f"{order.ticket.action} {order.remaining:g} {instrument.symbol}"
+        where = f"{instrument.listed_on}.{instrument.trading_class}"
+        told = local_text(opens, instrument, zoned=True)
+        return [held, Word(held, *texts.market_closed(f"{what} {where}", told))]
 
     def _take_or_leave(self, order: OrderRecord, now: float) -> list[Change]:
         """Fill an order at once as far as that goes, or not at all if it has to be all."""
@@ -293,64 +374,14 @@ class Book:
         left = self._orders[order.client_id, order.order_id]
         return changes if left.is_done else changes + self._end(left, now, None, pending=True)
 
-    def _with_stop(self, order: OrderRecord, now: float) -> OrderRecord:
-        """Give an order that trails its first stop, and any other the one it names."""
-        ticket = order.ticket
-        if ticket.order_type not in TRAILING_TYPES:
-            wants = ticket.order_type in STOP_TYPES | TOUCH_TYPES
-            return replace(order, stop=ticket.number("auxPrice") if wants else None)
-        last = self._market.quote(order.instrument, now).last
-        stop = ticket.number("trailStopPrice")
-        if stop is None:
-            trail = self._trail(order, last)
-            stop = last + trail if order.buys else last - trail
-        return replace(order, stop=stop)
-
-    def _trail(self, order: OrderRecord, price: float) -> float:
-        percent = order.ticket.number("trailingPercent")
-        return price * percent / 100 if percent else order.ticket.number("auxPrice") or 0.0
-
-    def _waits(self, order: OrderRecord, now: float) -> bool:
-        """Say whether an order waits for its trigger, the close of trading, or its time."""
-        ticket = order.ticket
-        begins = parse_time(ticket.text("goodAfterTime")) if ticket.text("goodAfterTime") else None
-        if begins is not None and begins > now:
-            return True
-        if not self._conditions.hold(ticket.conditions, order.placed, now):
-            return True
-        if ticket.order_type in CLOSE_TYPES:
-            return now < self._close_after(order)
-        if order.triggered or ticket.order_type not in STOP_TYPES | TOUCH_TYPES:
-            return ticket.text("tif") == "OPG"
-        return not self._is_reached(order, now, now)
-
-    def _close_after(self, order: OrderRecord) -> float:
-        hours = order.instrument.hours
-        day = day_of(hours.zone, order.placed)
-        closes = session(hours, day, regular=True)[1]
-        return closes if closes > order.placed else session(hours, day + 1, regular=True)[1]
-
-    def _is_reached(self, order: OrderRecord, since: float, now: float) -> bool:
-        if order.stop is None:
-            return False
-        low, high = self._market.range(order.instrument, since, now)
-        rising = order.buys == (order.ticket.order_type in STOP_TYPES)
-        return high >= order.stop if rising else low <= order.stop
-
-    def _is_beyond_cap(self, order: OrderRecord, now: float) -> bool:
-        """Say whether a limit is so far beyond the market that nobody can mean it."""
-        limit = order.limit
-        if limit is None or order.ticket.order_type not in LIMIT_TYPES or order.instrument.legs:
-            return False
-        last = self._market.quote(order.instrument, now).last
-        return limit > last * (1 + PRICE_CAP) if order.buys else limit < last * (1 - PRICE_CAP)
-
     def _available(self, order: OrderRecord, now: float, worst: float | None = None) -> float:
         """How much of an order can be filled at once: what is displayed within its limit."""
         kind = order.ticket.order_type
         if kind not in MARKET_TYPES | LIMIT_TYPES | CLOSE_TYPES and not order.triggered:
             return 0.0
-        if self._is_beyond_cap(order, now) or not self._reachable():
+        if self._triggers.is_beyond_cap(order, now) or not self._reachable():
+            return 0.0
+        if not self._triggers.is_open(order, now):
             return 0.0
         quote = self._market.quote(order.instrument, now)
         limit = order.limit
@@ -365,13 +396,21 @@ class Book:
     def _work(self, order: OrderRecord, since: float, now: float) -> list[Change]:
         """Let one open order meet the market."""
         changes: list[Change] = []
-        until = order.ticket.text("goodTillDate")
-        ends = parse_time(until) if until and order.ticket.text("tif") == "GTD" else None
+        ends = self._triggers.ends(order)
         if ends is not None and ends <= now:
-            return self._end(order, now, texts.CANCELLED)
+            if since < ends - LAST_LOOK:
+                # What the market did up to then counts.
+                changes = self._work(order, since, ends - LAST_LOOK)
+            return changes + self._end(order, now, texts.CANCELLED)
+        if not self._triggers.is_open(order, now):
+            if not self._triggers.is_open(order, since):
+                return []
+            # It has closed meanwhile: what the market did up to then counts.
+            now = max(self._triggers.closes(order, since) - LAST_LOOK, since)
+        since = min(max(since, self._triggers.opened(order, now)), now)
         if order.status == "PreSubmitted" and not order.triggered:
-            order = self._follow(order, now)
-            if not self._is_due(order, since, now):
+            order = self._store(self._triggers.follow(order, now))
+            if not self._triggers.is_due(order, since, now):
                 return []
             order = self._store(replace(order, triggered=True, status="Submitted", why_held=""))
             changes.append(order)
@@ -382,22 +421,6 @@ class Book:
         if self._available(order, now, worst) > 0:
             changes += self._fill(order, now, worst)
         return changes
-
-    def _follow(self, order: OrderRecord, now: float) -> OrderRecord:
-        """Let the stop of an order that trails follow the price."""
-        if order.ticket.order_type not in TRAILING_TYPES or order.stop is None:
-            return order
-        last = self._market.quote(order.instrument, now).last
-        trail = self._trail(order, last)
-        stop = min(order.stop, last + trail) if order.buys else max(order.stop, last - trail)
-        return self._store(replace(order, stop=stop)) if stop != order.stop else order
-
-    def _is_due(self, order: OrderRecord, since: float, now: float) -> bool:
-        if not self._conditions.hold(order.ticket.conditions, order.placed, now):
-            return False
-        if order.ticket.order_type in STOP_TYPES | TOUCH_TYPES:
-            return self._is_reached(order, since, now)
-        return not self._waits(order, now)
 
     def _fill(self, order: OrderRecord, now: float, at: float | None = None) -> list[Change]:
         """Fill what is displayed; return the fill, the order, its fee and the position."""
@@ -417,15 +440,17 @@ class Book:
         whole = commission(order.instrument, filled, paid)
         fee = round(whole - (order.commission or 0.0), 4)
         complete = filled >= order.ticket.quantity
+        is_leaving = order.status == PENDING_CANCEL
         after = replace(
             order,
-            status="Filled" if complete else "Submitted",
+            status="Filled" if complete else order.status if is_leaving else "Submitted",
             why_held="",
             filled=filled,
             average_price=round(paid / filled, _DECIMALS),
             last_price=price,
             commission=whole,
             completed=now if complete else None,
+            arrives=order.arrives if is_leaving else None,
         )
         self._fills[order.perm_id] += 1
         number = self._fills[order.perm_id]
@@ -449,6 +474,29 @@ class Book:
                 if not child.is_staged:
                     changes += self._begin(replace(child, placed=now), now)
         return changes
+
+    def settle(
+        self, order: OrderRecord, legs: Sequence[tuple[Instrument, float, float]], now: float
+    ) -> list[Change]:
+        """Book what changes hands outside the market, each part at its price and without a fee.
+
+        `legs` are instruments, by how much each position changes, and prices. The order is not
+        kept: it never was at the market.
+        """
+        order = replace(order, perm_id=self._permitted)
+        self._permitted += 1
+        changes: list[Change] = []
+        held: list[Change] = []
+        for number, (instrument, shares, price) in enumerate(legs, start=1):
+            position, realized = self._book(order.account, instrument, shares, price, 0.0)
+            held.append(position)
+            leg = (instrument, 1 if order.buys == (shares > 0) else -1)
+            exec_id = f"00025b44.{order.perm_id:08x}.01.{number:02d}"
+            fill = Execution(exec_id, order, now, abs(shares), price, 0.0, realized, leg)
+            self._executions.append(fill)
+            self._flows[order.account, instrument.con_id].append(fill)
+            changes += [fill, Fee(fill)]
+        return changes + held
 
     def _fill_legs(
         self, order: OrderRecord, shares: float, price: float, now: float, exec_id: str
@@ -512,7 +560,7 @@ class Book:
             return []
         changes: list[Change] = []
         if pending:
-            changes.append(Status(self._store(replace(current, status="PendingCancel"))))
+            changes.append(Status(self._store(replace(current, status=PENDING_CANCEL))))
         done = self._store(replace(current, status="Cancelled", why_held="", completed=now))
         changes.append(Status(done))
         if why is not None:
@@ -548,13 +596,3 @@ class Book:
         if instrument.sec_type == "CASH":
             self._pay(account, instrument.symbol, -Decimal(str(shares)))
         return after, realized
-
-
-def balance(executions: Iterable[Execution]) -> dict[tuple[str, int], float]:
-    """Return what executions add up to, by account and conId; combinations count as their legs."""
-    sizes: dict[tuple[str, int], float] = {}
-    for one in executions:
-        if not one.instrument.legs:
-            key = one.order.account, one.instrument.con_id
-            sizes[key] = round(sizes.get(key, 0.0) + one.signed, _DECIMALS)
-    return sizes

@@ -8,7 +8,7 @@ from ibnb.simulator.world.instruments import Instrument
 
 from .account import margin, margin_change
 from .book import Book
-from .orders import ORDER_TYPES, TRAILING_TYPES, WITH_LIMIT, WITH_STOP, OrderRecord
+from .orders import ORDER_TYPES, PENDING_CANCEL, TRAILING_TYPES, WITH_LIMIT, WITH_STOP, OrderRecord
 
 _ACTIONS = frozenset({"BUY", "SELL", "SSHORT"})
 _TIMES_IN_FORCE = frozenset({"", "DAY", "GTC", "IOC", "FOK", "GTD", "OPG", "DTC", "AUC", "Minutes"})
@@ -78,6 +78,8 @@ def _taken(book: Book, order: OrderRecord, before: OrderRecord | None) -> texts.
         return None if is_new else texts.DUPLICATE
     if before.is_done:
         return texts.CANNOT_MODIFY_FILLED if before.status == "Filled" else texts.DUPLICATE
+    if before.status == PENDING_CANCEL:
+        return texts.rejected("The order is being cancelled.")
     return None if _is_same(before, order) else texts.DOES_NOT_MATCH
 
 

@@ -9,6 +9,7 @@ from ibnb.simulator.world.instruments import Instrument
 
 STAGED = "ApiPending"
 """The status of an order that is not transmitted: nobody is told of it."""
+PENDING_CANCEL = "PendingCancel"
 WAITS_FOR_PARENT = "child"
 """Why an order is held whose parent is not filled; that of a stop has its trigger beside it."""
 DONE = frozenset({"Filled", "Cancelled", "Inactive"})
@@ -50,6 +51,7 @@ class OrderRecord:
         last_price: of its last fill.
         placed: when it was transmitted, in seconds since the epoch.
         completed: when it was done, in seconds since the epoch.
+        arrives: when it, or its cancel, reaches the market; None if it has.
     """
 
     client_id: int
@@ -67,6 +69,7 @@ class OrderRecord:
     triggered: bool = False
     placed: float = 0.0
     completed: float | None = None
+    arrives: float | None = None
 
     @property
     def order_id(self) -> int:
@@ -194,11 +197,11 @@ def commission(instrument: Instrument, shares: float, value: float = 0.0) -> flo
     if instrument.legs:
         return round(sum(commission(leg, shares * abs(ratio)) for leg, ratio in instrument.legs), 4)
     match instrument.sec_type:
-        case "FUT":
+        case "FUT" | "FOP":
             return round(2.25 * shares, 2)
         case "OPT":
             return round(max(1.0, 0.65 * shares), 2)
-        case "CASH":
+        case "CASH" | "FUND":
             return 2.0
         case "CRYPTO":
             return round(max(1.75, 0.0018 * value), 2)

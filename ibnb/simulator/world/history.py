@@ -22,6 +22,7 @@ from .calendars import (
 )
 from .instruments import Instrument
 from .market import prices_between, utc
+from .opening import LAST_LOOK, shown, trades_early
 
 _WORD_SECONDS = {"sec": 1, "secs": 1, "min": 60, "mins": 60, "hour": 3600, "hours": 3600}
 _WEEKS = frozenset(("1 week", "1W"))
@@ -168,7 +169,9 @@ class BarRequest:
         """Say whether an instrument has what is asked for."""
         if self.is_of_trades:
             return instrument.has_trades
-        return instrument.sec_type == "BOND" if self.kind in _YIELDS else True
+        if self.kind in _YIELDS:
+            return instrument.sec_type == "BOND"
+        return not instrument.legs or self.kind not in _AT_HOME
 
     def end_time(self, now: float) -> float:
         """Return when the last bar ends, in seconds since the epoch."""
@@ -179,13 +182,15 @@ class BarRequest:
 def sessions_for(instrument: Instrument, request: BarRequest, now: float) -> list[Session]:
     """Return the trading that a request reaches back to, oldest first, up to its end."""
     end = request.end_time(now)
-    hours, regular = instrument.hours, request.regular_hours
+    hours = instrument.hours
+    regular = request.regular_hours or not trades_early(instrument)
     left, unit = request.reach
-    if unit == "S" and not regular and not request.end:
+    if unit == "S" and not regular and not request.end and not instrument.keeps_hours:
         # The market shows prices at any hour, and what is asked for is the time until now.
         begins = _aligned(int(end) - left, request.bar_seconds)
         return [Session(day_of(hours.zone, end), begins, int(end))]
-    day = last_session(hours, end, regular=regular)
+    # Nothing has been traded yet of a day that begins at this very time.
+    day = last_session(hours, end - LAST_LOOK, regular=regular)
     found: list[Session] = []
     earliest = day_of(hours.zone, end) - left * _UNIT_DAYS.get(unit, 0)
     first = first_day(instrument)
@@ -240,12 +245,15 @@ def each_bar(instrument: Instrument, request: BarRequest, now: float) -> Iterato
 def running_bar(instrument: Instrument, request: BarRequest, now: float) -> Bar:
     """Return the bar that is under way, as far as it is known."""
     zone = instrument.hours.zone
-    day = day_of(zone, now)
-    begins, ends = session(instrument.hours, day, regular=request.regular_hours)
+    last = shown(instrument, now)
+    now = now if last == now else last + LAST_LOOK
+    day = day_of(zone, last)
+    regular = request.regular_hours or not trades_early(instrument)
+    begins, ends = session(instrument.hours, day, regular=regular)
     start = midnight(zone, day)
     if not request.is_daily:
-        start += int(now - start) // request.bar_seconds * request.bar_seconds
-    if begins <= now < ends:
+        start += int(last - start) // request.bar_seconds * request.bar_seconds
+    if begins <= last < ends:
         start = max(start, begins)
     return _bar(instrument, request, start, now, day)
 

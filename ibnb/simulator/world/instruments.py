@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ibnb.simulator.words import words
 
 from .calendars import US, Hours
 from .paths import Path
+from .pins import Pins
 
 CONTRACT_FIELDS = 12
 """How many fields a contract takes in a request."""
@@ -27,7 +28,8 @@ class Instrument:
 
     `path` is None for an option: its price follows that of `underlying`. It is None for a
     combination, too: its price is what its `legs` are worth, each with how often it is bought, or
-    sold if that is negative.
+    sold if that is negative. `keeps_hours` says whether it is traded in its exchange's hours only,
+    and not at any hour. `pins` are the quotes that were set of it.
     """
 
     con_id: int
@@ -63,10 +65,30 @@ class Instrument:
     size_increment: str = "1"
     suggested_size: str = "1"
     derivatives: tuple[str, ...] = ()
+    keeps_hours: bool = False
+    pins: Pins = field(default_factory=Pins, repr=False, compare=False)
 
     def __hash__(self) -> int:
         """Return the conId: instruments are looked up at every tick."""
         return self.con_id
+
+    @property
+    def followed(self) -> Iterator[Instrument]:
+        """The instrument, and everything whose price its own follows."""
+        yield self
+        if self.underlying is not None:
+            yield from self.underlying.followed
+        for leg, _ in self.legs:
+            yield from leg.followed
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether a quote was ever set of it, or of what its price follows."""
+        return any(one.pins for one in self.followed)
+
+    def is_pinned_at(self, time: float) -> bool:
+        """Say whether a quote that was set of it, or of what its price follows, holds at a time."""
+        return any(one.pins.at(time) is not None for one in self.followed)
 
     @property
     def unit(self) -> float:
@@ -95,9 +117,14 @@ class Instrument:
         return self.sec_type in {"FUT", "CFD"}
 
     @property
+    def is_valued_daily(self) -> bool:
+        """Whether it has one price a day, and neither bids nor trades."""
+        return self.sec_type == "FUND"
+
+    @property
     def has_trades(self) -> bool:
         """Whether trades are reported, beside bids and offers."""
-        return self.sec_type not in {"CASH", "CFD", "CMDTY"}
+        return self.sec_type not in {"CASH", "CFD", "CMDTY", "FUND"}
 
     def in_ticks(self, price: float) -> int:
         """Return a price in the smallest steps of the instrument's price."""

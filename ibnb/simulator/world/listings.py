@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .calendars import (
     CHICAGO,
@@ -121,6 +121,16 @@ CFDS = {
 }
 
 
+FUNDS = {
+    "VFIAX": (91_930_201, "VANGUARD 500 INDEX FUND-ADM", 550.0),
+    "VTSAX": (91_930_202, "VANGUARD TOTAL STOCK MKT IDX-ADM", 140.0),
+    "FXAIX": (91_930_203, "FIDELITY 500 INDEX FUND", 205.0),
+}
+"""conId, name, home price."""
+WARRANTS = {"DAX": "SMART,SWB,FWB"}
+"""Indices on which warrants are issued, and where those are traded."""
+
+
 STRIKE_STEPS = ((25, 0.5), (100, 1.0), (250, 2.5), (1000, 5.0), (10_000, 25.0), (math.inf, 100.0))
 
 
@@ -222,28 +232,69 @@ def make_option(underlying: Instrument, expiry: str, strike: float, right: str) 
     symbol = underlying.symbol
     group = option_class(underlying, expiry)
     local = f"{group:<6}{expiry[2:]}{right}{round(strike * 1000):08d}"
+    on_future = underlying.sec_type == "FUT"
     key = f"{underlying.con_id}|{expiry}|{strike}|{right}"
     return Instrument(
         _FIRST_OPTION + zlib.crc32(key.encode()) % _OPTIONS,
         symbol,
-        "OPT",
-        "SMART",
+        "FOP" if on_future else "OPT",
+        underlying.exchange if on_future else "SMART",
         "",
         underlying.currency,
-        local,
+        f"{underlying.local_symbol} {expiry[2:]}{right}{strike:g}" if on_future else local,
         group,
         underlying.long_name,
         0.0,
-        0.01,
-        "SMART,AMEX,CBOE,PHLX,ISE,BOX,NASDAQOM",
+        underlying.min_tick if on_future else 0.01,
+        underlying.exchanges if on_future else "SMART,AMEX,CBOE,PHLX,ISE,BOX,NASDAQOM",
         underlying=underlying,
         hours=underlying.hours,
         market_name=group,
         expiry=expiry,
         strike=strike,
         right=right,
-        multiplier="100",
+        multiplier=underlying.multiplier if on_future else "100",
         under_con_id=underlying.con_id,
-        under_symbol=symbol,
+        under_symbol=underlying.local_symbol if on_future else symbol,
         under_sec_type=underlying.sec_type,
+    )
+
+
+def make_warrant(underlying: Instrument, expiry: str, strike: float, right: str) -> Instrument:
+    """Return a warrant on an index: a hundredth of it, traded where its issuer lists it."""
+    made = make_option(underlying, expiry, strike, right)
+    local = f"{underlying.symbol}W {expiry[2:]}{right}{strike:g}"
+    return replace(
+        made,
+        con_id=_FIRST_OPTION + zlib.crc32(local.encode()) % _OPTIONS,
+        sec_type="WAR",
+        exchange="SWB",
+        local_symbol=local,
+        trading_class=f"{underlying.symbol}W",
+        market_name=f"{underlying.symbol}W",
+        exchanges=WARRANTS[underlying.symbol],
+        multiplier="0.01",
+    )
+
+
+def make_fund(symbol: str) -> Instrument:
+    """Return a mutual fund."""
+    con_id, name, price = FUNDS[symbol]
+    return Instrument(
+        con_id,
+        symbol,
+        "FUND",
+        "FUNDSERV",
+        "",
+        "USD",
+        symbol,
+        symbol,
+        name,
+        price,
+        0.01,
+        "FUNDSERV",
+        market_name=symbol,
+        min_size="0.001",
+        size_increment="0.001",
+        suggested_size="1",
     )

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+import heapq
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from .calendars import day_of, last_session, midnight, session
 from .instruments import Instrument
-from .options import greeks, volatility_of, years_left
+from .opening import LAST_LOOK, is_open, open_parts, shown
+from .options import carry_of, greeks, volatility_of, years_left
 from .paths import TRADES_A_SECOND
+from .pins import Pin, pieces
 
-_LOOKS = 4
+_STEPS = (1800, 60, 1)
+"""How finely a combination is looked at: by half hours, minutes, seconds, and then trades."""
 DEPTH_ROWS = 10
 """How many price levels the market shows on each side."""
 _SIZES = {"STK": 3, "CASH": 1_000_000, "FUT": 20, "IND": 0, "CRYPTO": 2, "BOND": 50}
@@ -71,6 +77,12 @@ class Prices:
 
 def price_at(instrument: Instrument, time: float) -> float:
     """Return the price of the last trade at `time` (seconds since the epoch)."""
+    time = shown(instrument, time)
+    if instrument.is_valued_daily and not instrument.is_pinned_at(time):
+        time = valued(instrument, time)
+    pin = instrument.pins.at(time)
+    if pin is not None:
+        return pin.last
     if instrument.path is not None:
         return instrument.of_ticks(instrument.path.price(time))
     if instrument.legs:
@@ -83,6 +95,68 @@ def price_at(instrument: Instrument, time: float) -> float:
 
 def prices_between(instrument: Instrument, start: float, end: float) -> Prices:
     """Return what the price does from `start` up to but without `end`."""
+    if not instrument.is_pinned:
+        return _by_hours(instrument, start, end)
+    found = []
+    for begins, ends in pieces([one.pins for one in instrument.followed], start, end):
+        pin = instrument.pins.at(begins)
+        one = _still(instrument, begins, ends, pin) if pin else _by_hours(instrument, begins, ends)
+        # A time without trades counts only if it shows a price all the same.
+        if one.count or instrument.is_valued_daily or instrument.is_pinned_at(begins):
+            found.append(one)
+    return _joined(found, instrument.decimals) if found else _by_hours(instrument, start, end)
+
+
+def _still(instrument: Instrument, start: float, end: float, pin: Pin) -> Prices:
+    """What a price does that is held: it stays, with one share in each trade."""
+    parts = open_parts(instrument, start, end) if instrument.keeps_hours else [(start, end)]
+    count = sum(max(round((ends - begins) * TRADES_A_SECOND), 1) for begins, ends in parts)
+    volume = count if instrument.has_trades and instrument.sec_type != "IND" else 0
+    return Prices(pin.last, pin.last, pin.last, pin.last, volume, pin.last, count)
+
+
+def _by_hours(instrument: Instrument, start: float, end: float) -> Prices:
+    """What a price does by itself, while its market is open."""
+    if not instrument.keeps_hours or instrument.is_valued_daily:
+        return _moves(instrument, start, end)
+    parts = open_parts(instrument, start, end)
+    if not parts:
+        price = price_at(instrument, start)
+        return Prices(price, price, price, price, 0, price, 0)
+    return _joined([_moves(instrument, *part) for part in parts], instrument.decimals)
+
+
+def _joined(parts: Sequence[Prices], decimals: int) -> Prices:
+    """What the price does in several times, one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    count = sum(one.count for one in parts)
+    average = sum(one.average * one.count for one in parts) / count if count else parts[-1].average
+    return Prices(
+        parts[0].open,
+        max(one.high for one in parts),
+        min(one.low for one in parts),
+        parts[-1].close,
+        sum(one.volume for one in parts),
+        round(average, decimals + 2),
+        count,
+    )
+
+
+def valued(fund: Instrument, time: float) -> float:
+    """Return the time whose price is a fund's: once a day, when regular trading ends."""
+    hours = fund.hours
+    day = last_session(hours, time, regular=True)
+    if session(hours, day, regular=True)[1] > time:
+        day = last_session(hours, session(hours, day, regular=True)[0] - 1, regular=True)
+    return session(hours, day, regular=True)[1] - LAST_LOOK
+
+
+def _moves(instrument: Instrument, start: float, end: float) -> Prices:
+    """What the price does in a time in which it is traded."""
+    if instrument.is_valued_daily:
+        first, last = price_at(instrument, start), price_at(instrument, max(end - LAST_LOOK, start))
+        return Prices(first, max(first, last), min(first, last), last, 0, last, 0)
     if instrument.path is not None:
         span = instrument.path.span(start, end)
         found = [instrument.of_ticks(at) for at in (span.open, span.high, span.low, span.close)]
@@ -90,7 +164,7 @@ def prices_between(instrument: Instrument, start: float, end: float) -> Prices:
         average = round(span.average * instrument.min_tick, instrument.decimals + 2)
         return Prices(found[0], found[1], found[2], found[3], volume, average, span.count)
     if instrument.legs:
-        return _looks(instrument, start, end)
+        return combined(instrument, start, end)
     if instrument.underlying is None:
         price = instrument.price
         return Prices(price, price, price, price, 0, price, 0)
@@ -106,15 +180,26 @@ def prices_between(instrument: Instrument, start: float, end: float) -> Prices:
 def trades_between(instrument: Instrument, start: float, end: float) -> list[Trade]:
     """Return every trade from `start` up to but without `end`, oldest first."""
     base = instrument if instrument.path is not None else instrument.underlying
-    if base is None or base.path is None:
+    if instrument.legs:
+        return [
+            Trade(time, price_at(instrument, time), 1)
+            for time in moments(start, end)
+            if is_open(instrument, time)
+        ]
+    if base is None or base.path is None or instrument.is_valued_daily:
         return []
     found = []
     for second in range(int(start), int(end) + 1):
-        for time, ticks, size in base.path.trades(second):
+        if not is_open(instrument, second):
+            continue
+        for time, ticks, traded in base.path.trades(second):
             if start <= time < end:
-                price = base.of_ticks(ticks)
+                pin = base.pins.at(time)
+                price = pin.last if pin else base.of_ticks(ticks)
                 if base is not instrument:
-                    price, size = _option_price(instrument, price, time), 1  # noqa: PLW2901
+                    own = instrument.pins.at(time)
+                    price = own.last if own else _option_price(instrument, price, time)
+                size = 1 if pin or base is not instrument else traded
                 found.append(Trade(time, price, size))
     return found
 
@@ -126,15 +211,97 @@ def to_tick(instrument: Instrument, price: float) -> float:
 
 def quote_at(instrument: Instrument, time: float) -> Quote:
     """Return the quote at `time` (seconds since the epoch)."""
-    return _quote(instrument, int(time * TRADES_A_SECOND))
+    turn = int(shown(instrument, time) * TRADES_A_SECOND)
+    # Of what was set by hand nothing is remembered: it holds at once, and in this gateway alone.
+    if not instrument.is_pinned:
+        return _quote(instrument, turn)
+    quote = _fresh_quote(instrument, turn)
+    pin = instrument.pins.at(turn / TRADES_A_SECOND)
+    if pin is None:
+        return quote
+    return replace(
+        quote,
+        bid=pin.bid,
+        ask=pin.ask,
+        bid_size=quote.bid_size if pin.bid_size is None else pin.bid_size,
+        ask_size=quote.ask_size if pin.ask_size is None else pin.ask_size,
+    )
 
 
-def _looks(combination: Instrument, start: float, end: float) -> Prices:
-    """What a combination's price does, as several looks at it show: it has no path of its own."""
-    step = (end - start) / _LOOKS
-    found = [price_at(combination, start + step * index) for index in range(_LOOKS + 1)]
-    average = round(sum(found) / len(found), combination.decimals + 2)
-    return Prices(found[0], max(found), min(found), found[-1], 0, average, 0)
+def moments(start: float, end: float) -> list[float]:
+    """Return when there are trades from `start` up to but without `end`."""
+    first, last = math.ceil(start * TRADES_A_SECOND), math.ceil(end * TRADES_A_SECOND)
+    return [turn / TRADES_A_SECOND for turn in range(first, last)]
+
+
+def combined(combination: Instrument, start: float, end: float) -> Prices:
+    """Return what a combination's price does: it has no path of its own, but its legs have."""
+    count = len(range(math.ceil(start * TRADES_A_SECOND), math.ceil(end * TRADES_A_SECOND)))
+    if not count:
+        price = price_at(combination, start)
+        return Prices(price, price, price, price, 0, price, 0)
+    last = math.ceil(end * TRADES_A_SECOND) / TRADES_A_SECOND - LAST_LOOK
+    opened, closed = price_at(combination, start), price_at(combination, last)
+    look = _Look(combination)
+    high, low = look.farthest(start, end, 1), look.farthest(start, end, -1)
+    average = round((opened + high + low + closed) / 4, combination.decimals + 2)
+    return Prices(opened, high, low, closed, count, average, count)
+
+
+class _Look:
+    """Finds how far a combination's price goes.
+
+    Its legs are not at their best at the same time, so that each trade counts; looked at are only
+    those of a time in which the legs' own highs and lows leave room for more.
+    """
+
+    def __init__(self, combination: Instrument) -> None:
+        self._combination = combination
+        self._limits: dict[tuple[float, float], tuple[float, float]] = {}
+
+    def farthest(self, start: float, end: float, sign: int) -> float:
+        """Return the highest price between two times, or the lowest one if `sign` is -1."""
+        best = sign * price_at(self._combination, start)
+        waiting = [(-self._bound(start, end, sign), start, end)]
+        while waiting:
+            bound, begins, ends = heapq.heappop(waiting)
+            if -bound <= best:
+                break
+            step = next((one for one in _STEPS if ends - begins > one), 0)
+            if not step:
+                found = [price_at(self._combination, at) for at in moments(begins, ends)]
+                best = max([best, *(sign * price for price in found)])
+                continue
+            at = begins
+            while at < ends:
+                following = min((at // step + 1) * step, ends)
+                bound = self._bound(at, following, sign)
+                if bound > best:
+                    heapq.heappush(waiting, (-bound, at, following))
+                at = following
+        return round(sign * best, self._combination.decimals)
+
+    def _bound(self, start: float, end: float, sign: int) -> float:
+        """What the price times `sign` cannot exceed."""
+        found = self._limits.get((start, end))
+        if found is None:
+            found = self._limits[start, end] = self._limits_between(start, end)
+        return found[0] if sign > 0 else -found[1]
+
+    def _limits_between(self, start: float, end: float) -> tuple[float, float]:
+        high = low = 0.0
+        for leg, ratio in self._combination.legs:
+            was = prices_between(leg, start, end)
+            top, bottom = was.high, was.low
+            if leg.keeps_hours:
+                # What it shows while it is closed counts, too.
+                parts = pieces([one.pins for one in leg.followed], start, end)
+                still = [price_at(leg, begins) for begins, _ in parts]
+                top, bottom = max(top, *still), min(bottom, *still)
+            high += ratio * (top if ratio > 0 else bottom)
+            low += ratio * (bottom if ratio > 0 else top)
+        decimals = self._combination.decimals
+        return round(high, decimals), round(low, decimals)
 
 
 def _combined(combination: Instrument, time: float) -> Quote:
@@ -147,11 +314,30 @@ def _combined(combination: Instrument, time: float) -> Quote:
     close = sum(ratio * one.close for one, ratio in quotes)
     ends = [round(price, combination.decimals) for price in (bid, ask, close)]
     size = max(size, 1)
-    return Quote(ends[0], ends[1], last, size, size, 1, last, last, last, ends[2], 0)
+    zone = combination.hours.zone
+    begins = midnight(zone, day_of(zone, time))
+    today = prices_between(combination, begins, time + LAST_LOOK)
+    return Quote(
+        bid=ends[0],
+        ask=ends[1],
+        last=last,
+        bid_size=size,
+        ask_size=size,
+        last_size=1,
+        high=today.high,
+        low=today.low,
+        open=today.open,
+        close=ends[2],
+        volume=today.volume,
+    )
 
 
 @lru_cache(maxsize=4096)
 def _quote(instrument: Instrument, turn: int) -> Quote:
+    return _fresh_quote(instrument, turn)
+
+
+def _fresh_quote(instrument: Instrument, turn: int) -> Quote:
     time = turn / TRADES_A_SECOND
     if instrument.legs:
         return _combined(instrument, time)
@@ -159,13 +345,15 @@ def _quote(instrument: Instrument, turn: int) -> Quote:
     hours = instrument.hours
     begins = midnight(hours.zone, day_of(hours.zone, time))
     # One turn more: the trade at this very time belongs to the day.
-    today = prices_between(instrument, begins, time + 1 / TRADES_A_SECOND)
+    today = prices_between(instrument, begins, time + LAST_LOOK)
     size = _SIZES.get(instrument.sec_type, 10)
     wobble = turn // TRADES_A_SECOND % 7
     top = size * _SHARE_OF_TOP // 3 if instrument.sec_type == "STK" else size
+    # A fund has one price, at which it is bought and sold.
+    beside = 0.0 if instrument.is_valued_daily else instrument.min_tick
     return Quote(
-        bid=max(to_tick(instrument, last - instrument.min_tick), instrument.min_tick),
-        ask=to_tick(instrument, last + instrument.min_tick),
+        bid=max(to_tick(instrument, last - beside), instrument.min_tick),
+        ask=to_tick(instrument, last + beside),
         last=last,
         bid_size=top + wobble,
         ask_size=top + 7 - wobble,
@@ -183,11 +371,15 @@ def close_before(instrument: Instrument, time: float) -> float:
     hours = instrument.hours
     today = midnight(hours.zone, day_of(hours.zone, time))
     day = last_session(hours, today - 1, regular=True)
-    return _close(instrument, day)
+    return _fresh_close(instrument, day) if instrument.is_pinned else _close(instrument, day)
 
 
 @lru_cache(maxsize=4096)
 def _close(instrument: Instrument, day: int) -> float:
+    return _fresh_close(instrument, day)
+
+
+def _fresh_close(instrument: Instrument, day: int) -> float:
     begins, ends = session(instrument.hours, day, regular=True)
     return prices_between(instrument, max(begins, ends - 60), ends).close
 
@@ -199,7 +391,7 @@ def depth_at(instrument: Instrument, time: float, rows: int) -> tuple[list[Level
     asks = [Level(quote.ask, quote.ask_size)]
     for row in range(1, min(rows, DEPTH_ROWS)):
         bid = to_tick(instrument, quote.bid - row * instrument.min_tick)
-        if bid > 0:
+        if bid > 0 or instrument.legs:
             bids.append(Level(bid, quote.bid_size * (row + 1) + row % 3))
         ask = to_tick(instrument, quote.ask + row * instrument.min_tick)
         asks.append(Level(ask, quote.ask_size * (row + 1) + row % 4))
@@ -223,8 +415,9 @@ class Market:
 
 
 def _option_price(option: Instrument, spot: float, time: float) -> float:
+    years = years_left(option, time)
     worth = greeks(
-        option.right, option.strike, spot, years_left(option, time), volatility_of(option)
+        option.right, option.strike, spot, years, volatility_of(option), carry=carry_of(option)
     )
     return max(to_tick(option, worth.price), option.min_tick)
 

@@ -45,20 +45,36 @@ def years_left(option: Instrument, time: float) -> float:
     return max(expires - day_of(option.hours.zone, time), _LAST_HOURS) / _DAYS_A_YEAR
 
 
-def greeks(right: str, strike: float, spot: float, years: float, volatility: float) -> Greeks:
+def carry_of(option: Instrument) -> float:
+    """Return what holding the underlying costs, a year: a future is bought without cash."""
+    is_future = option.underlying is not None and option.underlying.sec_type == "FUT"
+    return 0.0 if is_future else RATE
+
+
+def greeks(
+    right: str,
+    strike: float,
+    spot: float,
+    years: float,
+    volatility: float,
+    *,
+    carry: float = RATE,
+) -> Greeks:
     """Return what an option is worth; `right` is ``C`` or ``P``."""
     root = volatility * math.sqrt(years)
-    first = (math.log(spot / strike) + (RATE + volatility**2 / 2) * years) / root
+    first = (math.log(spot / strike) + (carry + volatility**2 / 2) * years) / root
     second = first - root
     paid = strike * math.exp(-RATE * years)
-    density = math.exp(-(first**2) / 2) / math.sqrt(2 * math.pi)
+    kept = math.exp((carry - RATE) * years)
+    density = kept * math.exp(-(first**2) / 2) / math.sqrt(2 * math.pi)
     sign = 1 if right == "C" else -1
-    price = sign * (spot * _normal(sign * first) - paid * _normal(sign * second))
+    held = spot * kept * _normal(sign * first)
+    price = sign * (held - paid * _normal(sign * second))
     decay = spot * density * volatility / (2 * math.sqrt(years))
-    theta = -decay - sign * RATE * paid * _normal(sign * second)
+    theta = -decay - sign * ((carry - RATE) * held + RATE * paid * _normal(sign * second))
     return Greeks(
         price=max(price, 0.0),
-        delta=sign * _normal(sign * first),
+        delta=sign * kept * _normal(sign * first),
         gamma=density / (spot * root),
         vega=spot * density * math.sqrt(years) / 100,
         theta=theta / _DAYS_A_YEAR,
@@ -67,18 +83,20 @@ def greeks(right: str, strike: float, spot: float, years: float, volatility: flo
     )
 
 
-def implied(right: str, strike: float, spot: float, years: float, price: float) -> float | None:
+def implied(
+    right: str, strike: float, spot: float, years: float, price: float, *, carry: float = RATE
+) -> float | None:
     """Return the volatility at which an option has this price; None where there is none."""
     low, high = _LOWEST, _HIGHEST
-    if not (
-        greeks(right, strike, spot, years, low).price
-        <= price
-        <= greeks(right, strike, spot, years, high).price
-    ):
+
+    def priced(volatility: float) -> float:
+        return greeks(right, strike, spot, years, volatility, carry=carry).price
+
+    if not priced(low) <= price <= priced(high):
         return None
     for _ in range(_STEPS):
         middle = (low + high) / 2
-        if greeks(right, strike, spot, years, middle).price < price:
+        if priced(middle) < price:
             low = middle
         else:
             high = middle

@@ -23,16 +23,20 @@ from .listings import (
     COINS,
     EXPIRY_MONTHS,
     FRIDAY,
+    FUNDS,
     INDICES,
     MARKETS,
     MONEY,
     ROOTS,
     STOCKS,
     STRIKE_STEPS,
+    WARRANTS,
     Market,
+    make_fund,
     make_future,
     make_option,
     make_pair,
+    make_warrant,
     option_class,
     pair_id,
     quarterly_expiries,
@@ -40,6 +44,7 @@ from .listings import (
 )
 from .market import price_at
 from .paths import Path
+from .pins import Pins
 
 DENIED = frozenset({"XXX"})
 """Symbols of stocks that are well-formed and still nobody's: what a notebook tries to see a 200."""
@@ -55,6 +60,7 @@ _FIRST_STOCK = 1_000_000_000
 _WEEKLIES = 8
 _MONTHLIES = 12
 _FUTURES = 4
+_WARRANT_STRIKES = 10
 
 
 class Universe:
@@ -64,16 +70,31 @@ class Universe:
         seed: what makes this world's prices.
         day: what is traded depends on it: futures and options end.
         denied: symbols of stocks that do not exist.
+        keeps_hours: whether everything is traded in its exchange's hours only.
     """
 
     def __init__(
-        self, seed: int = DEFAULT_SEED, day: dt.date | None = None, denied: Iterable[str] = DENIED
+        self,
+        seed: int = DEFAULT_SEED,
+        day: dt.date | None = None,
+        denied: Iterable[str] = DENIED,
+        *,
+        keeps_hours: bool = False,
     ) -> None:
         self._seed = seed
         self._day = day or dt.datetime.now(dt.UTC).date()
         self._denied = frozenset(denied)
+        self._keeps_hours = keeps_hours
         self._known: dict[int, Instrument] = {}
         self._named: dict[tuple[str, ...], Instrument] = {}
+        self._added: dict[tuple[str, str, str], Instrument] = {}
+
+    def add(self, instrument: Instrument) -> Instrument:
+        """Make an instrument known, in place of the one with its type, symbol and expiry."""
+        key = instrument.sec_type, instrument.symbol, instrument.expiry
+        added = self._keep(("added", *key), instrument)
+        self._added[key] = added
+        return added
 
     def find(self, spec: ContractSpec) -> list[Instrument]:
         """Return the instruments that a contract asks for: none, one or several."""
@@ -110,6 +131,7 @@ class Universe:
             strike=0.0,
             right="",
             multiplier="",
+            pins=Pins(),
         )
 
     def find_by_id(self, kind: str, number: str) -> list[Instrument]:
@@ -122,7 +144,7 @@ class Universe:
     def by_con_id(self, con_id: int) -> Instrument | None:
         """Return the instrument with a conId, or None."""
         if con_id not in self._known:
-            for kind in ("STK", "IND", "CRYPTO", "CFD", "BOND", "CMDTY", "FUT"):
+            for kind in ("STK", "IND", "CRYPTO", "CFD", "BOND", "CMDTY", "FUT", "FUND"):
                 for symbol in self._symbols(kind):
                     for _ in self._candidates(ContractSpec(symbol=symbol, sec_type=kind)):
                         pass
@@ -137,7 +159,7 @@ class Universe:
             return price_at(one, time)
         for one in self._pairs(ContractSpec(symbol="USD", currency=currency)):
             return 1 / price_at(one, time)
-        coin = next(self._candidates(ContractSpec(symbol=currency, sec_type="CRYPTO")), None)
+        coin = next(iter(self._candidates(ContractSpec(symbol=currency, sec_type="CRYPTO"))), None)
         return price_at(coin, time) if coin else 1.0
 
     def like(self, pattern: str) -> list[Instrument]:
@@ -171,11 +193,30 @@ class Universe:
         """Return when options on an instrument end: the next Fridays, and one in each month."""
         friday = self._day + dt.timedelta(days=(FRIDAY - self._day.weekday()) % 7)
         dates = {friday + dt.timedelta(weeks=week) for week in range(_WEEKLIES)}
+        if underlying.sec_type == "FUT":
+            # An option ends with its future, or before it and after the one that ended last.
+            ends = sorted(
+                one.expiry for one in self._futures(ContractSpec(symbol=underlying.symbol))
+            )
+            before = ends[ends.index(underlying.expiry) - 1] if underlying.expiry != ends[0] else ""
         year, month = self._day.year, self._day.month
         for _ in range(_MONTHLIES):
             dates.add(third_friday(year, month))
             year, month = (year, month + 1) if month < max(EXPIRY_MONTHS) else (year + 1, 1)
-        return sorted(f"{date:%Y%m%d}" for date in dates if date >= self._day and underlying)
+        found = sorted(f"{date:%Y%m%d}" for date in dates if date >= self._day)
+        if underlying.sec_type != "FUT":
+            return found
+        return [date for date in found if before < date <= underlying.expiry]
+
+    def underlyings(self, instrument: Instrument) -> list[Instrument]:
+        """Return on what the options are that are meant by one on an instrument: all its futures.
+
+        Of a stock or an index that has options itself it is that.
+        """
+        if self.has_options(instrument):
+            return [instrument]
+        is_root = instrument.sec_type == "IND" and instrument.symbol in ROOTS
+        return list(self._futures(ContractSpec(symbol=instrument.symbol))) if is_root else []
 
     def option_classes(self, underlying: Instrument) -> dict[str, list[str]]:
         """Return the trading classes of the options on an instrument, each with when it ends."""
@@ -195,7 +236,7 @@ class Universe:
         """Say whether options on an instrument are traded."""
         is_index = instrument.sec_type == "IND" and instrument.symbol in {"SPX", "NDX"}
         is_stock = instrument.sec_type == "STK" and instrument.currency == "USD"
-        return is_index or is_stock
+        return is_index or is_stock or instrument.sec_type == "FUT"
 
     def _symbols(self, kind: str) -> Iterable[str]:
         tables: dict[str, Iterable[str]] = {
@@ -207,11 +248,18 @@ class Universe:
             "CFD": (*CFDS, *STOCKS),
             "CMDTY": ("XAUUSD",),
             "BOND": ("US-T",),
+            "FUND": FUNDS,
         }
         return tables[kind]
 
-    def _candidates(self, spec: ContractSpec) -> Iterator[Instrument]:
-        """Everything of the kind and symbol that a contract names."""
+    def _candidates(self, spec: ContractSpec) -> Iterable[Instrument]:
+        """Everything of the kind and symbol that a contract names; what was added comes first."""
+        wanted = spec.kind, spec.symbol or spec.local_symbol
+        added = [one for one in self._added.values() if (one.sec_type, one.symbol) == wanted]
+        return added or self._own(spec)
+
+    def _own(self, spec: ContractSpec) -> Iterator[Instrument]:
+        """What there is of a kind and symbol unless something else was added."""
         symbol = spec.symbol or spec.local_symbol
         match spec.kind:
             case "STK":
@@ -222,14 +270,14 @@ class Universe:
                 yield self._index(symbol)
             case "FUT":
                 yield from self._futures(spec)
-            case "OPT":
-                yield from self._options(spec)
+            case "OPT" | "FOP" | "WAR":
+                yield from self._with_rights(spec)
+            case "FUND" | "CMDTY":
+                yield from self._funds_and_gold(symbol)
             case "CRYPTO" if symbol in COINS:
                 yield self._coin(symbol)
             case "CFD":
                 yield from self._cfds(symbol)
-            case "CMDTY" if symbol == "XAUUSD":
-                yield self._gold()
             case "BOND" if symbol in {"US-T", "912828C57"}:
                 yield self._bond()
 
@@ -244,6 +292,7 @@ class Universe:
                 volume=int(path.get("volume", 3_000_000)),
             )
             instrument = replace(instrument, path=made)
+        instrument = replace(instrument, keeps_hours=self._keeps_hours)
         self._named[key] = self._known[instrument.con_id] = instrument
         return instrument
 
@@ -364,6 +413,37 @@ class Universe:
                     key = ("OPT", str(underlying.con_id), expiry, str(strike), right)
                     yield self._named.get(key) or self._keep(
                         key, make_option(underlying, expiry, strike, right)
+                    )
+
+    def _with_rights(self, spec: ContractSpec) -> Iterator[Instrument]:
+        """Options on stocks, indices and futures, and warrants."""
+        kinds = {"OPT": self._options, "FOP": self._future_options, "WAR": self._warrants}
+        return kinds[spec.kind](spec)
+
+    def _funds_and_gold(self, symbol: str) -> Iterator[Instrument]:
+        if symbol in FUNDS:
+            key = ("FUND", symbol)
+            yield self._named.get(key) or self._keep(key, make_fund(symbol), volume=0)
+        elif symbol == "XAUUSD":
+            yield self._gold()
+
+    def _future_options(self, spec: ContractSpec) -> Iterator[Instrument]:
+        for root in ROOTS:
+            if root == spec.symbol or (not spec.symbol and spec.local_symbol.startswith(root)):
+                for future in self._futures(ContractSpec(symbol=root)):
+                    yield from self._chain(future, spec)
+
+    def _warrants(self, spec: ContractSpec) -> Iterator[Instrument]:
+        symbol = spec.symbol or spec.local_symbol.partition("W ")[0]
+        if symbol not in WARRANTS:
+            return
+        index = self._index(symbol)
+        for expiry in quarterly_expiries(self._day, _FUTURES):
+            for strike in self.strikes(index)[::_WARRANT_STRIKES]:
+                for right in "CP":
+                    key = ("WAR", symbol, f"{expiry:%Y%m%d}", str(strike), right)
+                    yield self._named.get(key) or self._keep(
+                        key, make_warrant(index, f"{expiry:%Y%m%d}", strike, right)
                     )
 
     def _coin(self, symbol: str) -> Instrument:

@@ -1,7 +1,7 @@
 """Making contexts and attempts for tests of the runner and of the verdict."""
 
 from ibnb.diagnostics.context import Context, SharedProbe
-from ibnb.diagnostics.once import Shared
+from ibnb.diagnostics.engine.once import Shared
 from ibnb.session import Health
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.handshake import Stage

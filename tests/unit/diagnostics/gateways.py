@@ -25,6 +25,14 @@ OF_A_FAULT = {
     "live-account": "wrong-environment",
     "max-clients": "too-many-clients",
     **dict.fromkeys(("drop-after", "half-open", "slow", "restart", "read-only"), "healthy"),
+    "farm-down": "data-farm-down",
+    **dict.fromkeys(("data-lost", "link-flaps", "farm-flaps", "farms-asleep"), "healthy"),
+    **dict.fromkeys(("strict", "message-rate", "history-pacing", "history-open"), "healthy"),
+    **dict.fromkeys(("lines", "no-duplicates", "time-throttled"), "healthy"),
+    **dict.fromkeys(("not-subscribed", "partly-subscribed", "competing-session"), "healthy"),
+    **dict.fromkeys(("no-news", "market-closed", "jitter", "bandwidth"), "healthy"),
+    **dict.fromkeys(("split-frames", "cut-frame", "lost-end", "nightly-restart"), "healthy"),
+    **dict.fromkeys(("silent-stream", "language"), "healthy"),
 }
 """The verdict on each fault of the simulated gateway."""
 SLOW = {"slow"}

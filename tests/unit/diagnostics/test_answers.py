@@ -3,7 +3,7 @@
 import pytest
 
 from ibnb.diagnostics import Result
-from ibnb.diagnostics.answers import ASKED, answer
+from ibnb.diagnostics.explain.answers import ASKED, answer
 from ibnb.knowledge import EntryCheck, catalogue
 from ibnb.knowledge.loader import ASKS
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from ibnb.diagnostics.asked import EXAMPLES, NAMED, asked, shown
+from ibnb.diagnostics.explain.request_details import EXAMPLES, NAMED, asked, shown
 from ibnb.session.notebook.event_loop import patch_loop
 
 HISTORY = {
@@ -125,7 +125,7 @@ async def test_ticks(marked, stock, name, good, bad):
 
 
 async def test_generic_ticks(marked, stock):
-    """Numbers with commas, news providers and `mdoff` are no mistake; names are."""
+    """Numbers with commas, news providers and `mdoff` are not mistake; names are."""
     for ticks in ("", "233", "233,236", "233, 236", "mdoff,292:BRFG+DJNL", "mdoff,292:BRFG", 233):
         assert marked("reqMktData", stock, ticks, False, False, []) == {}, ticks
     for ticks in ("RTVolume", "233;236", "233 236"):

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -16,15 +16,22 @@ import pytest
 
 from ibnb.diagnostics import Check, Report, Result, Verdict
 from ibnb.diagnostics.bundle import (
+    FACTS,
     MOST_BYTES,
     NEWEST,
     Bundle,
     check_bundle_path,
+    judge_bundle,
     versions,
     write_bundle,
 )
+from ibnb.diagnostics.model import Change, Facts
+from ibnb.diagnostics.verdict.surroundings import Surroundings
+from ibnb.knowledge import Situation
 from ibnb.session import BadInputError, Health
 from ibnb.tws import accounts
+from ibnb.tws.attempt import Attempt
+from ibnb.tws.handshake import Stage
 from ibnb.tws.notices import Link, Notice
 from ibnb.tws.target import Target
 
@@ -96,11 +103,36 @@ def bundle(**changes):
     return Bundle(**values | changes)
 
 
+def planted_facts():
+    """Return facts with every secret wherever there can be a text."""
+    attempt = Attempt(
+        *(Target(HOST, 4002), 7, Stage.START, "foreign", 157, 176, 176, PLANTED, 1),
+        *(("DU7654321", "U7654321"), (Notice(2104, PLANTED, about=PLANTED),)),
+        *(PLANTED.encode(), 99, PLANTED.encode(), PLANTED),
+        missing=(PLANTED,),
+        unanswered=(PLANTED,),
+    )
+    texts = dict.fromkeys(("address", "target", "without_id", "name", "open_at"), PLANTED)
+    situation = Situation(tried=frozenset({PLANTED}), trusted=PLANTED, **texts)
+    around = Surroundings(target=Target(HOST, 4002), situation=situation, failed=attempt)
+    told = report(PLANTED, Target(HOST, 4002), {PLANTED: {"deep": [PLANTED, (PLANTED,)]}})
+    return Facts(
+        surroundings=around,
+        results=(replace(told.results[0], detail=PLANTED),),
+        checks=told.checks,
+        attempt=attempt,
+        good_at=1.0,
+        changes=(Change(PLANTED, PLANTED, PLANTED),),
+    )
+
+
 def planted():
     """Return a bundle with every secret in every place."""
     notice = Notice(2104, PLANTED)
+    told = report(PLANTED, Target(HOST, 4002), {PLANTED: {"deep": [PLANTED, (PLANTED,)]}})
+    facts = planted_facts()
     return bundle(
-        report=report(PLANTED, Target(HOST, 4002), {PLANTED: {"deep": [PLANTED, (PLANTED,)]}}),
+        report=replace(told, facts=facts, good_at=1.0, changes=facts.changes),
         text=PLANTED.replace(" ", "\n  "),
         versions={"platform": PLANTED},
         health=Health(
@@ -206,7 +238,7 @@ def test_every_planted_place_is_still_there(tmp_path):
     path = tmp_path / "bundle.zip"
     write_bundle(path, planted())
     files = contents(path)
-    for name in FILES[1:]:
+    for name in (*FILES[1:], FACTS):
         for word in ("<address>", "<mac>", "<token>", "<user>", "<secret>"):
             assert word in files[name].decode(), (name, word)
     assert "DU•••321" in files["journal.json"].decode()
@@ -325,6 +357,18 @@ def test_a_bundle_stays_small_however_much_came(text, tmp_path):
         assert journal[f"{kind}_left_out"] == 10_000 - len(kept)
     assert all(len(one["text"]) <= 1000 for one in journal["notices"])
     assert b"hunter2" not in b"".join(contents(path).values())
+
+
+def test_facts_that_are_too_large_are_left_out_whole(tmp_path):
+    """Half of them could lead to another verdict; the reader is told, and the bundle is small."""
+    path = tmp_path / "bundle.zip"
+    facts = planted_facts()
+    huge = {str(number): "word " * 100 for number in range(1000)}
+    facts = replace(facts, results=(replace(facts.results[0], evidence=huge),))
+    write_bundle(path, bundle(report=replace(report(), facts=facts)))
+    assert set(loaded(path, FACTS)) == {"format", "ibnb", "python", "platform", "left_out"}
+    with pytest.raises(BadInputError, match="too large for it: read its report"):
+        judge_bundle(path)
 
 
 def test_short_notices_are_kept_up_to_the_limit_in_number(tmp_path):

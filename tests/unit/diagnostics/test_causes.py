@@ -6,8 +6,8 @@ import pytest
 from diagnosing import attempt, context
 
 from ibnb.diagnostics import CHECKS, Result
-from ibnb.diagnostics.heard import presentable
-from ibnb.diagnostics.verdict import judge
+from ibnb.diagnostics.sanitise import presentable
+from ibnb.diagnostics.verdict.judge import judge
 from ibnb.knowledge import Situation
 from ibnb.tws.attempt import cause
 from ibnb.tws.handshake import Stage
@@ -75,7 +75,7 @@ def verdict(results, found, target=None, **more):
     if target is not None:
         found, more = replace(found, target=target), {**more, "target": target}
     made, _ = context(situation=Situation(place="notebook"), **more)
-    return judge(sorted(results, key=lambda one: order.index(one.id)), found, made)
+    return judge(sorted(results, key=lambda one: order.index(one.id)), found, made.surroundings)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_mute_gateway_on_another_machine():
 
 @pytest.mark.parametrize("name", ["java", "python"])
 def test_who_is_no_forwarder_is_not_called_one(name):
-    """A gateway of this machine sees 127.0.0.1, and another program is no gateway at all."""
+    """A gateway of this machine sees 127.0.0.1, and another program is not a gateway at all."""
     pid = 4242 if name == "java" else 7
     judged = verdict([port(name, pid), running([4002]), settings("127.0.0.1", "warn")], SILENT)
     assert "behind" not in judged.summary

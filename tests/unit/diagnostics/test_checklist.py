@@ -97,7 +97,7 @@ def test_an_open_connection_outweighs_the_list_of_ports():
 
 
 def test_the_handshake_has_five_seconds():
-    """A slower one is no healthy one; where its time is not known, nor is that."""
+    """A slower one is not a healthy one; where its time is not known, nor is that."""
     slow = Result("api.ready", "pass", "Ready.", {"after_seconds": 6.0})
     quick = Result("api.ready", "pass", "Ready.", {"after_seconds": 0.1})
     assert states(ANSWERED, slow, seconds=7.0)["handshake"] == "open"

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from ibnb.diagnostics.live import explain_notice
+from ibnb.diagnostics.explain.from_journal import explain_notice
 from ibnb.simulator import SimulatedGateway
 from ibnb.tws.notices import NO_REQUEST, Notice
 

@@ -18,8 +18,8 @@ from commands import at, environment
 from diagnosing import attempt, context
 
 from ibnb.diagnostics.checks import files, host, net
+from ibnb.diagnostics.engine.once import Once
 from ibnb.diagnostics.machine import Machine, look_at_machine
-from ibnb.diagnostics.once import Once
 from ibnb.tws import sockets
 from ibnb.tws.forwarding import Forwarder
 from ibnb.tws.handshake import Stage
@@ -390,7 +390,7 @@ def listening(monkeypatch, *, hides):
 
 @pytest.mark.parametrize(("hides", "status"), [(True, "skip"), (False, "pass")])
 def test_a_port_that_is_reached_though_no_listener_is_listed(monkeypatch, hides, status):
-    """The wire knows better than a list: a container's port, or another user's, is no failure."""
+    """The wire knows better than a list: a container's or another user's port does not fail."""
     with listening(monkeypatch, hides=hides) as target:
         result = run(net.port, target=target, machine=machine(None), connects=True)
     assert (result.status, result.entry) == (status, None)

@@ -10,8 +10,8 @@ from servers import Server
 
 from ibnb.diagnostics import Check, Diagnostician, Question, Result
 from ibnb.diagnostics.checks import api
-from ibnb.diagnostics.once import Shared
-from ibnb.diagnostics.runner import run_checks
+from ibnb.diagnostics.engine.once import Shared
+from ibnb.diagnostics.engine.runner import run_checks
 from ibnb.tws import accounts
 from ibnb.tws.attempt import cause
 from ibnb.tws.notices import link_after

@@ -6,8 +6,8 @@ import pytest
 from diagnosing import attempt, context
 
 from ibnb.diagnostics import CHECKS, Result
-from ibnb.diagnostics.rules import RULES
-from ibnb.diagnostics.verdict import judge
+from ibnb.diagnostics.verdict.judge import judge
+from ibnb.diagnostics.verdict.rules import RULES
 from ibnb.knowledge import catalogue
 from ibnb.tws.handshake import Stage
 from ibnb.tws.target import Target
@@ -165,7 +165,7 @@ LOSSES = Result("session.history", "warn", "A connection was lost once in the la
 def test_what_each_rule_sees(results, found, verdict, said):
     """Every rule sees its cause where its evidence is, and leaves all else to the others."""
     ordered = sorted(results, key=lambda one: [check.id for check in CHECKS].index(one.id))
-    judged = judge(ordered, found, context()[0])
+    judged = judge(ordered, found, context()[0].surroundings)
     assert judged.id == verdict
     assert said in judged.summary
 
@@ -183,7 +183,7 @@ def test_what_each_rule_sees(results, found, verdict, said):
 )
 def test_what_to_do_first_fits_what_was_found(results, found, first):
     """The step that comes first is of the evidence that decided; the page's own steps follow."""
-    judged = judge(results, found, context()[0])
+    judged = judge(results, found, context()[0].surroundings)
     assert judged.fix[0] == first
     page = catalogue().by_id(judged.id)
     assert set(page.resolution) <= set(judged.fix)
@@ -194,7 +194,7 @@ def test_what_to_do_first_fits_what_was_found(results, found, first):
 def test_what_may_be_a_gateway_is_not_denied_to_be_one(name):
     """A Java program, what passes on, and what has no name may have a gateway in or behind it."""
     told = on_the_port(name)
-    judged = judge([listening(7)[0], told], SILENT, context()[0])
+    judged = judge([listening(7)[0], told], SILENT, context()[0].surroundings)
     assert "neither" not in judged.summary
     steps = catalogue().by_id("handshake-silent").resolution
     assert {step for step in steps if not step.startswith("Trusted IPs")} <= set(judged.fix)
@@ -204,7 +204,7 @@ def test_who_begins_as_a_gateway_is_not_denied_to_be_one():
     """A part of a version reply came: no name of a program outweighs that."""
     for found in (SILENT, CLOSED):
         part = replace(found, received=9, beginning=b"\0\0\0\x1a176\0\x32")
-        assert "neither" not in judge([*listening(7)], part, context()[0]).summary
+        assert "neither" not in judge([*listening(7)], part, context()[0].surroundings).summary
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_who_begins_as_a_gateway_is_not_denied_to_be_one():
 def test_a_port_that_is_open_at_another_address(host, address, told):
     """A refusal at one address of this machine says nothing of the other: that is said."""
     port = on_the_port("java", address=address)
-    judged = judge([port], REFUSED, context(target=Target(host, 4002))[0])
+    judged = judge([port], REFUSED, context(target=Target(host, 4002))[0].surroundings)
     assert (f"open at {address} alone" in judged.summary) == told
 
 
@@ -228,7 +228,7 @@ def test_a_refused_id_is_told_once():
     """The verdict's sentence has the refusal from the wire, and from the check who may have it."""
     told = "Who has it is not known."
     check = replace(HOLDER, summary=f"Client ID 7 was refused as in use. {told}", detail=told)
-    said = judge([check], HELD, context()[0]).summary
+    said = judge([check], HELD, context()[0].surroundings).summary
     assert said.endswith("Who has it is not known.")
     assert "was refused as in use" not in said
 
@@ -238,7 +238,7 @@ def test_a_simulated_gateway_is_not_denied_to_be_one():
     processes = Result(
         "host.process", "pass", "It runs.", {"processes": [{"pid": 7, "kind": "simulator"}]}
     )
-    judged = judge([processes, listening(7)[1]], SILENT, context()[0])
+    judged = judge([processes, listening(7)[1]], SILENT, context()[0].surroundings)
     assert "neither" not in judged.summary
 
 
@@ -246,15 +246,19 @@ def test_another_program_is_not_looked_for_on_the_gateways_screen():
     """Where a gateway listens comes first, and no step of those that are for a mute gateway."""
     process, port = listening(7)
     row = {"pid": 4242, "kind": "Gateway", "ports": [4001]}
-    judged = judge([replace(process, evidence={"processes": [row]}), port], SILENT, context()[0])
+    judged = judge(
+        [replace(process, evidence={"processes": [row]}), port], SILENT, context()[0].surroundings
+    )
     assert judged.fix[0] == "Connect where a gateway listens: %ibconnect 4001"
     assert not set(catalogue().by_id("handshake-silent").resolution) & set(judged.fix)
 
 
 @pytest.mark.parametrize("hint", [PENDING, REJECTED, FULL, PILE, UNTRUSTED, HOLDER, RESUMING])
 def test_without_a_try_a_hint_stays_a_hint(hint):
-    """What only warns is no error where nothing was tried, and it says what was looked at."""
-    judged = judge([Result("host.process", "pass", "It runs."), hint], None, context()[0])
+    """What only warns is not an error where nothing was tried, and it says what was looked at."""
+    judged = judge(
+        [Result("host.process", "pass", "It runs."), hint], None, context()[0].surroundings
+    )
     assert (judged.id, judged.severity) == (hint.entry, "warning")
     assert judged.title.startswith("Possible cause: ")
     assert f"No connection was tried; looked at: host.process, {hint.id}." in judged.summary
@@ -262,30 +266,30 @@ def test_without_a_try_a_hint_stays_a_hint(hint):
 
 def test_without_a_try_a_failure_is_an_error():
     """That nothing listens on the port is seen without trying."""
-    judged = judge([ELSEWHERE], None, context()[0])
+    judged = judge([ELSEWHERE], None, context()[0].surroundings)
     assert (judged.id, judged.severity) == ("connection-refused", "error")
-    assert judge([PENDING, ELSEWHERE], None, context()[0]).severity == "error"
+    assert judge([PENDING, ELSEWHERE], None, context()[0].surroundings).severity == "error"
 
 
 def test_a_session_that_is_being_resumed_is_a_warning():
     """It comes back by itself, on a gateway that works."""
-    assert judge([RESUMING], WELL, context()[0]).severity == "warning"
+    assert judge([RESUMING], WELL, context()[0].surroundings).severity == "warning"
 
 
 def test_a_verdict_names_its_evidence():
     """The checks that speak for a cause are named with it."""
-    assert "host.login" in judge([PENDING], REFUSED, context()[0]).evidence
-    assert judge([FULL], CLOSED, context()[0]).evidence == ("net.clients",)
+    assert "host.login" in judge([PENDING], REFUSED, context()[0].surroundings).evidence
+    assert judge([FULL], CLOSED, context()[0].surroundings).evidence == ("net.clients",)
 
 
 def test_too_many_requests_are_a_warning():
-    """A connection that works, only paced too fast, is no broken one."""
-    assert judge([PACING], WELL, context()[0]).severity == "warning"
+    """A connection that works, only paced too fast, is not a broken one."""
+    assert judge([PACING], WELL, context()[0].surroundings).severity == "warning"
 
 
 def test_what_failed_last_counts():
     """A gateway that works now is healthy, and the verdict says what the last try met before."""
-    judged = judge([], WELL, context(failed=HELD)[0])
+    judged = judge([], WELL, context(failed=HELD)[0].surroundings)
     assert judged.id == "healthy"
     assert "The last try to connect failed" in judged.summary
     assert "326" in judged.summary
@@ -293,7 +297,7 @@ def test_what_failed_last_counts():
 
 def test_no_rule_sees_anything_in_nothing():
     """Without results and without a look at the wire every rule stays silent."""
-    from ibnb.diagnostics.rules import Findings
+    from ibnb.diagnostics.verdict.rules import Findings
 
-    found = Findings({}, None, context()[0])
+    found = Findings({}, None, context()[0].surroundings)
     assert [rule(found) for rule in RULES] == [None] * len(RULES)

@@ -6,7 +6,7 @@ import pytest
 from diagnosing import context
 
 from ibnb.diagnostics import CHECKS, Check, Result
-from ibnb.diagnostics.runner import run_checks, with_requirements
+from ibnb.diagnostics.engine.runner import run_checks, with_requirements
 from ibnb.knowledge import catalogue
 
 

@@ -10,7 +10,7 @@ from diagnosing import context
 from servers import Server
 
 from ibnb.diagnostics import Check, Diagnostician, Question, Result
-from ibnb.diagnostics.runner import run_checks
+from ibnb.diagnostics.engine.runner import run_checks
 from ibnb.session.reconnect.throttle import PAUSE_SECONDS
 from ibnb.tws.own import LOOPBACK
 from ibnb.tws.target import Target
@@ -88,7 +88,7 @@ async def test_checks_that_did_not_end_are_skips_that_say_so():
 
 
 async def test_without_a_failure_the_verdict_is_that_it_was_stopped():
-    """Nothing wrong so far is not healthy, and a warning is no cause yet."""
+    """Nothing wrong so far is not healthy, and a warning is not a cause yet."""
     report = await stopped_after(
         2, check("a", status="pass"), check("b", status="warn", entry="clock-skew"), check("c")
     )

@@ -4,7 +4,7 @@ import pytest
 from diagnosing import attempt, context
 
 from ibnb.diagnostics import Result
-from ibnb.diagnostics.verdict import judge
+from ibnb.diagnostics.verdict.judge import judge
 from ibnb.tws.handshake import Stage
 
 LOST = (1100, "Connectivity between IBKR and TWS has been lost.")
@@ -65,20 +65,20 @@ SILENT = attempt(ending="timeout", stage=Stage.TCP, version=None, accounts=None)
         "a lost session whose ID is held",
         "a failure beats a warning",
         "the first warning",
-        "a crash is no cause",
+        "a crash is not a cause",
         "a crash hides no cause",
     ],
 )
 def test_the_single_cause(results, found, expected):
     """Cause comes before effect, failure before warning, and the wire has the last word."""
-    verdict = judge(results, found, context()[0])
+    verdict = judge(results, found, context()[0].surroundings)
     assert verdict.id == expected
 
 
 def test_the_most_specific_step_comes_first():
     """What a check knows to be done stands before the catalogue's general steps, once."""
     refused = attempt(ending="refused", stage=Stage.RESOLVE, version=None, accounts=None)
-    verdict = judge([NOTHING_LISTENS], refused, context()[0])
+    verdict = judge([NOTHING_LISTENS], refused, context()[0].surroundings)
     assert verdict.id == "connection-refused"
     assert verdict.fix[0] == "Connect to 7497."
     assert len(verdict.fix) == len(set(verdict.fix)) > 1
@@ -86,26 +86,29 @@ def test_the_most_specific_step_comes_first():
 
 def test_a_verdict_tells_of_one_thing_only():
     """Whatever else is red is in the results, and not in the verdict's sentence."""
-    verdict = judge([NO_LIBRARY, NOTHING_LISTENS, SESSION_LOST], SILENT, context()[0])
+    verdict = judge([NO_LIBRARY, NOTHING_LISTENS, SESSION_LOST], SILENT, context()[0].surroundings)
     for other in (NO_LIBRARY, NOTHING_LISTENS, SESSION_LOST):
         assert other.summary not in verdict.summary
 
 
 def test_what_could_not_run_is_said():
     """A healthy verdict does not pass over a check that crashed."""
-    assert "host.process could not run" in judge([CRASHED], attempt(), context()[0]).summary
-    assert "host.process could not run" in judge([CRASHED], None, context()[0]).summary
+    assert (
+        "host.process could not run"
+        in judge([CRASHED], attempt(), context()[0].surroundings).summary
+    )
+    assert "host.process could not run" in judge([CRASHED], None, context()[0].surroundings).summary
 
 
 def test_accounts_in_the_sentence_are_masked():
     """The healthy sentence names the accounts, masked unless they may be shown."""
-    masked = judge([], attempt(), context()[0]).summary
+    masked = judge([], attempt(), context()[0].surroundings).summary
     assert "DU•••567" in masked
     assert "DU1234567" not in masked
-    assert "DU1234567" in judge([], attempt(), context(show_accounts=True)[0]).summary
+    assert "DU1234567" in judge([], attempt(), context(show_accounts=True)[0].surroundings).summary
 
 
 def test_who_is_connected_is_not_told_how_to_connect():
     """On the notebook's own session a healthy verdict has no steps."""
-    assert judge([], attempt(), context(attached=True)[0]).fix == ()
-    assert judge([], attempt(), context()[0]).fix
+    assert judge([], attempt(), context(attached=True)[0].surroundings).fix == ()
+    assert judge([], attempt(), context()[0].surroundings).fix

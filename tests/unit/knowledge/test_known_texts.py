@@ -43,7 +43,8 @@ def test_no_page_says_in_its_own_name_what_a_notice_says():
         for text in (
             *(entry.title, entry.summary, *symptoms, *entry.causes, *checks, *entry.every_step),
         ):
-            copied += [(entry.id, run) for run in runs if run in f" {spoken(text)} "]
+            ours = f" {spoken(text)} "
+            copied += [(entry.id, run) for run in runs if run in ours]
     assert copied == []
 
 

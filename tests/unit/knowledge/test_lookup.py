@@ -325,7 +325,7 @@ def test_a_pasted_notice_with_an_unknown_code_is_not_explained_by_its_words(line
     "typed", ["Error 99999", "error code 99999", "code: 99999", "Error 99999:"]
 )
 def test_an_unknown_code_is_told_from_words(typed):
-    """The word beside the number says what it is, and is no word to search by."""
+    """The word beside the number says what it is, and is not a word to search by."""
     assert explain(typed).entry.id == "code-99999"
 
 

@@ -382,7 +382,7 @@ def test_a_lease_that_makes_no_sense_is_no_lease(tmp_path, caplog, wrong):
 
 
 def test_a_broken_store_is_left_alone_for_a_while_and_said_once(tmp_path, caplog):
-    """A file that is no database costs nothing but the hint, every time."""
+    """A file that is not a database costs nothing but the hint, every time."""
     (tmp_path / FILE).write_bytes(b"no database" * 1000)
     for store in (SqliteLeases(tmp_path), SqliteLeases(tmp_path)):
         assert store.client_id("a.ipynb", 4711) is None
@@ -417,7 +417,7 @@ def test_another_kernels_writing_delays_no_reading(tmp_path):
 
 
 def test_a_text_that_is_none_costs_no_other_lease(tmp_path, caplog):
-    """Bytes that are no text are read as far as they are."""
+    """Bytes that are not text are read as far as they are."""
     lease = make(tmp_path)
     store = SqliteLeases(tmp_path)
     store.take(new_lease("127.0.0.1", 4002, 8, "b.ipynb"))

@@ -71,7 +71,7 @@ def logs(library, journal):
 
 
 class Logs:
-    """What Python itself prints of a library's log, in a block; the test run's own is no set-up."""
+    """What Python prints of a library's log, in a block; the test run's own does not count."""
 
     def __init__(self, library):
         self._logger = logging.getLogger(library)

@@ -14,7 +14,8 @@ from servers import Server
 
 from ibnb.session import ConnectFailed, OrdersLocked
 from ibnb.session.library import instrument, order_lock
-from ibnb.session.records.requests import KEPT, RequestJournal, requesting
+from ibnb.session.library.noting import requesting
+from ibnb.session.records.requests import KEPT, RequestJournal
 from ibnb.simulator import SimulatedGateway
 from ibnb.tws.notices import Notice
 
@@ -132,7 +133,7 @@ def answers(session, code, req_id):
 
 @pytest.mark.parametrize("code", [135, 136, 137, 161, 202, 10147, 10148, 10149])
 async def test_what_answers_a_cancel_belongs_to_it(session, ib, placed, code):
-    """A cancel that failed, or worked, is no answer to the order; other codes still are."""
+    """A cancel that failed, or worked, is not an answer to the order; other codes still are."""
     order = placed()
     ib.cancelOrder(order)
     assert answers(session, code, order.orderId) == "cancelOrder"
@@ -209,7 +210,7 @@ async def test_every_request_is_found(library):
         if "send" in function.__code__.co_names and not name.startswith("_")
     }
     found = set(requesting(client))
-    # By which a session begins: it is no request.
+    # By which a session begins: it is not a request.
     assert found == sending - {"startApi"}
     for name in found:
         assert not found & set(getattr(client, name).__code__.co_names), name
@@ -300,7 +301,7 @@ async def test_what_is_sent_by_hand_is_no_request(ib, requests):
 
 
 async def test_what_is_wrong_with_a_request_is_raised_as_ever(ib, requests):
-    """A wrong call raises what the library raises, and is no request."""
+    """A wrong call raises what the library raises, and is not a request."""
     before = requests.all()
     with pytest.raises(TypeError):
         ib.client.reqPnL("too", "few")
@@ -396,7 +397,7 @@ async def test_it_is_bounded_and_keeps_nothing_alive(library):
 
 
 async def test_messages_count_when_they_are_sent(ib, requests):
-    """What the library holds back, so as not to be too fast, is no message yet."""
+    """What the library holds back, so as not to be too fast, is not a message yet."""
     before = len(requests.sent)
     for _ in range(60):
         ib.client.reqManagedAccts()

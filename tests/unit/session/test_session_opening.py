@@ -331,7 +331,7 @@ def test_stopped_in_the_moment_of_a_refusal_nothing_is_left(library):
 
 
 async def test_whatever_ends_an_opening_leaves_no_task(session, plan, monkeypatch):
-    """An error where nobody expects one, as an interrupt within Python code is, is no exception."""
+    """An unexpected error, as an interrupt within Python code is, makes no difference."""
     monkeypatch.setattr("ibnb.session.opening.supervise.Attempt.seen", lambda *_, **__: 1 / 0)
     with SimulatedGateway(faults=["id-held"]) as gateway:
         wanted = plan(gateway.port)

@@ -9,7 +9,7 @@ from leftovers import others
 from servers import Server, encode
 
 from ibnb.session.library import time_requests
-from ibnb.session.library.layers import has_layer
+from ibnb.session.library.patches import has_layer
 
 SOON = 10.0
 SECOND = 1.0

@@ -4,10 +4,15 @@ import asyncio
 import contextlib
 import importlib
 import logging
+import queue
 import socket
 import struct
+import subprocess
+import sys
+import threading
 
 import pytest
+from commands import environment
 
 from ibnb.simulator import SimulatedGateway
 
@@ -96,6 +101,43 @@ class RawClient:
             self._data += data
         taken, self._data = self._data[:count], self._data[count:]
         return taken
+
+
+class Program:
+    """`ibnb sim` as it is run in a terminal."""
+
+    def __init__(self, words):
+        command = [sys.executable, "-m", "ibnb", "sim", "--port", "0", *words]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, env=environment(), encoding="utf-8"
+        )
+        self._lines = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+        self.port = int(self.line().rpartition(":")[2])
+
+    def line(self):
+        """Return the next line that it prints."""
+        return self._lines.get(timeout=20)
+
+    def _read(self):
+        for line in self.process.stdout:
+            self._lines.put(line.strip())
+
+
+@pytest.fixture
+def run_sim():
+    """Run `ibnb sim` with these words, and end it at the end."""
+    running = []
+
+    def run_sim(*words):
+        running.append(Program(words))
+        return running[-1]
+
+    yield run_sim
+    for program in running:
+        program.process.terminate()
+        program.process.wait()
+        program.process.stdout.close()
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from ibnb.simulator.answers import KNOWN_REQUESTS
 
 SOON = 15.0
 NOT_REQUESTS = {"connectAsync", "timeRangeAsync"}
-NEWEST_REQUEST = 104
-"""The highest message id of a request that a client can send below server version 197."""
+NEWEST_REQUEST = 105
+"""The highest message id of a request that a client can send below server version 201."""
 
 
 def stock(api):
@@ -121,8 +121,8 @@ async def test_each_call_that_waits_ends(connect, library, misread, name):
     assert [text for text in misread() if "Timeout" not in text] == []
 
 
-async def test_what_is_not_simulated_ends_the_wait(connect, library):
-    """A combination's history ends at once in either library, with a code of ibnb's own."""
+async def test_what_cannot_name_legs_ends_the_wait(connect, library):
+    """Ticks of a combination end at once in either library: their request has no legs."""
     ib = await connect()
     codes = []
     ib.errorEvent += lambda _req_id, code, *_: codes.append(code)
@@ -133,8 +133,9 @@ async def test_what_is_not_simulated_ends_the_wait(connect, library):
     bag = library.Contract(
         secType="BAG", symbol="AAPL", exchange="SMART", currency="USD", comboLegs=legs
     )
-    assert not await asyncio.wait_for(ib.reqHistoricalDataAsync(bag, *HISTORY), SOON)
-    assert codes == [90001]
+    ask = ib.reqHistoricalTicksAsync(bag, "", "20250606 19:00:00 UTC", 100, "TRADES", True)
+    assert not await asyncio.wait_for(ask, SOON)
+    assert codes == [200]
 
 
 def test_every_request_of_the_wire_is_known():

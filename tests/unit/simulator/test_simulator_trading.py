@@ -4,10 +4,12 @@ import datetime as dt
 import random
 
 import pytest
+from balancing import balance
 
 from ibnb.simulator.protocol.tickets import Ticket
 from ibnb.simulator.trading.account import cash_worth
-from ibnb.simulator.trading.book import STARTING_POSITIONS, Book, balance
+from ibnb.simulator.trading.arrival import Arrival
+from ibnb.simulator.trading.book import STARTING_POSITIONS, Book
 from ibnb.simulator.trading.checks import refusal_of
 from ibnb.simulator.trading.orders import Execution, OrderRecord, Word
 from ibnb.simulator.world.instruments import ContractSpec, LegSpec
@@ -348,6 +350,43 @@ def test_a_change_that_cannot_be_is_refused(desk, change, code):
     after = OrderRecord(1, 0, ACCOUNT, before.instrument, ticket, "PreSubmitted")
     refusal = refusal_of(desk.book, after, before, desk.now)
     assert (refusal and refusal[0]) == code
+
+
+def test_a_fill_overtakes_a_cancel_that_is_on_its_way(desk):
+    """The order fills while it is PendingCancel, and the cancel finds nothing any more."""
+    desk.book = Book(WORLD, desk.market, arrival=Arrival(10.0))
+    order = desk.place("BUY", "LMT", lmtPrice=99)
+    assert desk.status(order) == ("PreSubmitted", 0)
+    desk.now += 20
+    desk.move(100)
+    assert desk.status(order) == ("Submitted", 0)
+    desk.changes += desk.book.cancel(desk.book.find(1, order), desk.now)
+    assert desk.status(order) == ("PendingCancel", 0)
+    desk.market.size = 4
+    desk.move(98.9)
+    assert desk.status(order) == ("PendingCancel", 4)
+    desk.market.size = 1000
+    desk.move(98.9)
+    assert desk.status(order) == ("Filled", 10)
+    desk.now += 20
+    desk.move(98.9)
+    assert desk.status(order) == ("Filled", 10)
+    assert [one for one in desk.changes if isinstance(one, Word)] == []
+
+
+def test_a_cancel_arrives_by_and_by(desk):
+    """An order that nobody fills meanwhile is cancelled, with what is left of it."""
+    desk.book = Book(WORLD, desk.market, arrival=Arrival(10.0))
+    order = desk.place("BUY", "LMT", lmtPrice=90)
+    desk.now += 20
+    desk.move(100)
+    desk.changes += desk.book.cancel(desk.book.find(1, order), desk.now)
+    desk.changes += desk.book.cancel(desk.book.find(1, order), desk.now)
+    desk.now += 20
+    desk.move(100)
+    assert desk.book.find(1, order).remaining == 10
+    assert desk.status(order) == ("Cancelled", 0)
+    assert [one.code for one in desk.changes if isinstance(one, Word)] == [161, 202]
 
 
 def test_the_books_balance(desk):

@@ -10,7 +10,7 @@ import pytest
 from ibnb.simulator.world import calendars
 from ibnb.simulator.world.calendars import US, session, trades_on
 from ibnb.simulator.world.history import BarRequest, bars_for, parse_time, running_bar
-from ibnb.simulator.world.instruments import ContractSpec
+from ibnb.simulator.world.instruments import ContractSpec, LegSpec
 from ibnb.simulator.world.market import (
     depth_at,
     price_at,
@@ -39,8 +39,16 @@ SPECS = {
     "CFD": ContractSpec(symbol="IBUS500", sec_type="CFD"),
     "bond": ContractSpec(symbol="US-T", sec_type="BOND"),
     "gold": ContractSpec(symbol="XAUUSD", sec_type="CMDTY"),
+    "option on a future": ContractSpec(
+        symbol="ES", sec_type="FOP", expiry="20250620", strike="6000", right="P"
+    ),
+    "warrant": ContractSpec(symbol="DAX", sec_type="WAR", expiry="20250620", right="C"),
 }
 INSTRUMENTS = {name: WORLD.find(spec)[0] for name, spec in SPECS.items()}
+LEGS = (LegSpec(265598, 1, "BUY", "SMART"), LegSpec(272093, 2, "SELL", "SMART"))
+INSTRUMENTS["combination"] = WORLD.combine(
+    ContractSpec(symbol="AAPL", sec_type="BAG", exchange="SMART", currency="USD"), LEGS
+)
 
 
 @pytest.fixture(params=sorted(INSTRUMENTS))
@@ -73,8 +81,10 @@ def merged(parts):
 )
 def test_small_bars_nest_in_large_ones(instrument, small, large):
     """Prices, volumes and counts of the small bars are exactly those of the large one."""
-    fine = bars(instrument, small)
-    for coarse, following in itertools.pairwise(bars(instrument, large)):
+    # A combination's bars take longer: there are as many prices as trades.
+    duration = "7200 S" if instrument.legs else "1 D"
+    fine = bars(instrument, small, duration)
+    for coarse, following in itertools.pairwise(bars(instrument, large, duration)):
         parts = [bar for bar in fine if coarse.time <= bar.time < following.time]
         assert merged(parts) == merged([coarse])
 
@@ -179,10 +189,14 @@ def test_the_same_seed_is_the_same_world(instrument):
     """Another gateway with this seed has the same conIds and prices; another seed has others."""
     spec = ContractSpec(con_id=instrument.con_id)
     again, other = Universe(day=DAY), Universe(seed=2, day=DAY)
-    if instrument.sec_type == "OPT":
-        again.find(OPTION)
-        other.find(OPTION)
-    (same,), (different,) = again.find(spec), other.find(spec)
+    for world in (again, other):
+        for known in SPECS.values():
+            world.find(known)
+    if instrument.legs:
+        bag = ContractSpec(symbol="AAPL", sec_type="BAG", exchange="SMART", currency="USD")
+        same, different = again.combine(bag, LEGS), other.combine(bag, LEGS)
+    else:
+        (same,), (different,) = again.find(spec), other.find(spec)
     assert quote_at(same, NOON) == quote_at(instrument, NOON)
     assert quote_at(different, NOON) != quote_at(instrument, NOON)
 
@@ -246,11 +260,60 @@ def test_a_chain_is_what_its_parameters_say():
         (ContractSpec(local_symbol="SPXW  250613C06000000", sec_type="OPT"), 1),
         (ContractSpec(local_symbol="AAPL  250620P00225000", sec_type="OPT"), 1),
         (ContractSpec(con_id=1), 0),
+        (ContractSpec(symbol="ES", sec_type="FOP", expiry="20250620", strike="6000"), 2),
+        (ContractSpec(symbol="ES", sec_type="FOP", expiry="20250620", exchange="SMART"), 0),
+        (ContractSpec(local_symbol="ESM5 250620C6000", sec_type="FOP"), 1),
+        (ContractSpec(local_symbol="DAXW 250620C20000", sec_type="WAR", exchange="SWB"), 1),
+        (ContractSpec(symbol="AAPL", sec_type="WAR"), 0),
+        (ContractSpec(symbol="VFIAX", sec_type="FUND", exchange="FUNDSERV"), 1),
+        (ContractSpec(symbol="NOFUND", sec_type="FUND"), 0),
     ],
 )
 def test_what_exists(spec, count):
     """Well-formed stocks and pairs do; what is ambiguous is found several times."""
     assert len(WORLD.find(spec)) == count
+
+
+def test_an_option_on_a_future_belongs_to_the_future_that_it_ends_with():
+    """Each expiration has one underlying: the first future that does not end before it."""
+    futures = WORLD.find(ContractSpec(symbol="ES", sec_type="FUT"))
+    for option in WORLD.find(ContractSpec(symbol="ES", sec_type="FOP", strike="6000", right="C")):
+        first = next(one for one in futures if one.expiry >= option.expiry)
+        assert (option.underlying, option.under_con_id) == (first, first.con_id)
+        assert (option.multiplier, option.exchange) == ("50", "CME")
+
+
+def test_options_on_futures_keep_the_parity_of_futures():
+    """A call less a put is what the future is above the strike, discounted."""
+    put = INSTRUMENTS["option on a future"]
+    (call,) = WORLD.find(ContractSpec(**{**vars(SPECS["option on a future"]), "right": "C"}))
+    above = price_at(put.underlying, NOON) - 6000.0
+    parity = above * math.exp(-0.04 * years_left(put, NOON))
+    assert price_at(call, NOON) - price_at(put, NOON) == pytest.approx(parity, abs=0.5)
+
+
+def test_a_fund_has_one_price_a_day():
+    """It changes when regular trading ends; there are no trades, and it is bought at that price."""
+    (fund,) = WORLD.find(ContractSpec(symbol="VFIAX", sec_type="FUND"))
+    quote = quote_at(fund, NOON)
+    assert quote.bid == quote.ask == quote.last
+    closes = session(US, dt.date(2025, 6, 5).toordinal(), regular=True)[1]
+    day = [price_at(fund, closes - 3600 * hours) for hours in range(1, 20)]
+    assert len(set(day)) == 1
+    assert price_at(fund, closes) != day[0]
+    assert trades_between(fund, NOON, NOON + 60) == []
+    daily = bars(fund, "1 day", "5 D", kind="MIDPOINT", regular_hours=True)
+    assert len({bar.close for bar in daily}) == 5
+
+
+def test_a_combination_costs_what_its_legs_cost():
+    """Its price, its bid and its offer are the legs' own, bought or sold as often as each is."""
+    combination = INSTRUMENTS["combination"]
+    quote = quote_at(combination, NOON)
+    first, second = (quote_at(leg, NOON) for leg, _ in combination.legs)
+    assert quote.last == pytest.approx(first.last - 2 * second.last)
+    assert quote.bid == pytest.approx(first.bid - 2 * second.ask)
+    assert quote.ask == pytest.approx(first.ask - 2 * second.bid)
 
 
 def test_every_stock_is_known_by_its_conid():

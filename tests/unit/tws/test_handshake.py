@@ -115,7 +115,7 @@ def test_a_session_starts_at_any_version(write, size):
 
 
 def test_text_ids_mean_nothing_where_ids_are_binary():
-    """At 201 the bytes of a text are no message, and at 200 four bytes are none."""
+    """At 201 the bytes of a text are not message, and at 200 four bytes are none."""
     for version, frames in ((201, (NEXT_VALID_ID, ACCOUNTS)), (200, (binary(9, 1, 42),))):
         handshake = fed(encode(version, "CET"), *frames)
         assert (handshake.next_valid_id, handshake.accounts) == (None, None)
@@ -214,7 +214,7 @@ def test_message_of_an_unknown_build_leaves_the_rest_alone(frame):
     ],
 )
 def test_foreign_bytes_are_known_at_once(data, size):
-    """Bytes that are no version reply are known as such without waiting for the peer to close."""
+    """Bytes that are not version reply are known as such without waiting for the peer to close."""
     handshake = fed(data, size=size)
     assert handshake.is_foreign
     assert handshake.server_version is None

@@ -57,7 +57,7 @@ def test_usual_file_is_read(kind):
 
 @pytest.mark.parametrize("value", ["", "0", "65536", "4000x", "9" * 5000, "-1"])
 def test_a_port_that_is_none_is_not_known(value):
-    """What is no port number says nothing of any port."""
+    """What is not a port number says nothing of any port."""
     text = f"[IBGateway]\nLocalServerPort={value}\n"
     assert parse_jts_ini(text, PATH).local_server_port is None
 
@@ -173,7 +173,7 @@ def test_values_of_no_known_form_are_left_out():
 
 
 def test_file_of_a_folder_is_read_and_a_missing_one_is_none(tmp_path):
-    """None stands for no file, a folder of that name, and one that is no path."""
+    """None stands for no file, a folder of that name, and one that is not a path."""
     assert read_jts_ini(tmp_path) is None
     (tmp_path / "jts.ini").mkdir()
     assert read_jts_ini(tmp_path) is None

@@ -113,7 +113,7 @@ PHASES = [
     ([*STARTED, (300, IDLE)], 300 + 660, "not-logged-in", 300),
     ([*STARTED, (300, IDLE)], 300 + 661, "silent", 300),
     ([*TRYING, (8, INVALID)], 900_000, "silent", 8),
-    # What comes by itself at fixed times is no login, whatever its order.
+    # What comes by itself at fixed times is not a login, whatever its order.
     ([*STARTED, (300, MEMORY), (300, IDLE), (301, CPU)], 310, "not-logged-in", 300),
     ([*STARTED, (300, IDLE), (300, MEMORY), (301, CPU)], 310, "not-logged-in", 300),
     ([*STARTED, (180, GSTAT), (290, GSTAT), (300, MEMORY), (300, IDLE)], 310, "not-logged-in", 300),

@@ -84,7 +84,7 @@ def test_placing_and_exercising_may_be_orders(number):
     "begin", ["03", "+3", " 3", "3 ", "3\n", "\uff13", "", "abc", "-1", "0", "\0\0\xcb", "61x"]
 )
 def test_what_has_no_plain_number_may_be_an_order(begin):
-    """Nobody knows how a gateway reads it; it is no what-if that passes."""
+    """Nobody knows how a gateway reads it; it is not a what-if that passes."""
     for piece in (wire.message(begin, 1), wire.frame(begin.encode() or b"\0")):
         assert may_be_order(piece)
         assert not is_what_if(piece, VERSION)

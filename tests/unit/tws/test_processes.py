@@ -270,7 +270,7 @@ def test_a_launcher_and_its_program_are_one_gateway(tmp_path):
 
 
 def test_editors_on_gateway_files_are_not_found(tmp_path):
-    """A real process with gateway words all over its arguments is no gateway."""
+    """A real process with gateway words all over its arguments is not a gateway."""
     viewer = tmp_path / "viewer.py"
     viewer.write_text("import sys\nprint('ready', flush=True)\nsys.stdin.read()\n")
     command = [

@@ -46,7 +46,7 @@ def test_other_programs_are_no_python(program):
     ],
 )
 def test_python_program_is_what_the_interpreter_runs(cmdline, program):
-    """Options of the interpreter are passed over, and text given with -c is no name."""
+    """Options of the interpreter are passed over, and text given with -c is not a name."""
     assert python_program(cmdline) == program
 
 

@@ -136,7 +136,7 @@ def test_clients_are_ordered_by_age(listener):
     ],
 )
 def test_own_ports_are_told_from_those_of_other_machines(monkeypatch, near, far, own):
-    """A connection to another machine's port of that number is no client of ours."""
+    """A connection to another machine's port of that number is not a client of ours."""
     connection = SimpleNamespace(
         laddr=SimpleNamespace(ip=near, port=50000),
         raddr=SimpleNamespace(ip=far, port=4002),

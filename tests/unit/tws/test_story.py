@@ -56,7 +56,7 @@ def test_a_lost_link_is_told_with_its_notice(ending):
 
 
 def test_a_refusal_is_told_by_the_notice_that_refused():
-    """What comes after it, such as a farm's notice, is no reason."""
+    """What comes after it, such as a farm's notice, is not a reason."""
     held = (Notice(326, "in use"), FARM)
     said = tell(replace(STARTED, ending="closed", notices=held))
     assert "notice 326" in said

@@ -90,7 +90,7 @@ def test_expect_overrides_the_port():
     ],
 )
 def test_bad_target_is_one_line_that_says_what_to_give(text):
-    """Whatever is no target is refused in one line that says what would be one."""
+    """Whatever is not a target is refused in one line that says what would be one."""
     with pytest.raises(BadTargetError) as caught:
         parse_target(text)
     message = str(caught.value)

@@ -43,7 +43,7 @@ def test_requests_of_a_handshake_at_each_version(version, start, clock):
 
 
 def test_split_fields_keeps_empty_fields_and_loses_no_byte():
-    """Empty fields count, and what is no UTF-8 is escaped."""
+    """Empty fields count, and what is not an UTF-8 is escaped."""
     assert wire.split_fields(b"4\0\0\xff\0") == ("4", "", "\\xff")
     assert wire.split_fields(b"") == ()
     assert wire.split_fields(b"no end") == ("no end",)

@@ -6,7 +6,7 @@ from ipywidgets.widgets import widget as widget_module
 from ui_samples import check, refused
 
 from ibnb.diagnostics.model import Result
-from ibnb.ui.panel import DiagnosisPanel
+from ibnb.ui.panel import UPDATE_GAP, DiagnosisPanel
 from ibnb.ui.text import report_text
 
 pytestmark = pytest.mark.usefixtures("models")
@@ -81,24 +81,40 @@ class Clicks:
         """Note it."""
         self._note("stop")
 
-    def explain(self):
-        """Note it."""
-        self._note("explain")
-
     def _note(self, name):
         self.clicked.append(name)
         if self.error is not None:
             raise self.error
 
 
+class Place:
+    """Where a panel draws what is read: the text and the HTML that stand there."""
+
+    def __init__(self, loop):
+        self.loop = loop
+        self.drawn = []
+        self.times = []
+
+    def __call__(self, text, html):
+        """Take what is drawn."""
+        self.drawn.append((text, html))
+        self.times.append(self.loop.now)
+
+    @property
+    def html(self):
+        """What stands there now."""
+        return self.drawn[-1][1]
+
+
 def panel_on(loop, clicks=None):
-    return DiagnosisPanel(clicks or Clicks(), call_later=loop.call_later, clock=lambda: loop.now)
+    return DiagnosisPanel(
+        clicks or Clicks(), Place(loop), call_later=loop.call_later, clock=lambda: loop.now
+    )
 
 
-def bar_of(panel):
-    """Return what the panel shows while a diagnosis runs."""
-    _stop, _error, bar = panel.widget.children
-    return bar
+def place_of(panel):
+    """Return what the panel draws into."""
+    return panel._draw_html
 
 
 def drive(panel, loop):
@@ -112,49 +128,69 @@ def drive(panel, loop):
 
 
 def test_checks_fill_in_while_they_run(loop):
-    """Each result is to be seen a quarter of a second after it came, at the latest."""
+    """Each result is to be seen a third of a second after it came, at the latest."""
     panel = panel_on(loop)
     report = refused()
     panel.on_start(report.checks)
-    bar = bar_of(panel)
-    assert "0 of 3 checks" in bar.value
+    place = place_of(panel)
+    assert "0 of 3 checks" in place.html
     panel.on_result(report.results[0])
-    assert "0 of 3 checks" in bar.value
-    loop.advance(0.25)
-    assert "1 of 3 checks" in bar.value
-    assert "127.0.0.1 is an address." in bar.value
+    assert "0 of 3 checks" in place.html
+    loop.advance(UPDATE_GAP)
+    assert "1 of 3 checks" in place.html
+    assert "127.0.0.1 is an address." in place.html
     panel.close()
 
 
 def test_a_burst_reaches_the_browser_four_times_a_second(loop, monkeypatch):
-    """However many results come, no second holds more than 4 updates, and the last is drawn."""
+    """However many results come, no second holds more than 4 updates, the report included."""
     panel = panel_on(loop)
     checks = tuple(check(f"a.{number}") for number in range(1000))
     panel.on_start(checks)
-    sent = Sent(monkeypatch, loop)
+    sent, place = Sent(monkeypatch, loop), place_of(panel)
     for one in checks:
         panel.on_result(Result(one.id, "pass", "Fine."))
         loop.advance(0.002)
     loop.advance(1)
-    assert len(sent.times) > 4
-    for start in sent.times:
-        assert sum(start <= time < start + 0.999 for time in sent.times) <= 4
-    assert "1000 of 1000 checks" in bar_of(panel).value
+    assert "1000 of 1000 checks" in place.html
+    times = [*place.times, place.times[-1] + 0.001]
+    assert len(times) > 4
+    for start in times:
+        assert sum(start <= time < start + 0.999 for time in times) <= 4
+    assert sent.times == []
     panel.close()
 
 
-def test_afterwards_only_a_toolbar_is_left(loop):
-    """Run again, Copy and Explain stay; what showed the progress is closed, Stop with it."""
+def test_the_buttons_stay_and_none_is_ever_disabled(loop):
+    """Whoever pressed one has the focus on it still: it only says something else."""
     panel = panel_on(loop)
     panel.on_start(refused().checks)
-    stop, _, bar = panel.widget.children
+    before = panel.widget.children
+    action, copy, error = before
+    assert (action.description, copy.value) == ("■ Stop", "")
     drive(panel, loop)
-    again, copy, explain, error = panel.widget.children
-    assert (bar.comm, stop.comm) == (None, None)
-    assert (again.description, again.tooltip) == ("↻ Run again", "Run the same diagnosis again")
+    assert panel.widget.children == before
+    assert (action.description, action.tooltip) == ("↻ Run again", "Run the same diagnosis again")
     assert "<button" in copy.value
-    assert (explain.description, explain.layout.display) == ("▸ Explain", None)
     assert error.value == ""
+    panel.on_start(refused().checks)
+    assert panel.widget.children == before
+    assert (action.description, copy.value) == ("■ Stop", "")
+    assert action.disabled is False
+    panel.close()
+
+
+def test_what_comes_after_the_report_is_not_drawn(loop):
+    """The report stands in the same place, and must stay."""
+    panel = panel_on(loop)
+    report = refused()
+    panel.on_start(report.checks)
+    panel.on_result(report.results[0])
+    panel.on_report(report)
+    drawn = len(place_of(panel).drawn)
+    panel.on_result(report.results[1])
+    loop.advance(1)
+    assert len(place_of(panel).drawn) == drawn
     panel.close()
 
 
@@ -202,18 +238,20 @@ def test_a_closed_panel_takes_no_more(loop):
     drive(panel, loop)
 
 
-def test_running_again_shows_progress_in_the_same_panel(loop, models):
-    """A click starts over: the toolbar goes, the checks fill in again, and it comes back."""
+def test_running_again_shows_progress_in_the_same_place(loop, models):
+    """A click starts over: the checks fill in again, where the report stood."""
     clicks = Clicks()
     panel = panel_on(loop, clicks)
     drive(panel, loop)
     held = models()
     panel.widget.children[0].click()
     assert clicks.clicked == ["again"]
+    panel.widget.children[0].click()
+    assert clicks.clicked == ["again"]
     panel.on_start(refused().checks)
-    assert "0 of 3 checks" in bar_of(panel).value
+    loop.advance(1)
+    assert "0 of 3 checks" in place_of(panel).html
     drive(panel, loop)
-    assert len(panel.widget.children) == 4
     assert models() == held
     panel.close()
 
@@ -222,29 +260,30 @@ def test_an_error_of_running_again_is_shown_in_one_line(loop):
     """What ipywidgets would drop is shown, escaped and masked; the button works again."""
     panel = panel_on(loop, Clicks(OSError("no <b>loop</b>\nfor DU1234567")))
     drive(panel, loop)
-    again, _, _, error = panel.widget.children
+    again, _, error = panel.widget.children
     again.click()
-    assert "✗ Problem" in error.value
+    assert "✗</span> Problem" in error.value
     assert "Could not run again: OSError: no &lt;b&gt;loop&lt;/b&gt; for DU•••567" in error.value
-    assert again.disabled is False
-    drive(panel, loop)
-    assert panel.widget.children[3].value == ""
+    assert again.description == "↻ Run again"
+    panel.on_start(refused().checks)
+    assert error.value == ""
     panel.close()
 
 
 def test_stop_is_there_while_a_diagnosis_runs(loop):
-    """A click asks once for the end; the button says so until the report takes its place."""
+    """A click asks once for the end; the button says so until the report is there."""
     clicks = Clicks()
     panel = panel_on(loop, clicks)
     panel.on_start(refused().checks)
     stop = panel.widget.children[0]
-    assert (stop.description, stop.disabled) == ("■ Stop", False)
+    assert stop.description == "■ Stop"
+    stop.click()
     stop.click()
     assert clicks.clicked == ["stop"]
-    assert (stop.description, stop.disabled) == ("Stopping…", True)
+    assert stop.description == "Stopping…"
     drive(panel, loop)
     panel.on_start(refused().checks)
-    assert panel.widget.children[0].description == "■ Stop"
+    assert stop.description == "■ Stop"
     panel.close()
 
 
@@ -252,37 +291,10 @@ def test_a_stop_that_fails_is_shown_and_can_be_tried_again(loop):
     """The line says what failed, and the button is as before."""
     panel = panel_on(loop, Clicks(RuntimeError("no thread")))
     panel.on_start(refused().checks)
-    stop, error, _ = panel.widget.children
+    stop, _, error = panel.widget.children
     stop.click()
     assert "Could not stop: RuntimeError: no thread" in error.value
-    assert (stop.description, stop.disabled) == ("■ Stop", False)
-    panel.close()
-
-
-def test_explain_is_a_switch(loop):
-    """The button says what its next click does; a new report begins without the page."""
-    clicks = Clicks()
-    panel = panel_on(loop, clicks)
-    drive(panel, loop)
-    panel.widget.children[2].click()
-    panel.on_explained(shown=True)
-    assert clicks.clicked == ["explain"]
-    assert panel.widget.children[2].description == "▾ Hide page"
-    panel.on_explained(shown=False)
-    assert panel.widget.children[2].description == "▸ Explain"
-    panel.on_explained(shown=True)
-    panel.on_start(refused().checks)
-    drive(panel, loop)
-    assert panel.widget.children[2].description == "▸ Explain"
-    panel.close()
-
-
-def test_a_verdict_without_a_page_has_no_explain(loop):
-    """A button that could show nothing is not shown."""
-    panel = panel_on(loop)
-    found = refused()
-    panel.on_report(replace(found, verdict=replace(found.verdict, id="no-such-page")))
-    assert panel.widget.children[2].layout.display == "none"
+    assert stop.description == "■ Stop"
     panel.close()
 
 
@@ -292,19 +304,20 @@ def test_a_repeated_diagnosis_says_how_it_stands(loop):
     panel.on_start(refused().checks)
     panel.on_wait(12.4, 1, refused())
     loop.advance(1)
-    assert "1 try so far" in bar_of(panel).value
+    assert "1 try so far" in place_of(panel).html
     panel.on_start(refused().checks)
     panel.on_wait(7.6, 2, refused())
     loop.advance(1)
-    said = bar_of(panel).value
+    said = place_of(panel).html
     assert "Diagnosing until it is healthy" in said
     assert "2 tries so far" in said
-    assert "✗ Problem</span> Nothing listens" in said
+    assert "✗</span> Problem</span> Nothing listens" in said
     assert "8 s left" in said
     assert panel.widget.children[0].description == "■ Stop"
     drive(panel, loop)
     panel.on_start(refused().checks)
-    assert "so far" not in bar_of(panel).value
+    loop.advance(1)
+    assert "so far" not in place_of(panel).html
     panel.close()
 
 
@@ -316,5 +329,5 @@ def test_what_is_said_of_a_repeated_diagnosis_is_escaped_and_masked(loop):
     panel.on_start(found.checks)
     panel.on_wait(5, 1, evil)
     loop.advance(1)
-    assert "&lt;b&gt;DU•••567&lt;/b&gt;" in bar_of(panel).value
+    assert "&lt;b&gt;DU•••567&lt;/b&gt;" in place_of(panel).html
     panel.close()

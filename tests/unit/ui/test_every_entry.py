@@ -1,5 +1,7 @@
 """Every page of the catalogue can be shown, in a notebook and in a terminal."""
 
+import re
+
 import pytest
 from markupsafe import escape
 
@@ -15,12 +17,17 @@ def words_of(text):
     return " ".join(text.split())
 
 
+def without_code(html):
+    """Return HTML without what marks code in it."""
+    return re.sub(r"</?code[^>]*>", "", html)
+
+
 def test_html_holds_every_entry():
     """Title and summary stand in the card as text, whatever characters they hold."""
     for entry in ENTRIES:
-        page = words_of(explanation_html(Explanation(entry)))
+        page = words_of(without_code(explanation_html(Explanation(entry))))
         for said in (entry.title, entry.summary, *entry.symptoms, *entry.resolution):
-            assert str(escape(said)) in page, entry.id
+            assert str(escape(said)).replace("`", "") in page.replace("`", ""), entry.id
 
 
 def test_text_holds_every_entry():

@@ -102,7 +102,7 @@ def test_where_no_page_fits_the_three_nearest_are_listed():
 
 
 def test_where_nothing_comes_near_only_the_advice_is_given():
-    """A list of nothing is no list."""
+    """A list of nothing is not a list."""
     error = unknown("xyzzy plugh")
     assert error.candidates == ()
     for shown in (unknown_text(error), unknown_html(error)):

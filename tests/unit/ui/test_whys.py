@@ -8,6 +8,8 @@ from ibnb.knowledge import catalogue, explain
 from ibnb.ui.html import explanation_html, report_html
 from ibnb.ui.text import explanation_text, report_text
 
+LARGEST = 10_000
+"""Bytes of a page in a report, which has some 9,000 besides."""
 VERDICTS = (
     *("healthy", "connection-refused", "host-unreachable", "handshake-silent"),
     *("closed-before-version", "not-a-gateway", "version-too-old", "client-id-in-use"),
@@ -35,5 +37,6 @@ def test_every_verdict_has_its_page_in_the_report(verdict_id):
     report = Report(TARGET, verdict, (result,), (check("a.b"),), 0.1)
     html = report_html(report)
     assert html.count(">Why</summary>") == 1
+    assert len(html.encode()) < LARGEST
     assert "stands under the verdict." in html
     assert f"why: ibnb explain {verdict_id}" in " ".join(report_text(report).split())

@@ -1,0 +1,432 @@
+"""The support bundle: one zip that tells somebody else what a diagnosis saw, and not whose it was.
+
+It gathers nothing but versions: what goes in is handed in as plain data, and all of it is redacted
+here, whatever was masked before.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import platform
+import re
+import tempfile
+import zipfile
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from ibnb.diagnostics.json_safe import Scale, each_text, plain, shorten, whole_words
+from ibnb.diagnostics.model import Report, Result, Verdict
+from ibnb.diagnostics.vocabulary import own_words
+from ibnb.session import BadInputError, Health
+from ibnb.session.library.libraries import EVENT_PACKAGES, NAMES
+from ibnb.tws.accounts import is_paper, mask
+from ibnb.tws.escaping import visible, visible_value
+from ibnb.tws.notices import Notice
+from ibnb.tws.own import is_loopback, plain_host
+from ibnb.tws.redaction import redact, redact_value
+from ibnb.tws.target import Target
+
+from .codec import dump
+
+NEWEST = 500
+"""Of notices, and of requests: older ones are left out."""
+MOST_BYTES = 1_000_000
+"""No bundle is larger, packed or unpacked."""
+FORMAT = 1
+"""The format of `FACTS`: a number that grows when an older ibnb could not read it rightly."""
+FACTS = "facts.json"
+_LIST_BYTES = 150_000
+_REPORT_BYTES = 150_000
+FACTS_BYTES = 150_000
+"""Facts are kept whole or not at all: half of them could lead to another verdict."""
+_TEXT_BYTES = 100_000
+_OTHER_BYTES = 64_000
+_LINE = 1000
+_FILE = Scale(_LINE, nodes=4000, characters=120_000)
+_WHOLE = Scale(FACTS_BYTES, nodes=FACTS_BYTES, characters=2 * FACTS_BYTES)
+_ENTRY = Scale(_LINE, nodes=100, characters=4000)
+_SHORTER = (_LINE, 200, 50, 10)
+_PACKAGES = (
+    *("ibnb", *NAMES, *EVENT_PACKAGES.values(), "nest-asyncio", "nest-asyncio2", "ipython"),
+    *("ipykernel", "ipywidgets", "jupyterlab", "jupyter-server", "notebook", "jinja2"),
+    *("platformdirs", "psutil", "pyzmq", "rich", "tornado", "traitlets"),
+)
+_HIDDEN_HOST = "<host>"
+_MADE = (1980, 1, 1, 0, 0, 0)
+"""The first date that a zip can hold: the same content is always the same file."""
+
+_ABOUT = {
+    "README.txt": "what is in this bundle, and how it was redacted",
+    "report.txt": "the diagnosis, to be read",
+    "report.json": "the diagnosis, for programs",
+    FACTS: "what the verdict rests on: ibnb diag --from judges it again",
+    "versions.json": "versions of Python, of this system and of the packages that matter",
+    "session.json": "the state of the notebook's connection, and when and why it was lost",
+    "journal.json": "the newest notices of the gateway and the newest requests sent to it",
+    "settings.json": "the settings of ibnb",
+    "gateway.json": "what the gateway's files and settings told: numbers and words, no raw lines",
+}
+
+_README = """\
+ibnb support bundle
+===================
+
+This file was made on your machine, at your request. Nothing was sent anywhere.
+
+What is in it
+-------------
+{files}
+
+What was taken out
+------------------
+Every text in every file was redacted before it was written:
+
+- accounts keep at most their first two and last three characters, as in DU•••567: what looks like
+  an account number, and the accounts that your gateway lists
+- <address>  an IPv4 or IPv6 address; this machine's own loopback (127.0.0.1, ::1) stays
+- <mac>      a hardware address
+- <host>     the host of a target that is not this machine
+- <name>     the name of this machine, or another name that was known
+- <user>     a login name, also inside a path such as /home/<user>/notebook.ipynb
+- <email>    an e-mail address
+- <token>    a session id, a hash, or another long run of random characters
+- <secret>   the value of something called password, pw, token, cookie or the like
+
+A version of four numbers looks like an IPv4 address and was taken out with them. Long texts end in
+"…"; of notices and requests only the newest are here.
+
+Before you send it
+------------------
+Please read every file first. Patterns decided what to take out, and they know neither the names of
+people nor those of other machines. Contracts, order sizes and prices in requests were left in.
+"""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What goes into a support bundle, as plain data.
+
+    `text` is the report as text; `losses` and `requests` are in the order in which they came, as
+    `notices` are. `gateway` holds numbers and words only, never a line of a log. `names` are words
+    to take out that cannot be known here, such as users and machines that leases tell of.
+    """
+
+    report: Report
+    text: str
+    versions: Mapping[str, str]
+    health: Health
+    losses: Sequence[Mapping[str, Any]] = ()
+    notices: Sequence[Notice] = ()
+    requests: Sequence[Mapping[str, Any]] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    gateway: Mapping[str, Any] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BundleFile:
+    """One file of a bundle: its name, its size in bytes (unpacked), and a line on what it is."""
+
+    name: str
+    bytes: int
+    what: str
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python, of the system and of the packages that are installed.
+
+    No package is imported for it.
+    """
+    found = {
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "platform": platform.platform(),
+    }
+    for name in _PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+def write_bundle(path: Path, bundle: Bundle) -> tuple[BundleFile, ...]:
+    """Write a support bundle as a zip, and return what is in it.
+
+    Everything in it is redacted and bounded: `NEWEST` notices and requests, `MOST_BYTES` in all.
+    A file that is there already is replaced, but only when the new one is complete.
+
+    Raises:
+        BadInputError: the file cannot be written; one line that says why and what to give. Nothing
+            half-written is left.
+    """
+    place = check_bundle_path(path)
+    contents = _contents(bundle)
+    try:
+        _replace(place, _zipped(contents))
+    except (OSError, ValueError) as error:
+        raise BadInputError(
+            f"bundle {str(path)!r} could not be written: {_reason(error)}: give a file in a folder "
+            "that you may write to, on a disk with room for it"
+        ) from None
+    return tuple(BundleFile(name, len(data), _ABOUT[name]) for name, data in contents.items())
+
+
+def without_names(report: Report, names: Collection[str]) -> Report:
+    """Return a report of which no text holds any of these words.
+
+    To be done before a text is made of it: that may break a name in two.
+    """
+    results = tuple(replace(one, **_told(one, names)) for one in report.results)
+    return replace(
+        report, results=results, verdict=replace(report.verdict, **_told(report.verdict, names))
+    )
+
+
+def _told(told: Result | Verdict, names: Collection[str]) -> dict[str, Any]:
+    known = {name: getattr(told, name) for name in ("summary", "evidence", "fix")}
+    shown: dict[str, Any] = redact_value(known, names, words=own_words())
+    return shown
+
+
+def check_bundle_path(path: Path) -> Path:
+    """Return the place that a bundle would be written to, links followed; leaves nothing there.
+
+    Raises:
+        BadInputError: no file can be written at this path; one line that says why and what to give.
+    """
+    try:
+        place = Path(os.path.realpath(path.expanduser()))
+        problem = _problem(path, place)
+    except (OSError, ValueError, RuntimeError) as error:
+        problem = f"cannot be a file: {_reason(error)}: give a file in a folder that exists"
+    if problem:
+        raise BadInputError(f"bundle {str(path)!r} {problem}")
+    return place
+
+
+def _reason(error: Exception) -> str:
+    # An OSError's own text repeats the path, of the temporary file even.
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _problem(path: Path, place: Path) -> str:
+    """Return why there can be no file at a place, and what to give; empty where there can."""
+    folder = place.parent
+    if place.is_dir():
+        return f"is a folder: give a file in it, as {str(path / 'ibnb-support.zip')!r}"
+    if folder.exists() and not folder.is_dir():
+        return f"is below {str(folder)!r}, which is a file: give a file in a folder"
+    if not folder.exists():
+        return (
+            f"is in a folder that does not exist, {str(folder)!r}: make it first, or give a file "
+            "in a folder that exists"
+        )
+    if place.exists() and not place.is_file():
+        return "is a device or a pipe: give the name of a file"
+    try:
+        # Whether a folder may be written to, only writing tells, on each of the systems.
+        with tempfile.TemporaryFile(prefix=".ibnb-", dir=folder):
+            return ""
+    except OSError as error:
+        return (
+            f"is in a folder that cannot be written to, {str(folder)!r}: {_reason(error)}: give a "
+            "file in a folder that you may write to"
+        )
+
+
+def _replace(place: Path, data: bytes) -> None:
+    """Put the bytes at a place, completely or not at all."""
+    # Only its owner may read it, as a temporary file is made; and beside the place, so that the
+    # move at the end stays on one disk.
+    handle, name = tempfile.mkstemp(prefix=".ibnb-", suffix=".part", dir=place.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(place)
+    except BaseException:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise
+
+
+def _zipped(contents: Mapping[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in contents.items():
+            entry = zipfile.ZipInfo(name, _MADE)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o600 << 16
+            archive.writestr(entry, data)
+    return out.getvalue()
+
+
+def _contents(bundle: Bundle) -> dict[str, bytes]:
+    """Return every file's name and bytes, in the order in which they are best read."""
+    cleaner = _Cleaner(bundle)
+    report = bundle.report.to_dict()
+    report["target"] |= {"host": _host(bundle.report.target)}
+    health = asdict(bundle.health)
+    if bundle.health.target is not None:
+        health["target"] |= {"host": _host(bundle.health.target)}
+    files = {
+        "report.txt": cleaner.lines(bundle.text),
+        "report.json": cleaner.json(report, _REPORT_BYTES),
+        **_facts(bundle, cleaner),
+        "versions.json": cleaner.json(bundle.versions),
+        "session.json": cleaner.json({"health": health, "losses": list(bundle.losses[-NEWEST:])}),
+        "journal.json": cleaner.journal(bundle.notices, bundle.requests),
+        "settings.json": cleaner.json(bundle.settings),
+        "gateway.json": cleaner.json(bundle.gateway),
+    }
+    listed = "\n".join(f"{name:<15}{_ABOUT[name]}" for name in ("README.txt", *files))
+    return {"README.txt": _README.format(files=listed).encode(), **files}
+
+
+def _facts(bundle: Bundle, cleaner: _Cleaner) -> dict[str, bytes]:
+    """Return the file of the facts; none of a report that was not made of any."""
+    if bundle.report.facts is None:
+        return {}
+    known = {name: bundle.versions.get(name, "") for name in ("ibnb", "python", "platform")}
+    head = {"format": FORMAT, **{name: cleaner.text(text) for name, text in known.items()}}
+    data = _dumped({**head, "facts": dump(bundle.report.facts, cleaner)})
+    if len(data) > FACTS_BYTES:
+        data = _dumped({**head, "left_out": f"They had {len(data)} bytes."})
+    return {FACTS: data}
+
+
+class _Cleaner:
+    """Redacts and bounds what goes into one bundle."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        facts = bundle.report.facts
+        failed = facts.surroundings.failed if facts is not None else None
+        targets = [bundle.report.target, bundle.health.target]
+        targets += [failed.target] if failed is not None else []
+        self._target = bundle.report.target
+        hosts = {one.host for one in targets if one is not None and not one.is_loopback}
+        configured = _configured_host(bundle.settings)
+        hosts |= {configured} if configured else set()
+        longest_first = sorted(hosts, key=lambda host: (-len(host), host))
+        # A container is often called "gateway": such a word goes only where it is an address.
+        self._hosts = re.compile(
+            rf"(?<![\w.-])(?:{'|'.join(map(re.escape, longest_first)) or '(?!)'})(?=:\d)",
+            re.IGNORECASE,
+        )
+        machine = platform.node()
+        self._names = (*bundle.names, machine, machine.partition(".")[0], *longest_first)
+
+    def json(self, value: Any, most: int = _OTHER_BYTES) -> bytes:
+        """Return a value as JSON of at most so many bytes, cut down the more it holds."""
+        redacted = self._redacted(value, _FILE)
+        for length in _SHORTER:
+            data = _dumped(_shortened(redacted, length))
+            if len(data) <= most:
+                return data
+        return _dumped({"left_out": "This was too large for a bundle."})
+
+    def lines(self, text: str) -> bytes:
+        """Return a long text, line by line, of at most so many bytes."""
+        text = self._without_hosts(whole_words(text, 2 * _TEXT_BYTES))
+        lines = [shorten(visible(line), _LINE) for line in self._redact(text).splitlines()]
+        data = _encoded("\n".join(lines) + "\n")
+        if len(data) <= _TEXT_BYTES:
+            return data
+        return data[:_TEXT_BYTES].rpartition(b"\n")[0] + "\n…\n".encode()
+
+    def journal(self, notices: Sequence[Notice], requests: Sequence[Mapping[str, Any]]) -> bytes:
+        """Return the newest notices and requests, oldest first, and how many were left out."""
+        kept_notices = self._newest([asdict(one) for one in notices[-NEWEST:]])
+        kept_requests = self._newest(requests[-NEWEST:])
+        return _dumped(
+            {
+                "notices_left_out": len(notices) - len(kept_notices),
+                "notices": kept_notices,
+                "requests_left_out": len(requests) - len(kept_requests),
+                "requests": kept_requests,
+            }
+        )
+
+    def _newest(self, entries: Sequence[Mapping[str, Any]]) -> list[Any]:
+        kept: list[Any] = []
+        left = _LIST_BYTES
+        for entry in reversed(entries):
+            fitted = _shortened(self._redacted(entry, _ENTRY), _LINE)
+            # As it stands in the file, two levels further in than here.
+            left -= len(_dumped([[fitted]]))
+            if left < 0:
+                break
+            kept.append(fitted)
+        kept.reverse()
+        return kept
+
+    def _redacted(self, value: Any, scale: Scale) -> Any:
+        edited = plain(value, scale, self._without_hosts)
+        return visible_value(redact_value(edited, self._names, words=own_words()))
+
+    def text(self, text: str) -> str:
+        """Return a text of a fact, whole."""
+        return visible(self._redact(self._without_hosts(text)))
+
+    def escaped(self, text: str) -> str:
+        """Return a text of a fact in which each control character is told from a blank."""
+        return self._redact(self._without_hosts(text)).encode("unicode_escape").decode()
+
+    def account(self, name: str) -> str:
+        """Return an account as it may be shown; whether it is one of paper trading is kept."""
+        masked = mask(name)
+        return masked if masked[0] == name[:1] or not is_paper([name]) else f"D{masked}"
+
+    def host(self, host: str) -> str:
+        """Return the host of a target, or what stands for it; two hosts never become the same."""
+        if is_loopback(host):
+            return host
+        is_target = plain_host(host) == self._target.address[0]
+        return _HIDDEN_HOST if is_target else "<other host>"
+
+    def value(self, value: Any) -> Any:
+        """Return the evidence of a fact, whole; the target's host is called as it is elsewhere."""
+        host = "" if self._target.is_loopback else self._target.host
+
+        def edit(text: str) -> str:
+            return _HIDDEN_HOST if host and text == host else self._without_hosts(text)
+
+        edited = plain(value, _WHOLE, edit)
+        return visible_value(redact_value(edited, self._names, words=own_words()))
+
+    def _redact(self, text: str) -> str:
+        return redact(text, self._names, words=own_words())
+
+    def _without_hosts(self, text: str) -> str:
+        return self._hosts.sub(_HIDDEN_HOST, text)
+
+
+def _shortened(value: Any, length: int) -> Any:
+    return each_text(value, lambda text: shorten(text, length))
+
+
+def _host(target: Target) -> str:
+    return target.host if target.is_loopback else _HIDDEN_HOST
+
+
+def _configured_host(settings: Mapping[str, Any]) -> str:
+    """Return the other machine that the settings name as the target, or nothing."""
+    host, _, port = str(settings.get("target", "")).rpartition(":")
+    host = host.strip().removeprefix("[").removesuffix("]")
+    if not host or not port.strip().isdigit():
+        return ""
+    return "" if Target(host, 1).is_loopback else host
+
+
+def _dumped(value: Any) -> bytes:
+    return _encoded(json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+
+
+def _encoded(text: str) -> bytes:
+    # Half a surrogate pair can come with a foreign text, and no file can hold it.
+    return text.encode(errors="replace")

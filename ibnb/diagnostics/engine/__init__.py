@@ -1,0 +1,1 @@
+"""How a diagnosis runs: what it needs to know, its checks, and stopping it."""

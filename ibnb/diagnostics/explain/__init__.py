@@ -1,0 +1,1 @@
+"""What a page is shown with: this notebook's own requests, and the answers of checks."""

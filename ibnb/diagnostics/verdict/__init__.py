@@ -1,0 +1,1 @@
+"""From facts to the one cause: the rules, the judge, the checklist."""

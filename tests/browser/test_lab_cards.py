@@ -1,0 +1,107 @@
+"""Cards as they are seen: how tall they are, and what a click on each fold shows."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import pytest
+from pages import MILLISECONDS
+from playwright.sync_api import expect
+
+from ibnb.simulator import SimulatedGateway
+
+LIBRARY = next(name for name in ("ib_insync", "ib_async") if find_spec(name))
+TALLEST = 180
+LINE = 50
+CARDS = {
+    "200": 'ib.qualifyContracts(Stock("NOSUCH", "SMART", "USD"))\nNone',
+    "200 of fifty": (
+        '[ib.qualifyContracts(Stock(f"NO{n}", "SMART", "USD")) for n in range(50)]\nNone'
+    ),
+    "321": (
+        'ib.reqHistoricalData(Stock("AAPL", "SMART", "USD"), "", "1 D", "7 mins", "TRADES", True)\n'
+        "None"
+    ),
+    "201": (
+        'trade = ib.placeOrder(Stock("AAPL", "SMART", "USD"), LimitOrder("BUY", 1e9, 1))\n'
+        "import asyncio\n"
+        "while not trade.isDone(): await asyncio.sleep(0.01)"
+    ),
+    "326": "%ibconnect {held} --wait 0",
+    "2104": "%iberror 2104",
+    "504": "ib.disconnect(); ib.reqPositions()",
+}
+
+
+def test_a_card_is_one_glance_and_everything_else_is_in_its_fold(notebook, gateway):
+    """Each is under 180 pixels tall, says what to do, and a click unfolds the rest of it."""
+    with SimulatedGateway(faults=["id-held"]) as held:
+        page = notebook(
+            "%load_ext ibnb",
+            f"%ibconnect {gateway.port}",
+            f"from {LIBRARY} import *",
+            *(source.replace("{held}", str(held.port)) for source in CARDS.values()),
+            CARDS["200"],
+            viewport={"width": 1300, "height": 900},
+        )
+        for number in range(3):
+            page.play(number)
+            page.expect_executed(number)
+        for number, name in enumerate(CARDS, start=3):
+            page.play(number)
+            page.expect_executed(number)
+            fold = page.output(number).locator("summary", has_text="More: ")
+            if name == "200 of fifty":
+                line = page.output(number).locator("summary", has_text="shown before")
+                expect(line).to_contain_text("NO9 and 40 more", timeout=MILLISECONDS)
+                assert line.bounding_box()["height"] < LINE
+                line.click()
+                expect(page.output(number).get_by_text("NO48, NO49")).to_be_visible()
+                continue
+            expect(fold).to_be_visible(timeout=MILLISECONDS)
+            expect(page.output(number).get_by_text("What to do", exact=True)).to_be_visible()
+            card = fold.locator("xpath=ancestor::div[details]").last
+            assert card.bounding_box()["height"] < TALLEST, name
+            fold.click()
+            expect(page.output(number).get_by_text("related: ")).to_be_visible()
+            fold.click()
+            expect(page.output(number).get_by_text("related: ")).to_be_hidden()
+    marked = page.output(5).get_by_text("▲ barSizeSetting = '7 mins' is not a bar size")
+    expect(marked).to_be_visible()
+    expect(page.output(5).locator("pre").first).to_contain_text("barSizeSetting='5 mins'")
+
+
+@pytest.mark.parametrize("kernel", ["idle", "busy", "restarted", "dead"])
+def test_the_folds_of_a_card_need_no_kernel(lab, notebook, gateway, kernel):
+    """They open and close whatever the kernel does."""
+    page = notebook(
+        "%load_ext ibnb",
+        f"%ibconnect {gateway.port}",
+        f"from {LIBRARY} import *",
+        CARDS["321"],
+        "while True: pass",
+    )
+    for number in range(4):
+        page.play(number)
+        page.expect_executed(number)
+    fold = page.output(3).locator("summary", has_text="More: ")
+    expect(fold).to_be_visible(timeout=MILLISECONDS)
+    match kernel:
+        case "busy":
+            page.play(4)
+            expect(page.prompt(4)).to_have_text("[*]:")
+        case "restarted":
+            page.restart()
+        case "dead":
+            lab.shut_down_kernels()
+    badge = page.output(1).locator("summary").first
+    for one, inside in (
+        (fold, page.output(3).get_by_text("related: ")),
+        (badge, page.output(1).get_by_text("Farms: ")),
+    ):
+        one.click()
+        expect(inside).to_be_visible()
+        one.click()
+        expect(inside).to_be_hidden()
+    if kernel == "busy":
+        page.interrupt()
