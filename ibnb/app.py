@@ -81,6 +81,7 @@ class App:
             diagnose=self.start_diagnosis,
         )
         self._counting: Counting | None = None
+        settings.observe(self._pace_history, "paced")
         if session is None:
             self.claim()
         self.waiting: Callable[[], AbstractContextManager[Callable[[Waiting], None] | None]]
@@ -119,8 +120,24 @@ class App:
         return self.session.use(
             leases=self.notebook_leases,
             auto_resume=lambda: bool(self.settings.auto_resume),
+            opened=lambda _connection: self._pace_history(),
             keep_apart=self._kept_apart,
         )
+
+    def _pace_history(self, _change: Any = None) -> None:
+        """Let the session's historical requests wait for their turn, if that is set."""
+        connection = self.session.connection
+        if not self.settings.paced or connection is None:
+            return
+        from .session.turns import Turns
+
+        turns = Turns(
+            self.session.journal.requests,
+            self._counting,
+            lambda: bool(self.settings.paced),
+            lambda: self.waiting(),  # noqa: PLW0108 - whoever shows waits comes later
+        )
+        turns.attach(connection.ib, connection.address)
 
     def _kept_apart(self, target: Target) -> AbstractAsyncContextManager[None]:
         # Asked for late: the settings may not be complete when the session is claimed.

@@ -251,6 +251,7 @@ class IbSettings(Configurable):
         help="Where client IDs, seats and the right to trade are shared: redis://HOST:PORT/0; "
         "not set: on this machine.",
     )
+    paced = Switch(False, help="Let historical requests wait while they are above IBKR's limits.")
     show_accounts = Switch(False, help="Show account numbers in full.")
 
     def update_config(self, config: Config) -> None:

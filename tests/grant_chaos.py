@@ -175,7 +175,9 @@ def judge(found, limits):
 def overlapping(all_of_it):
     """Return the beliefs in one name that contradict one before them."""
     wrong, longest = [], None
-    for one in sorted(all_of_it, key=lambda one: one.begin):
+    # What had run out when its answer came, as after a pause, was never believed.
+    believed = [one for one in all_of_it if one.end > one.begin]
+    for one in sorted(believed, key=lambda one: one.begin):
         if longest is not None and one.begin < longest.end and one.who != longest.who:
             wrong.append(f"{longest} and {one} at once")
         if longest is not None and one.fence < longest.fence:

@@ -19,6 +19,7 @@ from ibnb.tws.target import Target
 from .address import Address, address_of, where
 from .errors import ConnectFailed, OrdersLocked
 from .library import instrument, libraries, reading
+from .library.history import let_history_go
 from .library.libraries import Library
 from .library.order_lock import lock_orders, orders_locked
 from .library.shadow import shadowed
@@ -241,6 +242,7 @@ class Connection(TrackedConnection):
         self.unwatch()
         keep_no_events(self.ib)
         keep_no_cancels(self.ib)
+        let_history_go(self.ib)
         if self.kept is not None:
             self.kept.end()
             self.kept = None

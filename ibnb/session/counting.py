@@ -51,6 +51,7 @@ class Counting:
         self._until = time.time()
         self._told: dict[tuple[str, int], tuple[frozenset[str], float]] = {}
         self._session = new_token()
+        self._turns: dict[str, int] = {}
         self._closing = threading.Event()
 
     def __repr__(self) -> str:
@@ -73,6 +74,29 @@ class Counting:
             with suppress(StoreDownError, RuntimeError):
                 self.tell()
 
+    def take_turn(self, gateway: tuple[str, int], request: Request) -> float | None:
+        """Count a historical request that is about to be sent, if it is within the team's limits.
+
+        Returns:
+            0 if it is; else for how many seconds it is not. None if the store does not answer.
+        """
+        asked = HistoryRequest(0.0, weight(request), digest_of(request))
+        scope = gateway_scope(*gateway)
+        seconds = self._keeper.ask(
+            lambda store: store.take_turn(scope, self._session, asked), otherwise=None
+        )
+        if seconds == 0:
+            self._turns[asked.what] = self._turns.get(asked.what, 0) + 1
+        return seconds
+
+    def _is_new(self, request: Request) -> bool:
+        """Say whether a request was not counted yet, when it took its turn."""
+        what = digest_of(request)
+        taken = self._turns.pop(what, 0)
+        if taken > 1:
+            self._turns[what] = taken - 1
+        return not taken
+
     def tell(self) -> None:
         """Tell the store what was used since the last time.
 
@@ -88,7 +112,7 @@ class Counting:
         history = [
             one
             for one in self._requests.since(self._until, HISTORICAL)
-            if self._until < one.time <= now and is_limited(one)
+            if self._until < one.time <= now and is_limited(one) and self._is_new(one)
         ]
         sent = [when for when in list(self._requests.sent) if self._until < when <= now]
         gateways = {self._addresses[number][:2] for number in open_ones}
@@ -128,8 +152,13 @@ class Counting:
 
 
 def _counted(request: Request, now: float) -> HistoryRequest:
-    digest = hashlib.sha256(repr(what_it_is(request)).encode(errors="surrogatepass"))
-    return HistoryRequest(max(0.0, now - request.time), weight(request), digest.hexdigest()[:16])
+    return HistoryRequest(max(0.0, now - request.time), weight(request), digest_of(request))
+
+
+def digest_of(request: Request) -> str:
+    """Return what is the same of two historical requests only if they ask for the same."""
+    what = repr(what_it_is(request)).encode(errors="surrogatepass")
+    return hashlib.sha256(what).hexdigest()[:16]
 
 
 def _by_second(sent: Iterable[float], now: float) -> dict[int, int]:

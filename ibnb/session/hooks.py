@@ -21,6 +21,7 @@ class Hooks:
     Attributes:
         announce: is told, in one line, of everything that is closed.
         resumed: is told of each resume that nobody asked for, and of one that was given up.
+        opened: is told of each connection that was opened, before its user has it.
         auto_resume: is asked at a loss whether to resume without being told to.
         keep_apart: makes what keeps a try apart from others of this machine at the same gateway.
         guarding: says whether a guard acts on the user's own connects; None if there is no guard.
@@ -32,6 +33,7 @@ class Hooks:
     announce: Callable[[str], None] = lambda _line: None
     resumed: Callable[[Connection, Resumed | ConnectFailed], None] = lambda *_: None
     auto_resume: Callable[[], bool] = lambda: False
+    opened: Callable[[Connection], None] = lambda _connection: None
     keep_apart: Callable[[Target], AbstractAsyncContextManager[None]] = lambda _target: (
         nullcontext()
     )

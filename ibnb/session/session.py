@@ -426,6 +426,7 @@ class Session:
             if old is not None and not replaced:
                 left = await self._retire(old, plan)
             objection = await self._claim_trading(fresh)
+            self.hooks.opened(fresh)
             self.registry.hand_over(plan.name)
             fresh.note_opened()
             self.registry.runs.adopt(fresh.lineage)

@@ -100,6 +100,11 @@ def recording_line(one: RecordingGateway | ReplayedGateway | None, *, ended: boo
 
 def waiting_line(waiting: Waiting) -> str:
     """Say what is waited for, and how long still."""
+    if waiting.is_history:
+        return (
+            f"Historical requests at {waiting.target} are at IBKR's limit: the next one goes in "
+            f"{waiting.seconds_left:.0f} s"
+        )
     if waiting.ahead is not None:
         first = f", {waiting.ahead} ahead of this one" if waiting.ahead else ""
         return (

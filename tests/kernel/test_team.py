@@ -237,6 +237,46 @@ def test_what_two_notebooks_request_is_counted_together(books, gateway, library,
     assert "2 seats of the team" in evidence.everything
 
 
+ASK = (
+    "from {library} import Stock\ncontract = Stock('AAPL', 'SMART', 'USD')\n"
+    "ib.qualifyContracts(contract)\n"
+    "bars = ib.reqHistoricalData(contract, '', '600 S', '5 secs', 'TRADES', False)\n"
+)
+AT_THE_LIMIT = "Historical requests at 127.0.0.1"
+
+
+def test_a_paced_request_waits_for_its_turn_over_all_notebooks(books, gateway, library):
+    """What one notebook has asked, another asks only after a while, and says that it waits."""
+    both = books("a.ipynb", "one"), books("b.ipynb", "two")
+    for book in both:
+        book.run("%config IbMagics.paced = True")
+        connect(book, gateway, library)
+    for book in both:
+        run = book.run(ASK.format(library=library) + "print(len(bars))")
+        assert run.status == "ok", run.everything
+        assert (AT_THE_LIMIT in run.text) == (book is both[1]), run.text
+        assert "120" in run.stdout
+    run = book.run(
+        "import asyncio, ibnb.app\nshared = ibnb.app.the_app().notebook_leases.shared\n"
+        f"at = '127.0.0.1', {gateway.port}\n"
+        "app = ibnb.app.the_app()\nawait asyncio.to_thread(app._counting.tell)\n"
+        "print(shared.counts(*at).history)"
+    )
+    assert "2" in run.stdout, run.everything
+
+
+def test_a_paced_request_waits_without_a_team_too(notebook, gateway, library):
+    """By what this kernel has sent; only if it is set, and from the moment that it is."""
+    notebook.run("%load_ext ibnb")
+    notebook.run("from ibnb.session.client_ids import counts\ncounts.IDENTICAL_SECONDS = 5.0")
+    connect(notebook, gateway, library)
+    for line, waits in (("1", False), ("%config IbMagics.paced = True", True)):
+        notebook.run(line)
+        asked = notebook.run(ASK.format(library=library) * 2)
+        assert asked.status == "ok", asked.everything
+        assert (AT_THE_LIMIT in asked.text) == waits, asked.text
+
+
 def test_without_the_server_notebooks_go_on(books, server, gateway, library):
     """Connected as with no store, with one line that says so; then the server is back."""
     server.kill()

@@ -24,6 +24,7 @@ VALUES = {
     "auto_resume": ("0", False),
     "explain": ("off", False),
     "show_accounts": ("yes", True),
+    "paced": ("1", True),
     "state_dir": ("/somewhere", "/somewhere"),
     "leases": ("redis://:hunter2@store.example/1", StoreUrl("redis://:hunter2@store.example/1")),
 }
@@ -121,7 +122,7 @@ WRONG = {
     "leases": [*TEXTS, 5, True, "x", "http://host/0", "redis://", "redis://host/x"],
     **{
         switch: [None, 0, 1, 2.0, "no", "True", b"1", [], [True], {}, float("nan"), object()]
-        for switch in ("readonly", "guard", "auto_resume", "explain", "show_accounts")
+        for switch in ("readonly", "guard", "auto_resume", "explain", "show_accounts", "paced")
     },
 }
 """Of each setting what it does not take."""

@@ -61,6 +61,22 @@ class Counts:
     message_limit: int = MESSAGE_LIMIT
 
 
+def seconds_until_turn(
+    now: float, history: Iterable[tuple[float, int, str]], weight: int, what: str
+) -> float:
+    """Return in how many seconds a request is within the limits, 0 if it is now."""
+    recent = sorted(one for one in history if one[0] > now - HISTORY_SECONDS)
+    same = [when for when, _, one in recent if one == what]
+    wait = same[-1] + IDENTICAL_SECONDS - now if same else 0.0
+    used = sum(each for _, each, _ in recent) + weight
+    for when, each, _ in recent:
+        if used <= HISTORY_LIMIT:
+            break
+        used -= each
+        wait = max(wait, when + HISTORY_SECONDS - now)
+    return max(wait, 0.0)
+
+
 def tally(
     now: float,
     history: Iterable[tuple[float, int, str]],

@@ -18,7 +18,7 @@ from typing import Literal, Protocol
 
 from ibnb.tws.own import is_own, plain_host
 
-from .counts import Counts, Used
+from .counts import Counts, HistoryRequest, Used
 from .lease import Lease
 
 TTL = 30.0
@@ -129,6 +129,12 @@ class GrantStore(Protocol):
 
     def use(self, scope: str, used: Used) -> None:
         """Take note of what a session used at a gateway."""
+
+    def take_turn(self, scope: str, session: str, request: HistoryRequest) -> float:
+        """Count a historical request if it is within the limits; return 0.0, else for how long not.
+
+        Its age does not matter.
+        """
 
     def counts(self, scope: str) -> Counts:
         """Return what all sessions at a gateway use."""

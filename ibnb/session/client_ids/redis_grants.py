@@ -10,7 +10,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from . import redis_scripts as scripts
-from .counts import HISTORY_SECONDS, MESSAGES_KEPT_SECONDS, Counts, Used, tally
+from .counts import (
+    HISTORY_LIMIT,
+    HISTORY_SECONDS,
+    IDENTICAL_SECONDS,
+    MESSAGES_KEPT_SECONDS,
+    Counts,
+    HistoryRequest,
+    Used,
+    tally,
+)
 from .grants import TICKET_SECONDS, TTL, Grant, Held, Refusal, StoreDownError, new_token, steady
 from .ids import HIGHEST, LOWEST
 from .lease import Lease, SharedLease, lease_of
@@ -155,6 +164,14 @@ class RedisGrants:
         ]
         self._run("use", _counted(scope), values)
 
+    def take_turn(self, scope: str, session: str, request: HistoryRequest) -> float:
+        """Count a historical request if it is within the limits; return 0.0, else how long not."""
+        values = [
+            *(session, request.weight, request.what, HISTORY_LIMIT),
+            *(round(HISTORY_SECONDS), round(IDENTICAL_SECONDS)),
+        ]
+        return float(self._run("take_turn", _counted(scope)[:1], values)) / 1000
+
     def counts(self, scope: str) -> Counts:
         """Return what all sessions at a gateway use."""
         now, requests, lines, messages = self._run("counts", _counted(scope), [])
@@ -218,6 +235,7 @@ class _Server:
             "held": scripts.HELD,
             "secret": scripts.SECRET,
             "use": scripts.USE,
+            "take_turn": scripts.TAKE_TURN,
             "counts": scripts.COUNTS,
         }
         self.scripts: dict[str, Callable[[list[str], list[Any]], Any]] = {

@@ -153,6 +153,34 @@ return 1
 """
 )
 
+# KEYS: history. ARGV: session, weight, what, limit, seconds for which it is kept, and within which
+# the same again is too early. Returns for how many milliseconds it is not its turn.
+TAKE_TURN = (
+    _COMMON
+    + """
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[5] * 1000)
+local rows = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+local wait, used, weights = 0, tonumber(ARGV[2]), {}
+for at = 1, #rows, 2 do
+  local weight, what = string.match(rows[at], '^%d+:%d+:(%d+):([^:]*):')
+  weights[at] = tonumber(weight)
+  used = used + weights[at]
+  if what == ARGV[3] then wait = math.max(wait, rows[at + 1] + ARGV[6] * 1000 - now) end
+end
+for at = 1, #rows, 2 do
+  if used <= tonumber(ARGV[4]) then break end
+  used = used - weights[at]
+  wait = math.max(wait, rows[at + 1] + ARGV[5] * 1000 - now)
+end
+if wait <= 0 then
+  local first = string.format('%.0f:%d', now, redis.call('ZCARD', KEYS[1]))
+  redis.call('ZADD', KEYS[1], now, first .. ':' .. ARGV[2] .. ':' .. ARGV[3] .. ':' .. ARGV[1])
+  redis.call('EXPIRE', KEYS[1], ARGV[5])
+end
+return tostring(math.max(wait, 0))
+"""
+)
+
 # KEYS: as of USE. What came and went since the last USE is told apart by whoever reads it.
 COUNTS = (
     _COMMON

@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ibnb.tws.files import private
 
-from .counts import HISTORY_SECONDS, MESSAGES_KEPT_SECONDS, Counts, Used, tally
+from .counts import (
+    HISTORY_SECONDS,
+    MESSAGES_KEPT_SECONDS,
+    Counts,
+    HistoryRequest,
+    Used,
+    seconds_until_turn,
+    tally,
+)
 from .grants import (
     TICKET_SECONDS,
     TTL,
@@ -244,6 +252,23 @@ class SqliteGrants:
             )
 
         self._try(use)
+
+    def take_turn(self, scope: str, session: str, request: HistoryRequest) -> float:
+        """Count a historical request if it is within the limits; return 0.0, else how long not."""
+        del session
+
+        def take_turn(store: sqlite3.Connection) -> float:
+            now = self._clock()
+            rows = store.execute("select at, weight, what from history where scope = ?", (scope,))
+            wait = seconds_until_turn(now, rows.fetchall(), request.weight, request.what)
+            if not wait:
+                store.execute(
+                    "insert into history values (?, ?, ?, ?)",
+                    (scope, now, request.weight, request.what),
+                )
+            return wait
+
+        return self._try(take_turn)
 
     def counts(self, scope: str) -> Counts:
         """Return what all sessions at a gateway use."""

@@ -24,13 +24,15 @@ LATER_DELAY = 5.0
 class Waiting:
     """A wait for a held client ID: seconds left of it, and the ID.
 
-    With `ahead` it is a wait for one of the gateway's seats, and so many others come first.
+    With `ahead` it is a wait for one of the gateway's seats, and so many others come first;
+    `is_history` says that a historical request waits for its turn.
     """
 
     client_id: int
     target: Target
     seconds_left: float
     ahead: int | None = None
+    is_history: bool = False
 
 
 OnWait = Callable[[Waiting], None]

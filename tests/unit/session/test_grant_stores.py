@@ -291,6 +291,39 @@ def test_a_full_history_says_when_there_is_room(store):
     assert 90 < counts.next_in <= 100
 
 
+def test_a_request_takes_its_turn(open_store):
+    """Until the limit is reached, and not within 15 seconds of the same; others count it."""
+    first, second = open_store(), open_store()
+    assert first.take_turn(SCOPE, "a", HistoryRequest(0.0, 1, "x")) == 0
+    assert 14 < second.take_turn(SCOPE, "b", HistoryRequest(0.0, 1, "x")) <= 15
+    assert second.take_turn("other:4002", "b", HistoryRequest(0.0, 1, "x")) == 0
+    for number in range(29):
+        assert second.take_turn(SCOPE, "b", HistoryRequest(0.0, 2, f"{number}")) == 0
+    assert 590 < first.take_turn(SCOPE, "a", HistoryRequest(0.0, 2, "y")) <= 600
+    assert first.take_turn(SCOPE, "a", HistoryRequest(0.0, 1, "y")) == 0
+    assert first.counts(SCOPE).history == 60
+
+
+def test_a_turn_comes_when_the_oldest_are_ten_minutes_old(store):
+    """Of as many as have to go first."""
+    requests = [HistoryRequest(500.0 - number, 1, f"{number}") for number in range(60)]
+    store.use(SCOPE, Used("a", history=tuple(requests)))
+    assert 99 < store.take_turn(SCOPE, "a", HistoryRequest(0.0, 1, "y")) <= 100
+    assert 100 < store.take_turn(SCOPE, "a", HistoryRequest(0.0, 2, "y")) <= 101
+
+
+def test_many_at_once_take_no_more_turns_than_there_are(open_store):
+    """Of 100 requests at the same moment 60 go."""
+    stores = [open_store() for _ in range(4)]
+
+    def take(number):
+        request = HistoryRequest(0.0, 1, f"{number}")
+        return stores[number % 4].take_turn(SCOPE, f"{number % 4}", request)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(seconds == 0 for seconds in pool.map(take, range(100))) == 60
+
+
 def test_a_line_counts_once_however_many_stream_it(open_store):
     """A session's lines are those that it named last, until it is not heard any more."""
     first, second = open_store(), open_store()

@@ -45,6 +45,7 @@ def believed(*spans):
         (believed((2, 0.0, 1.0, "a"), (1, 1.5, 2.0, "b")), "after"),
         (believed((1, 0.0, 1.0, "a"), (1, 1.5, 2.0, "b")), "given twice"),
         (believed((1, 0.0, 1.0, "a"), (2, 1.0, 2.0, "b")), ""),
+        (believed((2, 0.0, 1.0, "a"), (1, 0.5, 0.2, "b")), ""),
     ],
 )
 def test_the_checker_sees_what_is_wrong(found, said):
