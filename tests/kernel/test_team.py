@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -90,8 +89,8 @@ def orders(gateway):
 def test_the_holder_of_an_id_is_named_from_another_machine(books, gateway, library):
     """Notebook, process, host and since when; after `%ibdisconnect` nobody is."""
     first, second = books("a.ipynb", "one"), books("b.ipynb", "two")
-    said = connect(first, gateway, library)
-    client_id = re.search(r"client ID (\d+), server", said)[1]
+    connect(first, gateway, library)
+    (client_id,) = gateway.open_clients
     line = f"%ibconnect {gateway.port} --library {library} --client-id {client_id} --wait 0"
     run = second.run(line)
     assert f"Client ID {client_id} is held by notebook" in run.error, run.everything

@@ -266,7 +266,7 @@ def test_no_account_is_in_the_server(team, server):
 
     TradingRight(settled(team()).keeper).claim([ACCOUNT], lease())
     client = redis.Redis(port=server.port, decode_responses=True)
-    (key,) = client.keys("ibnb:grant:trading:*")
+    (key,) = until(lambda: client.keys("ibnb:grant:trading:*"))
     assert ACCOUNT not in f"{key} {client.hgetall(key)} {client.keys()}"
 
 
