@@ -32,7 +32,7 @@ OF_A_FAULT = {
     **dict.fromkeys(("not-subscribed", "partly-subscribed", "competing-session"), "healthy"),
     **dict.fromkeys(("no-news", "market-closed", "jitter", "bandwidth"), "healthy"),
     **dict.fromkeys(("split-frames", "cut-frame", "lost-end", "nightly-restart"), "healthy"),
-    **dict.fromkeys(("silent-stream", "language"), "healthy"),
+    **dict.fromkeys(("silent-stream", "language", "tif-preset"), "healthy"),
 }
 """The verdict on each fault of the simulated gateway."""
 SLOW = {"slow"}

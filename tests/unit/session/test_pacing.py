@@ -23,8 +23,8 @@ BARS = {
 
 
 @pytest.fixture
-def module(library):
-    """The API library at hand."""
+async def module(library):
+    """The API library at hand; on a loop, which importing it needs."""
     return importlib.import_module(library)
 
 
