@@ -33,14 +33,18 @@ def connected_id(book, gateway, options=""):
     return int(re.search(r"Connected to .*client ID (\d+)", run.stdout)[1])
 
 
+def crash(book):
+    """Kill a kernel, once it is written whose ID it had: that is so a moment after a connect."""
+    book.run("from ibnb.app import the_app; the_app().notebook_leases.close()")
+    book.kill()
+
+
 def test_killed_kernel_gets_its_id_back(books):
     """The gateway holds the ID for 20 s after a crash: the next kernel waits and gets it."""
     with SimulatedGateway(release_after=20.0) as gateway:
         book = books("book.ipynb")
         first = connected_id(book, gateway)
-        # A moment after the connect it is written whose ID it is.
-        book.run("from ibnb.app import the_app; the_app().notebook_leases.close()")
-        book.kill()
+        crash(book)
         again = books("book.ipynb")
         assert connected_id(again, gateway) == first
         assert gateway.refused_326 > 0
@@ -166,7 +170,7 @@ def test_after_a_container_restart_the_wait_is_long_and_nobody_is_accused(books,
     """The last kernel ran under another host name: it may have died with the ID."""
     book = books("book.ipynb")
     client_id = connected_id(book, gateway)
-    book.kill()
+    crash(book)
     gateway.set_faults(["id-held"])
     again = books("book.ipynb")
     again.run("import platform; platform.node = lambda: 'another-container'")

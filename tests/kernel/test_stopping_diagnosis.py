@@ -25,7 +25,9 @@ def press(description, pressed):
         for one in list(widgets._instances.values()):
             if getattr(one, "description", None) == description and not one.disabled:
                 one.click()
-                pressed.set()
+                # It is there before it does anything.
+                if one.description != description:
+                    pressed.set()
 """
 WAIT_FOR_IT = """\
 import asyncio
