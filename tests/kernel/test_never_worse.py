@@ -264,7 +264,8 @@ def test_a_watchdog(compare):
     assert ours.result == plain.result, ours.story
     assert says(plain.logged, "the controller fails", "Disconnected")
     assert says(ours.said, "the controller fails", "Disconnected"), ours.story
-    assert_never_worse(plain, ours)
+    # Plain, the loss of one connection may fail the connect of another; with ibnb it does not.
+    assert_never_worse(plain, ours, but=("said",) if "Socket disconnect" in plain.logged else ())
 
 
 @pytest.mark.parametrize("losses", [1, 3])
