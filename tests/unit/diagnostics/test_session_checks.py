@@ -19,6 +19,7 @@ from ibnb.session import ConnectFailed, Health, Plan, Session
 from ibnb.session.address import address_of
 from ibnb.session.library.libraries import find_library
 from ibnb.session.notebook.cell_runs import Run
+from ibnb.session.reconnect.heartbeat import heard_ago
 from ibnb.session.tracked import TrackedConnection
 from ibnb.simulator import SimulatedGateway
 from ibnb.tws.attempt import Attempt
@@ -28,6 +29,7 @@ from ibnb.tws.own import LOOPBACK
 from ibnb.tws.target import Target
 
 PATIENCE = 60.0
+LOOK = 0.05
 
 
 async def connect(session, gateway, library, **more):
@@ -75,6 +77,9 @@ async def test_a_gateway_that_fell_silent_is_half_open(session, library):
     with SimulatedGateway() as gateway:
         await connect(session, gateway, library)
         gateway.set_faults(["half-open"])
+        # What it had sent until then is read first.
+        while (heard_ago(session.connection.ib) or 0) < 10 * LOOK:
+            await asyncio.sleep(LOOK)
         report = await diagnose(session, gateway.port)
         assert gateway.connections_accepted == 1
         gateway.set_faults([])
