@@ -77,8 +77,8 @@ async def test_a_gateway_that_fell_silent_is_half_open(session, library):
     with SimulatedGateway() as gateway:
         await connect(session, gateway, library)
         gateway.set_faults(["half-open"])
-        # What it had sent until then is read first.
-        while (heard_ago(session.connection.ib) or 0) < 10 * LOOK:
+        # What it had sent until then is read first; that nothing more comes is no event.
+        while (heard_ago(session.connection.ib) or 0) < 10 * LOOK:  # noqa: ASYNC110 - see above
             await asyncio.sleep(LOOK)
         report = await diagnose(session, gateway.port)
         assert gateway.connections_accepted == 1
