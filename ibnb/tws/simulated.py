@@ -6,12 +6,16 @@ On the wire a simulated gateway cannot be told from a real one, on purpose. A pe
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from .own import is_loopback
+
+START_SLACK = 2.0
+"""Seconds by which two processes may tell differently when a third one began."""
 
 
 @contextlib.contextmanager
@@ -21,7 +25,7 @@ def marked_as_simulated(port: int) -> Iterator[None]:
     # A mark that cannot be left costs a word in a badge, and no gateway.
     with contextlib.suppress(OSError):
         mark.parent.mkdir(mode=0o700, exist_ok=True)
-        mark.write_text(str(os.getpid()))
+        mark.write_text(f"{os.getpid()} {_start_of(os.getpid())}")
     try:
         yield
     finally:
@@ -37,23 +41,21 @@ def is_simulated(host: str, port: int) -> bool:
     try:
         if mark.stat().st_uid != _user():
             return False
-        pid = int(mark.read_text())
-    except (OSError, ValueError):
+        pid, start = mark.read_text().split()
+        # A mark may outlive its process, and the number be another one's by then.
+        return abs(_start_of(int(pid)) - float(start)) <= START_SLACK
+    except (OSError, ValueError, OverflowError):
         return False
-    return _simulates(pid)
 
 
-def _simulates(pid: int) -> bool:
-    """Say whether a process is a simulated gateway: a mark may outlive the one that left it."""
+def _start_of(pid: int) -> float:
+    """Return when a process began; not a number if that is not known."""
     import psutil
 
-    from .processes import recognise
-
     try:
-        process = psutil.Process(pid)
-        return recognise(process.name(), "", process.cmdline()) == "simulator"
+        return float(psutil.Process(pid).create_time())
     except psutil.Error:
-        return False
+        return math.nan
 
 
 def _mark(port: int) -> Path:

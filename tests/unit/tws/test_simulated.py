@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 
 import pytest
 from commands import python
@@ -37,13 +38,14 @@ def test_a_simulated_gateway_is_known_while_it_runs(place):
 def test_a_mark_that_outlived_its_process_counts_for_nothing():
     """The port may be a real gateway's by now, and the number another process's."""
     ended = int(python("-c", "import os; print(os.getpid())").stdout)
-    for pid in (ended, os.getpid()):
+    for pid, start in ((ended, time.time()), (os.getpid(), 1.0)):
         with marked_as_simulated(4002):
-            simulated._mark(4002).write_text(str(pid))
+            assert is_simulated("127.0.0.1", 4002)
+            simulated._mark(4002).write_text(f"{pid} {start}")
             assert not is_simulated("127.0.0.1", 4002)
 
 
-@pytest.mark.parametrize("said", ["", "no number", "99999999999999999999"])
+@pytest.mark.parametrize("said", ["", "no number", "99999999999999999999", "1 nan", "1 1 1"])
 def test_what_is_no_mark_is_none(said):
     """Whoever wrote it."""
     with marked_as_simulated(4002):
