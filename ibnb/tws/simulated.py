@@ -6,16 +6,13 @@ On the wire a simulated gateway cannot be told from a real one, on purpose. A pe
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from .own import is_loopback
-
-START_SLACK = 2.0
-"""Seconds by which two processes may tell differently when a third one began."""
+from .process_start import ProcessUnreadableError, process_start, runs_since
 
 
 @contextlib.contextmanager
@@ -25,7 +22,7 @@ def marked_as_simulated(port: int) -> Iterator[None]:
     # A mark that cannot be left costs a word in a badge, and no gateway.
     with contextlib.suppress(OSError):
         mark.parent.mkdir(mode=0o700, exist_ok=True)
-        mark.write_text(f"{os.getpid()} {_start_of(os.getpid())}")
+        mark.write_text(f"{os.getpid()} {process_start(os.getpid())}")
     try:
         yield
     finally:
@@ -43,19 +40,9 @@ def is_simulated(host: str, port: int) -> bool:
             return False
         pid, start = mark.read_text().split()
         # A mark may outlive its process, and the number be another one's by then.
-        return abs(_start_of(int(pid)) - float(start)) <= START_SLACK
-    except (OSError, ValueError, OverflowError):
+        return runs_since(int(pid), float(start))
+    except (OSError, ValueError, OverflowError, ProcessUnreadableError):
         return False
-
-
-def _start_of(pid: int) -> float:
-    """Return when a process began; not a number if that is not known."""
-    import psutil
-
-    try:
-        return float(psutil.Process(pid).create_time())
-    except psutil.Error:
-        return math.nan
 
 
 def _mark(port: int) -> Path:

@@ -14,10 +14,11 @@ from servers import Server
 
 from ibnb.app import App
 from ibnb.options import ConnectOptions, NotebookContext
-from ibnb.session.client_ids.leases import Lease, process_start
+from ibnb.session.client_ids.leases import Lease
 from ibnb.settings import IbSettings
 from ibnb.support import write_support_bundle
 from ibnb.tws.notices import Notice
+from ibnb.tws.process_start import process_start
 from ibnb.ui.html import report_html
 from ibnb.ui.text import report_text
 

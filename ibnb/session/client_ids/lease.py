@@ -8,21 +8,15 @@ import platform
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from functools import cache
 from typing import Any, TypeVar
 
 from ibnb.tws.accounts import EveryWord, mask_in
 from ibnb.tws.clock import day_and_time
 from ibnb.tws.own import plain_host
+from ibnb.tws.process_start import ProcessUnreadableError, process_start, runs_since
 
-START_SLACK = 1.0
-"""Seconds by which two readings of one process's start may differ."""
 LATEST_TIME = 1e11
 """Seconds since the epoch; what is later is no time that a lease could have begun."""
-
-
-class ProcessUnreadableError(Exception):
-    """The system does not tell whether a process runs, or since when."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +53,9 @@ class Lease:
         if self.machine != platform.node():
             return True
         try:
-            start = process_start(self.pid)
+            return runs_since(self.pid, self.started)
         except ProcessUnreadableError:
             return True
-        return start is not None and abs(start - self.started) <= START_SLACK
 
     @property
     def may_be_dead(self) -> bool:
@@ -134,41 +127,6 @@ def new_lease(
         platform.node(),
         time.time() if since is None else since,
     )
-
-
-def process_start(pid: int) -> float | None:
-    """Return when a process here started, in seconds since the epoch; None if it is gone.
-
-    Raises:
-        ProcessUnreadableError: the system does not tell.
-    """
-    if pid == os.getpid():
-        return _own_start()
-    return _start_of(pid)
-
-
-def _start_of(pid: int) -> float | None:
-    try:
-        import psutil
-    except ImportError as error:
-        raise ProcessUnreadableError(str(error)) from None
-    try:
-        process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return None
-        return float(process.create_time())
-    except psutil.NoSuchProcess:
-        return None
-    except (psutil.Error, OSError) as error:
-        raise ProcessUnreadableError(str(error)) from None
-
-
-@cache
-def _own_start() -> float | None:
-    try:
-        return _start_of(os.getpid())
-    except ProcessUnreadableError:
-        return None
 
 
 def user_name() -> str:

@@ -21,13 +21,13 @@ from ibnb.tws.files import private
 from ibnb.tws.own import plain_host
 
 from .ids import HIGHEST, LOWEST
-from .lease import Lease, lease_of, new_lease, process_start, user_name
+from .lease import Lease, lease_of, new_lease, user_name
 
 if TYPE_CHECKING:
     import sqlite3
 
     from .counts import Counts
-__all__ = ["Lease", "LeaseStore", "SqliteLeases", "new_lease", "process_start"]
+__all__ = ["Lease", "LeaseStore", "SqliteLeases", "new_lease"]
 
 T = TypeVar("T")
 Gateway = tuple[str, int]

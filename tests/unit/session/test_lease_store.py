@@ -20,9 +20,10 @@ import pytest
 from commands import python
 
 from ibnb.session.client_ids.ids import HIGHEST, LOWEST
-from ibnb.session.client_ids.leases import SqliteLeases, new_lease, process_start
+from ibnb.session.client_ids.leases import SqliteLeases, new_lease
 from ibnb.session.client_ids.notebook_leases import NotebookLeases
 from ibnb.session.client_ids.owners import find_holders, tell_holders
+from ibnb.tws.process_start import process_start
 from ibnb.tws.target import Target
 
 
