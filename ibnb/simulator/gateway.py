@@ -8,16 +8,14 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from ibnb.tws.notices import NO_REQUEST
-from ibnb.tws.own import LOOPBACK
 from ibnb.tws.target import HIGHEST_PORT
 
-from .door import listen
 from .faults import Faults, parse_faults
 from .handle import Handle
+from .hosting import Hosted
 from .requests import Request
 from .serving import Serving
 from .state import State
@@ -28,7 +26,7 @@ from .world.universe import DEFAULT_SEED
 _T = TypeVar("_T")
 
 
-class SimulatedGateway(Handle):
+class SimulatedGateway(Hosted, Handle):
     """A gateway in a box, on a real port of this machine's loopback.
 
     It serves in a thread of its own, so that it works in a script, a test and a notebook alike,
@@ -56,6 +54,8 @@ class SimulatedGateway(Handle):
         ValueError: the port, `release_after` or `latency` is out of range.
     """
 
+    what = "this simulated gateway"
+
     def __init__(
         self,
         port: int = 0,
@@ -74,7 +74,7 @@ class SimulatedGateway(Handle):
             raise ValueError(f"release_after is {release_after}: give 0 or more seconds")
         if not latency >= 0:
             raise ValueError(f"latency is {latency}: give 0 or more seconds")
-        self._port = port
+        super().__init__(port)
         self._fault_texts = self._first_faults = tuple(faults)
         self._state = State(
             parse_faults(self._fault_texts, time.monotonic()),
@@ -85,24 +85,7 @@ class SimulatedGateway(Handle):
             latency=latency,
             heard=heard,
         )
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
         self._serving: Serving | None = None
-
-    @property
-    def host(self) -> str:
-        """The loopback address; a simulated gateway never listens on another."""
-        return LOOPBACK
-
-    @property
-    def port(self) -> int:
-        """Where it listens; 0 before its first start where any free port was asked for."""
-        return self._port
-
-    @property
-    def address(self) -> str:
-        """``HOST:PORT``."""
-        return f"{self.host}:{self.port}"
 
     @property
     def is_listening(self) -> bool:
@@ -152,36 +135,6 @@ class SimulatedGateway(Handle):
         """Every order ever placed, as it stands now, oldest first."""
         return self._on_loop(lambda: self._state.book.orders)
 
-    def start(self) -> Self:
-        """Listen, and return when connections are accepted.
-
-        Raises:
-            PortTakenError: another program has the port.
-            OSError: the port cannot be used for another reason.
-            RuntimeError: it is running already.
-        """
-        if self._thread is not None:
-            raise RuntimeError("this simulated gateway is running already: stop it first")
-        listener = listen(self._port)
-        self._port = listener.getsockname()[1]
-        self._state.faults = parse_faults(self._fault_texts, time.monotonic())
-        started: Future[None] = Future()
-        self._thread = threading.Thread(
-            target=self._run, args=(listener, started), name=f"ibnb-sim-{self._port}", daemon=True
-        )
-        self._thread.start()
-        started.result()
-        return self
-
-    def stop(self) -> None:
-        """Close every connection and the port; return when the thread has ended."""
-        thread, loop = self._thread, self._loop
-        if thread is None or loop is None:
-            return
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        self._thread = None
-
     def set_faults(self, faults: Iterable[str]) -> None:
         """Replace the faults, for connections that come and, where it can be told, for those open.
 
@@ -222,32 +175,6 @@ class SimulatedGateway(Handle):
         """
         return self._state.wait_for(predicate, timeout)
 
-    def __enter__(self) -> Self:
-        """Start."""
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stop."""
-        self.stop()
-
-    async def __aenter__(self) -> Self:
-        """Start, without holding up the caller's loop."""
-        return await asyncio.to_thread(self.start)
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stop, without holding up the caller's loop."""
-        await asyncio.to_thread(self.stop)
-
     def _put_in_force(self, faults: Faults) -> None:
         serving = self._serving
         if serving is None:
@@ -280,24 +207,20 @@ class SimulatedGateway(Handle):
         if loop is not None:
             asyncio.run_coroutine_threadsafe(work, loop).result()
 
-    def _run(self, listener: socket.socket, started: Future[None]) -> None:
-        """Serve until the loop is stopped; the body of the gateway's thread."""
-        loop = asyncio.new_event_loop()
-        self._loop = loop
+    async def _begin(self, listener: socket.socket) -> None:
+        self._state.faults = parse_faults(self._fault_texts, time.monotonic())
         serving = Serving(self._state, listener)
         try:
-            loop.run_until_complete(serving.begin())
-        except BaseException as error:  # noqa: BLE001 - whatever it is, `start` raises it
-            loop.run_until_complete(serving.end())
-            loop.close()
-            started.set_exception(error)
-            return
+            await serving.begin()
+        except BaseException:
+            await serving.end()
+            raise
         self._serving = serving
-        loop.call_soon(started.set_result, None)
-        loop.run_forever()
-        self._serving = None
-        loop.run_until_complete(serving.end())
-        loop.close()
+
+    async def _end(self) -> None:
+        serving, self._serving = self._serving, None
+        if serving is not None:
+            await serving.end()
 
     def _on_loop(self, work: Callable[[], _T]) -> _T:
         """Do something on the gateway's thread, where nothing else changes meanwhile."""

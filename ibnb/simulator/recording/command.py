@@ -13,9 +13,9 @@ from ibnb.simulator.command import LISTENING
 from ibnb.tws.accounts import mask_in
 from ibnb.tws.escaping import visible
 
-from .hosting import Hosted
 from .player import ReplayedGateway
 from .recorder import RecordingGateway
+from .relaying import Relaying
 
 _LOOK_SECONDS = 0.5
 Upstream = tuple[str, int]
@@ -51,7 +51,7 @@ def _say(line: str) -> None:
     sys.stderr.flush()
 
 
-def _serve(gateway: Hosted) -> int:
+def _serve(gateway: Relaying) -> int:
     ended = threading.Event()
     before = {kind: signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)}
 

@@ -19,11 +19,11 @@ from ibnb.tws.wire import IncomingId, OutgoingId
 
 from .exchanges import Exchange, Script, Told, ends_account, fits, read_scripts, request_key
 from .file import BadRecordingError, read_recording
-from .hosting import Hosted
 from .layout import ENDS, ORDERING, WITHOUT_ANSWER, answer_place, number_of, request_place
 from .masking import is_masked
 from .places import parent_place
 from .recorder import Tell, say_nothing
+from .relaying import Relaying
 
 _START_FIELDS = 3
 _NO_ORDER = "0"
@@ -49,7 +49,7 @@ _EMPTY: Mapping[int, tuple[object, ...]] = {
 _NEEDS_NO_ANSWER = (WITHOUT_ANSWER | frozenset(ENDS)) - ORDERING
 
 
-class ReplayedGateway(Hosted):
+class ReplayedGateway(Relaying):
     """A gateway that answers from a recording.
 
     A request is told what the same request was told: the one with the same parameters, whatever

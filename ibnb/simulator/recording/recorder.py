@@ -20,10 +20,10 @@ from ibnb.tws.wire import IncomingId
 
 from . import places
 from .file import Frame, RecordingWriter, Side
-from .hosting import Hosted
 from .layout import number_of, request_place
 from .masking import Masks
 from .places import SECRET_ANSWERS, SECRET_REQUESTS
+from .relaying import Relaying
 
 Tell = Callable[[str], None]
 _CONNECT_SECONDS = 10.0
@@ -33,7 +33,7 @@ def say_nothing(line: str) -> None:
     """Tell nobody."""
 
 
-class RecordingGateway(Hosted):
+class RecordingGateway(Relaying):
     """Passes connections on to a gateway of the user's own, and records what is said.
 
     What is written is masked; what passes is not changed. Orders pass if every account of the

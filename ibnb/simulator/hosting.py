@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
-from ibnb.simulator.door import Door, listen
 from ibnb.tws.own import LOOPBACK
+
+from .door import listen
 
 
 class Hosted:
     """What listens on a port and speaks on its own thread; use it as a context manager.
 
+    Once it listens, `_begin` and `_end` are called on that thread's loop, each once in a run.
+
     Args:
         port: where to listen; 0 for any free port.
     """
+
+    what: ClassVar[str] = "this gateway"
+    """What it is, for people."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._transports: set[asyncio.Transport] = set()
 
     @property
     def host(self) -> str:
@@ -49,12 +55,12 @@ class Hosted:
             RuntimeError: it is running already.
         """
         if self._thread is not None:
-            raise RuntimeError(f"{type(self).__name__} is running already: stop it first")
-        door = Door(listen(self._port), self._accept)
-        self._port = door.port
+            raise RuntimeError(f"{self.what} is running already: stop it first")
+        listener = listen(self._port)
+        self._port = listener.getsockname()[1]
         started: Future[None] = Future()
         self._thread = threading.Thread(
-            target=self._run, args=(door, started), name=f"ibnb-{self._port}", daemon=True
+            target=self._run, args=(listener, started), name=f"ibnb-sim-{self._port}", daemon=True
         )
         self._thread.start()
         started.result()
@@ -82,34 +88,38 @@ class Hosted:
         """Stop."""
         self.stop()
 
-    def joined(self, transport: asyncio.Transport) -> None:
-        """Take note of a connection, so that it is closed in the end."""
-        self._transports.add(transport)
+    async def __aenter__(self) -> Self:
+        """Start, without holding up the caller's loop."""
+        return await asyncio.to_thread(self.start)
 
-    def left(self, transport: asyncio.Transport) -> None:
-        """Forget a connection that is closed."""
-        self._transports.discard(transport)
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop, without holding up the caller's loop."""
+        await asyncio.to_thread(self.stop)
 
-    def _accept(self) -> asyncio.BaseProtocol:
-        """Return the protocol of the next connection."""
+    async def _begin(self, listener: socket.socket) -> None:
+        """Accept connections; if that fails, leave nothing open."""
         raise NotImplementedError
 
-    def _run(self, door: Door, started: Future[None]) -> None:
+    async def _end(self) -> None:
+        """Close every connection and the port."""
+        raise NotImplementedError
+
+    def _run(self, listener: socket.socket, started: Future[None]) -> None:
+        """Serve until the loop is stopped; the body of the thread."""
         loop = asyncio.new_event_loop()
         self._loop = loop
         try:
-            loop.run_until_complete(door.open())
+            loop.run_until_complete(self._begin(listener))
         except BaseException as error:  # noqa: BLE001 - whatever it is, `start` raises it
-            door.close()
             loop.close()
             started.set_exception(error)
             return
         loop.call_soon(started.set_result, None)
         loop.run_forever()
-        door.close()
-        for transport in tuple(self._transports):
-            transport.abort()
-        # Two turns, in which the transports close their sockets and say so.
-        loop.run_until_complete(asyncio.sleep(0))
-        loop.run_until_complete(asyncio.sleep(0))
+        loop.run_until_complete(self._end())
         loop.close()
