@@ -168,6 +168,12 @@ def _moves(instrument: Instrument, start: float, end: float) -> Prices:
     if instrument.underlying is None:
         price = instrument.price
         return Prices(price, price, price, price, 0, price, 0)
+    # What time is worth changes with the day.
+    zone = instrument.hours.zone
+    tomorrow = midnight(zone, day_of(zone, start) + 1)
+    if tomorrow < end:
+        days = [_moves(instrument, start, tomorrow), _moves(instrument, tomorrow, end)]
+        return _joined([day for day in days if day.count] or days, instrument.decimals)
     under = prices_between(instrument.underlying, start, end)
     best, worst = (under.high, under.low) if instrument.right == "C" else (under.low, under.high)
     opened, high, low, closed = (

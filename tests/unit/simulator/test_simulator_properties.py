@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 from balancing import check_books
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ibnb.simulator.protocol.tickets import Ticket
@@ -74,6 +74,7 @@ def together(parts):
 
 @quick
 @given(time=TIMES, minutes=st.integers(1, 90), cuts=st.sets(st.integers(1, 5399), max_size=4))
+@example(time=1782703801.0, minutes=90, cuts={5399})
 def test_any_cut_of_a_time_is_the_whole(instrument, time, minutes, cuts):
     """However a time is cut into seconds, minutes or hours, its parts together are what it is."""
     start, end = int(time), int(time) + 60 * minutes
