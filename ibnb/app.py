@@ -12,47 +12,34 @@ from contextlib import (
     nullcontext,
 )
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .explainer import Explainer
 from .options import ConnectOptions, NotebookContext
 from .planner import Planner
-from .session import (
-    BadInputError,
-    Closed,
-    Health,
-    Opened,
-    Session,
-    Waiting,
-    advising,
-    survey,
-)
+from .session import BadInputError, Session, advising, survey
 from .session.address import where
-from .session.client_ids.leases import LeaseStore, SqliteLeases, say_not_remembered
 from .session.client_ids.notebook_leases import NotebookLeases
 from .session.library import reading
 from .session.library.libraries import is_ib
 from .session.notebook.event_loop import inspect_loop, patch_loop, run
-from .session.records.last_good import (
-    GoodConnects,
-    Known,
-    connect_settings,
-    known_here,
-    known_of,
-)
 from .settings import IbSettings, apply_environment, state_folder
 from .situations import Situations
-from .tws.target import Target
 
 if TYPE_CHECKING:
     from .diagnostics import Diagnosis, Diagnostician, Observer, Question
     from .knowledge import Situation
     from .recordings import Recordings
+    from .session import Closed, Health, Opened, Waiting
+    from .session.client_ids.leases import LeaseStore
     from .session.client_ids.team import Team
     from .session.counting import Counting
     from .session.reconnect.throttle import Throttle
+    from .session.records.last_good import GoodConnects, Known
     from .simulator.process import SimulatorProcess
+    from .tws.target import Target
 
 
 class App:
@@ -90,7 +77,6 @@ class App:
         self._old_simulators: list[SimulatorProcess] = []
         self._diagnostician: Diagnostician | None = None
         self._pace: Throttle | None = None
-        self.good = GoodConnects(self._state)
         self._recordings: Recordings | None = None
 
     def __repr__(self) -> str:
@@ -105,6 +91,13 @@ class App:
 
             self._pace = Throttle(self._state())
         return self._pace
+
+    @cached_property
+    def good(self) -> GoodConnects:
+        """What the last good connect to each gateway was like."""
+        from .session.records.last_good import GoodConnects
+
+        return GoodConnects(self._state)
 
     def claim(self) -> Callable[[], None]:
         """Let the session go by this app's settings and leases; return what undoes it."""
@@ -175,6 +168,8 @@ class App:
         attempt, plan, link = connection.attempt, connection.plan, connection.link.link
         troubled = connection.missing or not link.connected or link.broken_farms
         if attempt is not None and opened.how != "left" and not troubled:
+            from .session.records.last_good import connect_settings, known_here, known_of
+
             settings = connect_settings(plan.timeout, readonly=plan.readonly)
 
             def known() -> Known:
@@ -213,6 +208,8 @@ class App:
         left = run(session.disconnect(because), session.home)
         if connection is None or left is None:
             return None
+        from .session import Closed
+
         return Closed(connection.address, left)
 
     def connected_at_hand(self) -> Any:
@@ -318,6 +315,8 @@ class App:
         return self.context.notebook
 
     def _lease_store(self) -> LeaseStore | None:
+        from .session.client_ids.leases import SqliteLeases
+
         folder, url = self._state(), self.settings.leases
         local = SqliteLeases(folder) if folder is not None else None
         if url is None:
@@ -330,6 +329,8 @@ class App:
         try:
             return state_folder(self.settings.state_dir)
         except (OSError, RuntimeError) as error:
+            from .session.client_ids.leases import say_not_remembered
+
             # As where a home directory is meant that does not exist.
             say_not_remembered(
                 f"there is no folder for them ({error}). Name one with the setting state_dir "

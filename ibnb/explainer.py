@@ -8,14 +8,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .options import SIMULATOR, ConnectOptions, NotebookContext
-from .session import BadInputError, NoLibraryError, Session
+from .session import BadInputError, NoLibraryError
 from .session.library.libraries import is_ib
-from .session.survey import is_connected, meant, numbered, target_of
+from .session.survey import is_connected, meant, numbered
 
 if TYPE_CHECKING:
     from .diagnostics import Diagnosis, Question, Report
     from .knowledge import Explanation, Situation
     from .planner import Planner
+    from .session import Session
     from .settings import IbSettings
     from .tws.notices import Notice
 
@@ -173,7 +174,7 @@ class Explainer:
             # A setting makes no sense: whoever connects with it is told, and a page is a page.
             return None
         if about is not None:
-            return replace(question, candidates=(target_of(about),), connection=number)
+            return replace(question, candidates=(about.target,), connection=number)
         if failed is not None:
             # Until something was opened again, what failed last is what is to be explained.
             question = replace(question, candidates=(failed.target,), client_id=failed.client_id)

@@ -10,6 +10,7 @@ from typing import Any
 from .app import App, current_app, set_app
 from .magics import IbMagics
 from .options import NotebookContext
+from .preparing import Preparing
 from .session import Session
 from .session.guard import Guard
 from .session.library.blocking_calls import BlockingCalls
@@ -73,6 +74,7 @@ class Extension:
         self.notice_lines = NoticeLines(notice_loggers(), self.app.session.journal)
         self.magics.attach(self.app, self.cells)
         self.reloading = Reloading(shell)
+        self.preparing = Preparing()
         self._undo = ExitStack()
 
     def enter(self) -> None:
@@ -104,6 +106,8 @@ class Extension:
             undo.callback(self.blocking_calls.leave)
             self.notice_lines.install()
             undo.callback(self.notice_lines.remove)
+            self.preparing.enter()
+            undo.callback(self.preparing.leave)
             closing.callback(self.app.close)
             self._undo = undo.pop_all()
 

@@ -14,7 +14,6 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 
 from .app import App
-from .completion import PARSERS, complete
 from .explainer import NoErrorYetError
 from .options import (
     IB,
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
     from .tws.target import Target
     from .ui.cells import Cells
 
-MAGICS = tuple(PARSERS)
 FIRST = 1000.0
 """The priority of our completion: before all of IPython's own, which have 0."""
 FILES = "IPCompleter.file_matcher"
@@ -63,7 +61,7 @@ def _one_line(*kinds: type[Exception]) -> Iterator[None]:
 
 
 def _with_help(magic: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
-    """Let a magic answer ``--help``; its text is part of what `?` shows, too."""
+    """Let a magic answer ``--help``, and let `?` show the same options and examples."""
 
     @functools.wraps(magic)
     def run(self: Any, line: str) -> Any:
@@ -73,9 +71,14 @@ def _with_help(magic: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
             print(asked)  # noqa: T201 - what was asked for
             return None
 
-    about = inspect.cleandoc(magic.__doc__ or "").replace("``", "")
-    parser = PARSERS[magic.__name__](f"%{magic.__name__}")
-    run.__doc__ = f"{about}\n\n{parser.usage_text()}"
+    def explained() -> str:
+        from .completion import PARSERS
+
+        about = inspect.cleandoc(magic.__doc__ or "").replace("``", "")
+        return f"{about}\n\n{PARSERS[magic.__name__](f'%{magic.__name__}').usage_text()}"
+
+    # IPython asks for it when somebody does: seven parsers need not be made for that at loading.
+    run.getdoc = explained  # type: ignore[attr-defined]
     return run
 
 
@@ -306,6 +309,8 @@ class IbMagics(Magics, IbSettings):
         if not line[:column].endswith(context.token):
             # Whoever asks by text and line alone gives no place: the end is meant.
             column = len(line)
+        from .completion import complete
+
         found = complete("\n".join([*above, line[:column]]), line[column:])
         if found is None:
             return {"completions": [], "suppress": False}
@@ -325,7 +330,7 @@ class IbMagics(Magics, IbSettings):
 
     def leave(self) -> None:
         """Take them out of the shell again."""
-        for name in MAGICS:
+        for name in self.magics["line"]:
             self.shell_.magics_manager.magics["line"].pop(name, None)
         self.shell_.magics_manager.registry.pop(type(self).__name__, None)
         self.shell_.configurables.remove(self)

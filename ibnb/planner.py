@@ -7,14 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from .options import SIMULATOR, ConnectOptions, NotebookContext
-from .session import (
-    BadInputError,
-    Plan,
-    Session,
-    parse_client_id,
-    stable_client_id,
-    survey,
-)
+from .session import BadInputError, parse_client_id, stable_client_id, survey
 from .session.address import Address
 from .session.client_ids.ids import AUTO
 from .session.library.libraries import find_library
@@ -25,6 +18,7 @@ from .tws.target import BadTargetError, Expectation, Target, parse_target
 if TYPE_CHECKING:
     from .diagnostics import Question
     from .knowledge import Situation
+    from .session import Plan, Session
 
 USUAL_WAIT_SECONDS = 10.0
 AFTER_CRASH_SECONDS = 90.0
@@ -67,6 +61,8 @@ class Planner:
             BadInputError: an option makes no sense.
             NoLibraryError: no API library is installed.
         """
+        from .session import Plan
+
         settings = self._settings
         given = self._given_id(options)
         return Plan(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .options import SIMULATOR
-from .session import ConnectFailed, Health, survey
+from .session import ConnectFailed, survey
 from .session.address import address_of, where
 from .session.advising import address_text, expectation_options
 from .session.library import reading
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .knowledge import Situation
     from .knowledge.situation import Accounts, End, Opener, State
     from .options import ConnectOptions, NotebookContext
-    from .session import Session
+    from .session import Health, Session
     from .settings import IbSettings
     from .tws.attempt import Attempt
 
@@ -124,6 +124,8 @@ class _Seen:
         if gone is not None:
             self._health, failed = gone, None
         else:
+            from .session import Health
+
             self._health = self._meant if _is(about, self._meant.target) else Health("closed")
         self._failed = failed if failed is not None and _is(about, failed.target) else None
         self.target = about or (failed.target if failed is not None else self._health.target)
@@ -257,6 +259,8 @@ def _is(about: Target | None, target: Target | None) -> bool:
 
 def _gone(session: Session, ib: Any) -> Health | None:
     """Return the health of an object that is no longer connected; None if it is, or never was."""
+    from .session import Health
+
     if not is_ib(ib) or reading.is_connected(ib):
         return None
     health = session.health(ib)

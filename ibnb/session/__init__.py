@@ -1,21 +1,28 @@
 """The notebook's one API connection: opening, closing, client ID, journal, health, order lock."""
 
-from .client_ids.ids import parse_client_id, stable_client_id
-from .connection import Connection, Plan
-from .errors import (
-    BadInputError,
-    BlockingInHandler,
-    BlockingOnThread,
-    ConnectFailed,
-    IbnbError,
-    NoLibraryError,
-    OrdersLocked,
-    StaleConnection,
-)
-from .health import Health
-from .opening.retry import Waiting
-from .results import Closed, Opened
-from .session import Session
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ibnb.handing_out import handing_out
+
+if TYPE_CHECKING:
+    from .client_ids.ids import parse_client_id, stable_client_id
+    from .connection import Connection, Plan
+    from .errors import (
+        BadInputError,
+        BlockingInHandler,
+        BlockingOnThread,
+        ConnectFailed,
+        IbnbError,
+        NoLibraryError,
+        OrdersLocked,
+        StaleConnection,
+    )
+    from .health import Health
+    from .opening.retry import Waiting
+    from .results import Closed, Opened
+    from .session import Session
 
 __all__ = [
     "BadInputError",
@@ -36,3 +43,18 @@ __all__ = [
     "parse_client_id",
     "stable_client_id",
 ]
+__getattr__ = handing_out(
+    __name__,
+    {
+        "client_ids.ids": ("parse_client_id", "stable_client_id"),
+        "connection": ("Connection", "Plan"),
+        "errors": (
+            *("BadInputError", "BlockingInHandler", "BlockingOnThread", "ConnectFailed"),
+            *("IbnbError", "NoLibraryError", "OrdersLocked", "StaleConnection"),
+        ),
+        "health": ("Health",),
+        "opening.retry": ("Waiting",),
+        "results": ("Closed", "Opened"),
+        "session": ("Session",),
+    },
+)

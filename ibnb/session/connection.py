@@ -40,8 +40,9 @@ from .library.snapshot import (
 )
 from .notebook.cell_runs import current_run
 from .notebook.succession import SESSION, Places, Succession
+from .opening.failed import OpeningFailedError
 from .opening.log_filters import Hush
-from .opening.supervise import OpeningFailedError, open_ib
+from .opening.supervise import open_ib
 from .reconnect.disconnects import Loss
 from .records.journal import Journal
 from .records.requests import DATA, Request, what_is_asked, what_of
@@ -133,6 +134,11 @@ class Connection(TrackedConnection):
         """What only one connection has at a time: this one is the session's, too."""
         name = {("name", self.plan.name)} if self.plan.name else set()
         return super().places | {SESSION} | name
+
+    @property
+    def target(self) -> Target:
+        """Where it is, or was, connected, as it was asked for."""
+        return self.plan.target
 
     @property
     def refuses_unknown(self) -> bool:

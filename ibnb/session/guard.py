@@ -15,9 +15,8 @@ import weakref
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AbstractContextManager
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ibnb.tws.attempt import Attempt
 from ibnb.tws.target import Target
 
 from .address import Address, address_of
@@ -25,13 +24,16 @@ from .library import libraries
 from .library.patches import Patches
 from .notebook import event_loop
 from .notebook.cell_runs import Run, current_run
-from .notebook.reach import Root
+from .opening.failed import OpeningFailedError
 from .opening.log_filters import Hush
-from .opening.retry import OnWait, retry_while_id_in_use
-from .opening.supervise import OpeningFailedError, watch_opening
-from .opening.synchronising import synchronising
-from .session import Session
-from .tracked import TrackedConnection
+
+if TYPE_CHECKING:
+    from ibnb.tws.attempt import Attempt
+
+    from .notebook.reach import Root
+    from .opening.retry import OnWait
+    from .session import Session
+    from .tracked import TrackedConnection
 
 MODULES = tuple(f"{name}.ib" for name in libraries.NAMES)
 
@@ -259,6 +261,10 @@ class Guard:
         connect: Callable[[], Coroutine[Any, Any, Any]],
         wait: Callable[[], float],
     ) -> Attempt:
+        from .opening.retry import retry_while_id_in_use
+        from .opening.supervise import watch_opening
+        from .opening.synchronising import synchronising
+
         host, port, client_id = held.address
         target = Target(host, port)
         library = libraries.find_library(libraries.library_name(ib))

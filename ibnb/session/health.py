@@ -16,7 +16,6 @@ from .connection import Connection
 from .library import libraries, reading
 from .library.order_lock import orders_locked
 from .reconnect.disconnects import CLOSED
-from .reconnect.heartbeat import heard_ago
 from .state import OPEN, State
 from .tracked import TrackedConnection
 
@@ -100,7 +99,7 @@ def health_of(held: TrackedConnection) -> Health:
         notices=held.journal.over(held.number)[-LAST_NOTICES:],
         missing=held.missing if held.is_open else (),
         by_user=session is None,
-        heard_ago=heard_ago(ib) if connected else None,
+        heard_ago=reading.heard_ago(ib) if connected else None,
     )
 
 
@@ -179,7 +178,7 @@ def foreign_health(ib: Any) -> Health:
         simulated=is_simulated(host, port),
         orders="locked" if orders_locked(ib) else "unlocked",
         by_user=True,
-        heard_ago=heard_ago(ib),
+        heard_ago=reading.heard_ago(ib),
     )
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
-
-from ibnb.tws.target import Target
+from typing import TYPE_CHECKING
 
 from .client_ids.notebook_leases import NotebookLeases
-from .connection import Connection, Resumed
-from .errors import ConnectFailed
-from .notebook.reach import Root
+
+if TYPE_CHECKING:
+    from ibnb.tws.target import Target
+
+    from .connection import Connection, Resumed
+    from .errors import ConnectFailed
+    from .notebook.reach import Root
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ibnb.tws.accounts import know
 from ibnb.tws.clock import clock
@@ -17,9 +17,11 @@ from .address import Address, address_of, where
 from .hooks import Hooks
 from .library import libraries, reading
 from .notebook.cell_runs import Run, Runs
-from .notebook.reach import Outcome, Path, running_code, search
 from .notebook.succession import Succession
-from .tracked import TrackedConnection
+
+if TYPE_CHECKING:
+    from .notebook.reach import Outcome, Path
+    from .tracked import TrackedConnection
 
 
 @dataclass(frozen=True)
@@ -209,6 +211,8 @@ class ConnectionRegistry:
             yield root.value
 
     def _search(self, wanted: Callable[[Any], bool], taking: str = "") -> Outcome:
+        from .notebook.reach import Outcome, running_code, search
+
         reachable = self._hooks().reachable
         if reachable is None:
             return Outcome(None, complete=False)

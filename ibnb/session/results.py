@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from .address import Address
-from .connection import Connection, Resumed
+if TYPE_CHECKING:
+    from .address import Address
+    from .connection import Connection, Resumed
 
 
 @dataclass(frozen=True)

@@ -9,32 +9,30 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ibnb.tws.attempt import Attempt, cause
-from ibnb.tws.story import tell
-from ibnb.tws.target import Target
-
 from .address import Address, address_of, where
 from .client_ids.ids import next_client_id
-from .client_ids.notebook_leases import NotebookLeases
-from .connection import Connection, Plan, Resumed
-from .errors import ConnectFailed, ConnectRefused
-from .health import Health, foreign_health, health_of
 from .hooks import Hooks
 from .library import instrument, libraries, reading
 from .notebook.cell_runs import Run, current_run
 from .notebook.succession import Succession
-from .opening.retry import OnWait, retry_while_id_in_use
-from .opening.supervise import OpeningFailedError
-from .opening.synchronising import ways_out
+from .opening.failed import OpeningFailedError
 from .reconnect.disconnects import OWN_CODE, DisconnectLog, End, Loss
 from .reconnect.reconnector import SILENT, Reconnector
 from .records.journal import Journal
 from .registry import ConnectionRegistry, closed_line
-from .results import Closed, Opened
-from .tracked import TrackedConnection
 
 if TYPE_CHECKING:
+    from ibnb.tws.attempt import Attempt
+    from ibnb.tws.target import Target
+
+    from .client_ids.notebook_leases import NotebookLeases
+    from .connection import Connection, Plan, Resumed
+    from .errors import ConnectFailed
+    from .health import Health
+    from .opening.retry import OnWait
     from .reconnect.heartbeat import Pulse, Pulses
+    from .results import Closed, Opened
+    from .tracked import TrackedConnection
 
 Wait = Callable[[Address], float]
 USUAL_WAIT = 10.0
@@ -143,8 +141,8 @@ class Session:
         ib = held.tracked_ib
         if loss is not None:
             self._endings.lost(ib, loss)
-            if held is self.connection and isinstance(held, Connection):
-                self.reconnector.begin(held)
+            if held is self.connection:
+                self.reconnector.begin(self.connection)
         else:
             self._endings.closed(ib, held.address, OWN_CODE)
         self.notebook_leases.released(held.address)
@@ -193,6 +191,8 @@ class Session:
         Raises:
             ConnectFailed: it did not work. The connection is as lost as before.
         """
+        from .results import Opened
+
         self.reconnector.stop()
         async with self.turn():
             connection = self.connection
@@ -228,6 +228,8 @@ class Session:
         Raises:
             ConnectFailed: it did not work. The connection is as lost as before.
         """
+        from .opening.retry import retry_while_id_in_use
+
         if connection.is_open:
             if (await self.pulse(connection.ib)).status != "silent":
                 return None
@@ -266,7 +268,7 @@ class Session:
             await connection.close(because)
             if was_open:
                 self._endings.closed(connection.ib, connection.address, "%ibdisconnect")
-            self._ended[connection.ib] = self._last = health_of(connection)
+            self._last = self._keep_health(connection)
             self.registry.succession.left(connection.lineage, connection.places)
             self.registry.drop(connection.ib)
             self.notebook_leases.released(connection.address)
@@ -276,6 +278,8 @@ class Session:
 
     async def disconnect_users(self, ib: Any, because: str) -> Closed:
         """Close a connection of the user's own, as `disconnect` closes the session's."""
+        from .results import Closed
+
         async with self.turn():
             held = self.registry.of(ib)
             if held is None:
@@ -285,7 +289,7 @@ class Session:
             held.unwatch()
             self._endings.closed(ib, held.address, "%ibdisconnect")
             self.registry.succession.left(held.lineage, held.places)
-            self._ended[ib] = health_of(held)
+            self._keep_health(held)
             self.registry.drop(ib)
             self.notebook_leases.released(held.address)
             self.tell()
@@ -313,6 +317,8 @@ class Session:
 
     def hold(self, ib: Any, address: Address, run: Run | None) -> TrackedConnection:
         """Return what looks after an `IB` object that the user's own code connects."""
+        from .tracked import TrackedConnection
+
         succession = self.registry.succession
         held = TrackedConnection(
             ib, address, run, self.journal, on_change=self.tell, succession=succession
@@ -329,6 +335,12 @@ class Session:
         self, failure: OpeningFailedError, before: Attempt | None = None
     ) -> ConnectFailed:
         """Return what the user is told of a failed opening, of one before it, and of a holder."""
+        from ibnb.tws.attempt import cause
+        from ibnb.tws.story import tell
+
+        from .errors import ConnectFailed, ConnectRefused
+        from .opening.synchronising import ways_out
+
         attempt = failure.attempt
         verdict, known = cause(attempt) or "closed-after-start", {}
         facts = [tell(before)] if before is not None else []
@@ -351,6 +363,8 @@ class Session:
 
     def health(self, ib: Any = None) -> Health:
         """Return the health of the session, or of an `IB` object of any origin."""
+        from .health import Health, foreign_health, health_of
+
         held = self.registry.of(ib) if ib is not None else self.connection
         if held is not None:
             return health_of(held)
@@ -361,6 +375,8 @@ class Session:
             plan = self._opening
             return Health("opening", plan.target, plan.client_id, plan.library.name)
         if self.failed is not None:
+            from ibnb.tws.story import tell
+
             return Health("closed", reason=tell(self.failed))
         return self._last or Health("closed")
 
@@ -385,6 +401,8 @@ class Session:
     async def _connect(
         self, plan: Plan, candidates: tuple[Target, ...], wait: Wait, on_wait: OnWait | None
     ) -> Opened:
+        from .results import Opened
+
         self.home = asyncio.get_running_loop()
         asked = plan.client_id
         plan = self._as_before(plan, candidates)
@@ -455,6 +473,8 @@ class Session:
 
     async def _open_patiently(self, plan: Plan, wait: Wait, on_wait: OnWait | None) -> Connection:
         """Open it, waiting for a held client ID, or moving on to another where the plan says so."""
+        from ibnb.tws.attempt import cause
+
         asked, leases = plan.client_id, self.notebook_leases
         if leases.shared is not None:
             from .client_ids.seats import take_a_seat
@@ -475,6 +495,8 @@ class Session:
         raise AssertionError("the last try either returns or raises")
 
     async def _open_waiting(self, plan: Plan, wait: Wait, on_wait: OnWait | None) -> Connection:
+        from .opening.retry import retry_while_id_in_use
+
         def seconds() -> float:
             # What this kernel holds itself stays open: no waiting frees it.
             ours = self.registry.keeper(plan.address) is not None
@@ -490,6 +512,8 @@ class Session:
         return left
 
     async def _open(self, plan: Plan) -> Connection:
+        from .connection import Connection
+
         fresh = Connection(
             *(plan, self.journal, self.tell, self.registry.others_open, self.registry.succession),
             right=self.notebook_leases.right,
@@ -504,11 +528,18 @@ class Session:
         ib = held.tracked_ib
         self._endings.replaced(ib, held.stale_because)
         if ib is not None:
-            self._ended[ib] = health_of(held)
+            self._keep_health(held)
         if held is self.connection:
             self.reconnector.stop()
             self.connection = None
         self.tell()
+
+    def _keep_health(self, held: TrackedConnection) -> Health:
+        """Keep how a connection was at its end, for as long as its object is there."""
+        from .health import health_of
+
+        health = self._ended[held.tracked_ib] = health_of(held)
+        return health
 
     def tell(self) -> None:
         """Let the listeners know that the health may have changed."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ibnb.tws.attempt import Attempt
-from ibnb.tws.handshake import Stage
-from ibnb.tws.target import Target
-
-from .connection import Connection
-from .health import Health
 from .library import libraries, reading
-from .session import Session
-from .tracked import TrackedConnection
+
+if TYPE_CHECKING:
+    from ibnb.tws.attempt import Attempt
+    from ibnb.tws.target import Target
+
+    from .health import Health
+    from .session import Session
+    from .tracked import TrackedConnection
 
 BROKEN = frozenset({"lost", "resuming"})
 
@@ -91,6 +91,8 @@ def health_asked(
     of the one with this `number`, else of the one that is meant.
     """
     if session is None:
+        from .health import Health
+
         return Health("closed")
     asked = numbered(session, number)
     if held is None and (asked is None or not _is_at(asked, targets)):
@@ -100,18 +102,13 @@ def health_asked(
 
 
 def _is_at(held: TrackedConnection, targets: Collection[Target]) -> bool:
-    return target_of(held).address in {target.address for target in targets}
+    return held.target.address in {target.address for target in targets}
 
 
 def _ended_last(known: Collection[TrackedConnection]) -> TrackedConnection | None:
     """Return the one that was open and ended last, or None."""
     ended = [one for one in known if one.opened_at or one.lost is not None]
     return max(ended, key=lambda one: one.changed_at, default=None)
-
-
-def target_of(held: TrackedConnection) -> Target:
-    """Return where a connection is, or was."""
-    return held.plan.target if isinstance(held, Connection) else Target(*held.address[:2])
 
 
 def target_meant(session: Session, ib: Any = None) -> Target | None:
@@ -122,7 +119,7 @@ def target_meant(session: Session, ib: Any = None) -> Target | None:
     is_alive = is_connected(held) or held is session.connection
     if failed is not None and not is_alive and session.failed_at > held.changed_at:
         return failed.target
-    return target_of(held)
+    return held.target
 
 
 def through(
@@ -151,10 +148,13 @@ def seen_through(held: TrackedConnection) -> Attempt:
 
 def _as_it_shows_itself(held: TrackedConnection) -> Attempt:
     """Return the opening that nobody saw of a connection, as far as it still shows."""
+    from ibnb.tws.attempt import Attempt
+    from ibnb.tws.handshake import Stage
+
     ib = held.tracked_ib
     lowest, highest = libraries.SPEAKS[libraries.library_name(ib)]
     return Attempt(
-        target=target_of(held),
+        target=held.target,
         client_id=held.address[2],
         stage=Stage.READY,
         ending="ready",

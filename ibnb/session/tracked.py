@@ -8,12 +8,12 @@ import time
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ibnb.tws.attempt import Attempt
 from ibnb.tws.clock import clock
 from ibnb.tws.notices import Code, LinkFollower, Notice
 from ibnb.tws.simulated import is_simulated
+from ibnb.tws.target import Target
 
 from .address import Address, where
 from .errors import ConnectFailed, StaleConnection
@@ -25,10 +25,14 @@ from .notebook.event_loop import CLEANING_SECONDS
 from .notebook.succession import Places, Succession
 from .opening import log_filters
 from .reconnect.disconnects import CLOSED, OWN_CODE, Loss
-from .records.journal import Journal
-from .records.requests import Request
 from .state import OPEN, State
 from .subjects import subject
+
+if TYPE_CHECKING:
+    from ibnb.tws.attempt import Attempt
+
+    from .records.journal import Journal
+    from .records.requests import Request
 
 LOG = logging.getLogger("ibnb")
 
@@ -103,6 +107,11 @@ class TrackedConnection:
     def tracked_ib(self) -> Any:
         """The `IB` object, or None if nobody has it any more."""
         return self._ib()
+
+    @property
+    def target(self) -> Target:
+        """Where it is, or was, connected."""
+        return Target(*self.address[:2])
 
     @property
     def refuses_unknown(self) -> bool:

@@ -4,11 +4,18 @@ What needs sockets or psutil is in modules of its own, to be imported where it i
 `processes`, `sockets`.
 """
 
-from .accounts import is_paper, mask, mask_in
-from .attempt import Attempt, Ending, cause, wrong_environment
-from .handshake import Handshake, Stage
-from .notices import Code, Link, Notice, link_after
-from .target import BadTargetError, Expectation, Target, parse_target
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ibnb.handing_out import handing_out
+
+if TYPE_CHECKING:
+    from .accounts import is_paper, mask, mask_in
+    from .attempt import Attempt, Ending, cause, wrong_environment
+    from .handshake import Handshake, Stage
+    from .notices import Code, Link, Notice, link_after
+    from .target import BadTargetError, Expectation, Target, parse_target
 
 __all__ = [
     "Attempt",
@@ -29,3 +36,13 @@ __all__ = [
     "parse_target",
     "wrong_environment",
 ]
+__getattr__ = handing_out(
+    __name__,
+    {
+        "accounts": ("is_paper", "mask", "mask_in"),
+        "attempt": ("Attempt", "Ending", "cause", "wrong_environment"),
+        "handshake": ("Handshake", "Stage"),
+        "notices": ("Code", "Link", "Notice", "link_after"),
+        "target": ("BadTargetError", "Expectation", "Target", "parse_target"),
+    },
+)

@@ -11,10 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ibnb.session import Opened, Waiting
 from ibnb.session.notebook.event_loop import run
 
-from .cards import LOOKED_UP
 from .diagnosing import Diagnosing, report_of
 from .lines import (
     closed_line,
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
     from ibnb.diagnostics import Question, Report
     from ibnb.diagnostics.bundle import BundleFile
     from ibnb.knowledge import Explanation, UnknownQueryError
-    from ibnb.session import Closed, ConnectFailed, Connection
+    from ibnb.session import Closed, ConnectFailed, Connection, Opened, Waiting
     from ibnb.session.connection import Resumed
     from ibnb.session.guard import Guard
     from ibnb.session.notebook.cell_runs import Run
@@ -148,6 +146,8 @@ class Cells:
     def show_explanation(self, explanation: Explanation) -> None:
         """Show an explanation with its live evidence."""
         (explanation,) = self._with_evidence([explanation])
+        from .cards import LOOKED_UP
+
         accounts = self.app.settings.show_accounts
         show_explanation(explanation, came=LOOKED_UP, show_accounts=accounts)
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ibnb.session import Closed, ConnectFailed, Connection, Opened, Waiting
 from ibnb.session.address import where
-from ibnb.session.connection import Resumed
+from ibnb.session.errors import ConnectFailed
 from ibnb.tws.accounts import mask
 
 from .foreign import harmless
 
 if TYPE_CHECKING:
+    from ibnb.session import Closed, Connection, Opened, Waiting
+    from ibnb.session.connection import Resumed
     from ibnb.simulator.recording import RecordingGateway, ReplayedGateway
 
 
@@ -77,9 +78,9 @@ def resumed_line(connection: Connection, resumed: Resumed) -> str:
 
 def resumed_by_itself_line(connection: Connection, outcome: Resumed | ConnectFailed) -> str:
     """Say what came of a resume that nobody had asked for."""
-    if isinstance(outcome, Resumed):
-        return f"ibnb: {resumed_line(connection, outcome)}"
-    return harmless(f"ibnb: {where(connection.address)} is lost and was not resumed. {outcome}")
+    if isinstance(outcome, ConnectFailed):
+        return harmless(f"ibnb: {where(connection.address)} is lost and was not resumed. {outcome}")
+    return f"ibnb: {resumed_line(connection, outcome)}"
 
 
 def closed_line(closed: Closed | None) -> str:

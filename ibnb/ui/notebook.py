@@ -6,10 +6,12 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ibnb.session.client_ids.ids import working_directory
-from ibnb.session.notebook.reach import Root
+
+if TYPE_CHECKING:
+    from ibnb.session.notebook.reach import Root
 
 VSCODE_NAME = "__vsc_ipynb_file__"
 SERVER_VARIABLE = "JPY_SESSION_NAME"
@@ -33,6 +35,8 @@ def reachable(shell: Any) -> Iterator[Root]:
     The shell's own names are left out, those of earlier outputs (`Out`, `_`, `_12`) above all: what
     is only there nobody uses on purpose.
     """
+    from ibnb.session.notebook.reach import Root
+
     hidden = shell.user_ns_hidden
     for name, value in tuple(shell.user_ns.items()):
         kept_by_shell = name in hidden and hidden[name] is value

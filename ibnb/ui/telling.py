@@ -10,25 +10,19 @@ from typing import TYPE_CHECKING, Any
 from ibnb.session import IbnbError
 from ibnb.tws.notices import GOOD_NEWS, Code, Notice
 
-from .cards import SINCE, Came, listed_row
-from .failures import explain_failure
-from .notices import MOST_NAMED, Tally, Trouble, headed, troubles_of
 from .show import Shown, show
-from .values import show_explanation
+from .tally import Collected
 
 if TYPE_CHECKING:
     from ibnb.app import App
     from ibnb.knowledge import Explanation
 
+    from .notices import Trouble
     from .running import RunningCell
+    from .sections import Section
 
-MOST_CARDS = 3
 MOST_PAGES = 1000
 """So many pages are known as shown; more of them are shown in full."""
-MOST_FACTS = 10
-"""So many sentences of several errors with one page are told."""
-MOST_ERRORS = 100
-"""So many errors, by page and subject, are told apart."""
 MOST_CONTRACTS = 1000
 """So many unknown contracts of one cell are known by name; more of them pass in the log."""
 NO_SUCH = frozenset({Code.NO_SECURITY_DEFINITION, Code.UNREADABLE, Code.VALIDATION})
@@ -37,53 +31,6 @@ SOON_SECONDS = 2.0
 """A cell that goes on for so long after a notice has it shown meanwhile."""
 AGAIN_SECONDS = 5.0
 """Between two updates of what is shown meanwhile."""
-
-
-class _Errors:
-    """Errors that are told: of each page and subject the last, and how many there were."""
-
-    def __init__(self) -> None:
-        self._errors: dict[tuple[str, str], tuple[IbnbError, str, int]] = {}
-
-    def add(self, error: IbnbError, key: str, about: str = "") -> None:
-        """Count an error, by its page and by `key`; `about` is its subject for people."""
-        place = error.verdict, key
-        _, _, count = self._errors.get(place, (error, about, 0))
-        if count or len(self._errors) < MOST_ERRORS:
-            self._errors[place] = error, about, count + 1
-
-    def has(self, error: IbnbError) -> bool:
-        """Say whether an error is the last of those with its page and subject."""
-        return any(last is error for last, _, _ in self._errors.values())
-
-    def troubles(self, shown: Sequence[BaseException] = ()) -> list[Trouble]:
-        """Return one trouble for each page, without what is `shown` already."""
-        pages: dict[str, list[tuple[IbnbError, str, int]]] = {}
-        for last, about, count in self._errors.values():
-            left = count - any(last is one for one in shown)
-            if left:
-                pages.setdefault(last.verdict, []).append((last, about, left))
-        return [_error_trouble(parts) for parts in pages.values()]
-
-
-def _error_trouble(parts: list[tuple[IbnbError, str, int]]) -> Trouble:
-    explanation = parts[-1][0].explanation
-    facts = dict.fromkeys(fact for error, _, _ in parts for fact in error.explanation.facts)
-    about = tuple((about, count) for _, about, count in parts if about)[:MOST_NAMED]
-    came = Came(sum(count for _, _, count in parts), about)
-    return Trouble(replace(explanation, facts=tuple(facts)[:MOST_FACTS]), came)
-
-
-class _Collected:
-    """What came during one cell, or between two."""
-
-    def __init__(self) -> None:
-        self.tally = Tally()
-        self.refusals = _Errors()
-        self.failures = _Errors()
-        self.contracts: set[str] = set()
-        self.promised = False
-        """Whether a log line was held back for any of it."""
 
 
 class CellTeller:
@@ -104,8 +51,8 @@ class CellTeller:
         self._running = running
         self._with_evidence = with_evidence
         self._in_notebook = in_notebook
-        self._during = _Collected()
-        self._between = _Collected()
+        self._during = Collected()
+        self._between = Collected()
         self._timer: asyncio.TimerHandle | None = None
         self._meanwhile: Shown | None = None
         self._shown_meanwhile = ""
@@ -113,7 +60,7 @@ class CellTeller:
         """The pages that were shown, each with the advice that it gave."""
 
     @property
-    def _now(self) -> _Collected:
+    def _now(self) -> Collected:
         return self._during if self._running.is_running else self._between
 
     def is_telling(self) -> bool:
@@ -176,17 +123,22 @@ class CellTeller:
     def end(self, error: BaseException | None) -> None:
         """Tell what came, as the cell is over; `error` is what it ended with and shows already."""
         during, between = self._during, self._between
-        self._during, self._between = _Collected(), _Collected()
+        self._during, self._between = Collected(), Collected()
         self._stop_meanwhile()
         if not self._app.settings.explain:
             if not during.promised:
                 return
             # Switched off by this very cell: what was held back until then is still told.
-            error, between = None, _Collected()
+            error, between = None, Collected()
+        if error is None and during.is_empty and between.is_empty:
+            return
+        from .failures import explain_failure
+        from .sections import Section
+
         explanation = explain_failure(error, self._app) if error is not None else None
         shown = tuple(_shown_with(error))
-        sections = [_Section(self._app, during, shown, explanation)]
-        sections.append(_Section(self._app, between, shown, earlier=True))
+        sections = [Section(self._app, during, shown, explanation)]
+        sections.append(Section(self._app, between, shown, earlier=True))
         told = [one.explanation for section in sections for one in section.cards]
         try:
             if told:
@@ -200,7 +152,9 @@ class CellTeller:
         if told or rest:
             self._app.explainer.remember((told or rest)[0])
 
-    def _show(self, section: _Section, explanations: Iterator[Explanation]) -> None:
+    def _show(self, section: Section, explanations: Iterator[Explanation]) -> None:
+        from .values import show_explanation
+
         accounts = bool(self._app.settings.show_accounts)
         for one in section.cards:
             explanation = next(explanations)
@@ -223,6 +177,7 @@ class CellTeller:
     def _listed(
         self, heading: str, troubles: Sequence[Trouble], *, is_open: bool = False
     ) -> tuple[str, str]:
+        from .cards import listed_row
         from .html import render
         from .text import listed_text
 
@@ -247,10 +202,15 @@ class CellTeller:
         if not self.is_telling():
             return
         during = self._during
+        if during.is_empty:
+            return
+        from .notices import troubles_of
+        from .sections import troubles_with
+
         troubles = [
-            *during.refusals.troubles(),
+            *troubles_with(during.refusals),
             *troubles_of(self._app, during.tally.heard()),
-            *during.failures.troubles(),
+            *troubles_with(during.failures),
         ]
         if not troubles:
             return
@@ -271,35 +231,6 @@ class CellTeller:
             self._meanwhile.update("")
         self._timer = self._meanwhile = None
         self._shown_meanwhile = ""
-
-
-class _Section:
-    """What is told of one stretch of time: cards, and rows for what has none."""
-
-    def __init__(
-        self,
-        app: App,
-        collected: _Collected,
-        shown: Sequence[BaseException],
-        explanation: Explanation | None = None,
-        *,
-        earlier: bool = False,
-    ) -> None:
-        troubles = [
-            *collected.refusals.troubles(shown),
-            *troubles_of(app, collected.tally.heard()),
-        ]
-        if explanation is not None:
-            troubles = headed(explanation, troubles)
-        troubles = [replace(one, came=replace(one.came, earlier=earlier)) for one in troubles]
-        self.when = SINCE if earlier else "while this cell ran"
-        self.cards, self.more = troubles[:MOST_CARDS], troubles[MOST_CARDS:]
-        self.failures = collected.failures.troubles(shown)
-
-    @property
-    def rest(self) -> list[Trouble]:
-        """What has no card."""
-        return [*self.more, *self.failures]
 
 
 def _shown_with(error: BaseException | None) -> Iterator[BaseException]:

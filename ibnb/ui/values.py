@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from .cards import ONCE, Came
 from .show import show
 
 if TYPE_CHECKING:
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from ibnb.knowledge import Explanation, UnknownQueryError
     from ibnb.session import Health, Session
 
+    from .cards import Came
     from .legal import Boundary
 
 EXPLANATION = ("ibnb.knowledge.model", "Explanation")
@@ -21,11 +21,18 @@ REPORT = ("ibnb.diagnostics.model", "Report")
 """By name: the rooms that they come from are not imported until they are needed."""
 
 
-def show_explanation(explanation: Explanation, *, came: Came = ONCE, show_accounts: bool) -> None:
-    """Display the card of an explanation. `came`: how often its notice came, and about what."""
+def show_explanation(
+    explanation: Explanation, *, came: Came | None = None, show_accounts: bool
+) -> None:
+    """Display the card of an explanation.
+
+    `came`: how often its notice came, and about what; once, and about nothing, if it is left out.
+    """
+    from .cards import ONCE
     from .html import explanation_html
     from .text import explanation_text
 
+    came = came or ONCE
     show(
         explanation_text(explanation, came=came, show_accounts=show_accounts),
         explanation_html(explanation, came=came, show_accounts=show_accounts),

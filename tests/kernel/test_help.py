@@ -16,7 +16,7 @@ def test_help_and_the_question_mark_explain_every_option(notebook, name):
     asked = notebook.run(f"%{name} --help")
     assert asked.status == "ok", asked.everything
     assert asked.displays == []
-    shown = notebook.value(f"get_ipython().find_line_magic({name!r}).__doc__")
+    shown = notebook.value(f"get_ipython().object_inspect_text('%' + {name!r})")
     parser = PARSERS[name](f"%{name}")
     for flag, option in parser.flags.items():
         assert flag in asked.stdout

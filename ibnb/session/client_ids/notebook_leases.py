@@ -8,13 +8,12 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
-from .lease import Lease, new_lease, user_name
-from .leases import Gateway, LeaseStore
-
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
     from .grants import Refusal
+    from .lease import Lease
+    from .leases import Gateway, LeaseStore
     from .shared_leases import SharedLeases
     from .trading_right import TradingRight
 
@@ -70,6 +69,8 @@ class NotebookLeases:
         """
         if self.right is None:
             return ""
+        from .lease import new_lease
+
         return self.right.claim(accounts, new_lease(*address, self.notebook()))
 
     def stop_trading(self) -> None:
@@ -113,6 +114,8 @@ class NotebookLeases:
         """
         if self.shared is None or self._entering is None:
             return None
+        from .lease import new_lease
+
         return self.shared.enter(new_lease(*self._entering, self.notebook()))
 
     def acquired(self, address: tuple[str, int, int]) -> None:
@@ -140,6 +143,8 @@ class NotebookLeases:
             store.close()
 
     def _write(self, work: Callable[[Lease], None], address: tuple[str, int, int]) -> None:
+        from .lease import new_lease
+
         notebook, since = self.notebook(), time.time()
         self._later(lambda: work(new_lease(*address, notebook, since)))
 
@@ -169,6 +174,8 @@ class NotebookLeases:
         """
         if self.store is None:
             return False
+        from .lease import user_name
+
         here = self.notebook(), user_name()
         return any(
             (lease.notebook, lease.user) == here and lease.may_be_dead

@@ -54,12 +54,14 @@ def own_trade(ib: Ib, order_id: int) -> Any:
     return ib.wrapper.trades.get((ib.wrapper.clientId, order_id))
 
 
-def heard_ago(ib: Ib) -> float:
-    """Return how many seconds ago the last byte came.
+def heard_ago(ib: Ib) -> float | None:
+    """Return how many seconds ago the last byte came over an open connection; None without one.
 
     The libraries take down when each packet came, so that it costs nothing to know. If the user
     calls `ib.setTimeout` they begin anew, as if something had come.
     """
+    if not is_usable(ib):
+        return None
     return max(0.0, time.time() - ib.wrapper.lastTime.timestamp())
 
 

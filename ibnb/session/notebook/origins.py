@@ -20,7 +20,7 @@ from ibnb.session.library import libraries
 from ibnb.session.library.patches import Patches
 
 from .cell_runs import EARLY, context_from, is_unmarked, mark
-from .reach import Modules, frames_of
+from .frames import Modules, frames_of
 from .succession import Succession
 
 

@@ -12,7 +12,6 @@ import functools
 import gc
 import itertools
 import sys
-import sysconfig
 import threading
 import time
 from collections import deque
@@ -32,20 +31,12 @@ from typing import Any
 
 from ibnb.session.library import libraries
 
+from .frames import NOTEBOOK, OPAQUE, Modules, frames_of
+
 LONGEST = 0.1
 """Seconds that a search may take."""
 CHUNK = 200
 """So many parts of one large container are looked at before it is the turn of the next."""
-OPAQUE = frozenset(
-    {
-        *("IPython", "ipykernel", "ipywidgets", "traitlets", "zmq", "tornado", "jupyter_client"),
-        *("asyncio", "concurrent", "logging", "threading", "ibnb", "weakref", "gc", "types"),
-        *("numpy", "pandas", "polars", "pyarrow", "matplotlib", "plotly", "scipy", "sklearn"),
-    }
-)
-"""Packages whose objects are not looked into: they lead to everything, or hold nobody's `IB`."""
-NOTEBOOK = "__main__"
-"""The module of a notebook's own names."""
 LIBRARIES = frozenset(libraries.NAMES)
 """Whose own timers keep nothing for the user."""
 
@@ -128,26 +119,6 @@ def running_code(loop: asyncio.AbstractEventLoop | None) -> Iterator[Root]:
     for ident, frame in sys._current_frames().items():  # noqa: SLF001 - the only way to other threads
         name = "the code that runs now" if ident == here else "another thread"
         yield from _of_frames(name, _stack(frame), modules)
-
-
-class Modules:
-    """Tells a user's own modules from Python's and from installed ones, for one search."""
-
-    def __init__(self) -> None:
-        paths = map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib"))
-        self._installed = tuple(path for path in paths if path)
-        self._known: dict[str, bool] = {NOTEBOOK: True}
-
-    def is_users(self, name: Any) -> bool:
-        """Say whether the module of this name is the user's own, or the notebook itself."""
-        if not isinstance(name, str):
-            return False
-        known = self._known.get(name)
-        if known is None:
-            file = getattr(sys.modules.get(name), "__file__", None)
-            own = isinstance(file, str) and not file.startswith(self._installed)
-            known = self._known[name] = own and name.partition(".")[0] not in OPAQUE
-        return known
 
 
 @functools.singledispatch
@@ -253,19 +224,6 @@ def _of_namespace(names: Mapping[str, Any], path: Path) -> Iterator[Path]:
     for name, value in list(names.items()):
         if not name.startswith("__"):
             yield Path(value, f"{path.text}.{name}", path.is_code)
-
-
-def frames_of(coroutine: Any) -> Iterator[FrameType]:
-    """Yield the frames of a coroutine or generator, and of what it waits for."""
-    while coroutine is not None:
-        for name in ("cr_frame", "gi_frame", "ag_frame"):
-            frame = getattr(coroutine, name, None)
-            if frame is not None:
-                yield frame
-        following = None
-        for name in ("cr_await", "gi_yieldfrom", "ag_await"):
-            following = following or getattr(coroutine, name, None)
-        coroutine = following
 
 
 def _stack(frame: FrameType | None) -> Iterator[FrameType]:

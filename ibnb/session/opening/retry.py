@@ -12,7 +12,7 @@ from ibnb.session.backoff import backoff
 from ibnb.tws.attempt import cause
 from ibnb.tws.target import Target
 
-from .supervise import OpeningFailedError
+from .failed import OpeningFailedError
 
 T = TypeVar("T")
 FIRST_DELAYS = (0.5, 1.0, 2.0)

@@ -22,6 +22,7 @@ from ibnb.tws.notices import REFUSING, Notice
 from ibnb.tws.story import tell
 from ibnb.tws.target import Target
 
+from .failed import OpeningFailedError
 from .log_filters import Hush, hushed
 
 LOOK_SECONDS = 0.25
@@ -40,14 +41,6 @@ OF_THE_NETWORK = (TimeoutError, ConnectionError)
 
 Missing = Callable[[tuple[str, ...]], tuple[str, ...]]
 """Says, of a connection with these accounts, what the library asked for and did not get."""
-
-
-class OpeningFailedError(Exception):
-    """One attempt did not become ready; `attempt` holds what was seen."""
-
-    def __init__(self, attempt: Attempt) -> None:
-        super().__init__(cause(attempt))
-        self.attempt = attempt
 
 
 @dataclass

@@ -99,7 +99,7 @@ class _Known:
             return None
         if not (young and reading.is_usable(ib)):
             return None
-        return replace(self.last, heard_ago=heard_ago(ib))
+        return replace(self.last, heard_ago=reading.heard_ago(ib))
 
     def begin(self, taking: asyncio.Future[Pulse]) -> None:
         self.taking, self.waiting, self.begun = taking, 0, time.monotonic()
@@ -150,11 +150,6 @@ async def on_loop(
         asked.cancel()
 
 
-def heard_ago(ib: Any) -> float | None:
-    """Return how many seconds ago the last byte came over an open connection; None without one."""
-    return reading.heard_ago(ib) if reading.is_usable(ib) else None
-
-
 async def take_pulse(ib: Any, *, apart: float = APART, beats: int = BEATS) -> Pulse:
     """Send heartbeats to the gateway of an `IB` object, until anything comes; return what came.
 
@@ -177,11 +172,11 @@ async def take_pulse(ib: Any, *, apart: float = APART, beats: int = BEATS) -> Pu
             return Pulse("closed")
         if ear.local_time is not None:
             times = ear.gateway_time, ear.local_time
-            return Pulse("answered", ear.told_at - begun, heard_ago(ib), *times)
+            return Pulse("answered", ear.told_at - begun, reading.heard_ago(ib), *times)
         if ear.heard.is_set():
-            return Pulse("answered", heard_ago=heard_ago(ib))
+            return Pulse("answered", heard_ago=reading.heard_ago(ib))
         busy = ear.held_up or reading.has_unread(ib)
-        return Pulse("busy" if busy else "silent", heard_ago=heard_ago(ib))
+        return Pulse("busy" if busy else "silent", heard_ago=reading.heard_ago(ib))
 
 
 async def _send(ib: Any, ear: _Ear) -> float | None:

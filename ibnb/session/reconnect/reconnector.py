@@ -12,15 +12,18 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ibnb.session.backoff import backoff
-from ibnb.session.connection import Connection, Resumed
 from ibnb.session.errors import ConnectFailed
-from ibnb.session.hooks import Hooks
-from ibnb.tws.attempt import Attempt
+from ibnb.session.library import reading
 
-from .heartbeat import Pulse, heard_ago
+if TYPE_CHECKING:
+    from ibnb.session.connection import Connection, Resumed
+    from ibnb.session.hooks import Hooks
+    from ibnb.tws.attempt import Attempt
+
+    from .heartbeat import Pulse
 
 DELAYS = (1.0, 2.0, 5.0, 10.0)
 LATER_DELAY = 30.0
@@ -131,7 +134,7 @@ class Reconnector:
 
     def _listen(self, connection: Connection) -> None:
         self._listening = None
-        heard = heard_ago(connection.ib)
+        heard = reading.heard_ago(connection.ib)
         if self._current() is not connection or not connection.is_open or heard is None:
             return
         loop = asyncio.get_running_loop()

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol
-
-from ibnb.session.errors import ConnectFailed, IbnbError
-from ibnb.tws.attempt import Attempt
-from ibnb.tws.notices import Notice
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .requests import Request, RequestJournal
+
+if TYPE_CHECKING:
+    from ibnb.session.errors import ConnectFailed, IbnbError
+    from ibnb.tws.attempt import Attempt
+    from ibnb.tws.notices import Notice
 
 KEPT = 1000
 LONGEST_TEXT = 10_000

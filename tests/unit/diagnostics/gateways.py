@@ -35,6 +35,8 @@ OF_A_FAULT = {
     **dict.fromkeys(("silent-stream", "language", "tif-preset"), "healthy"),
 }
 """The verdict on each fault of the simulated gateway."""
+LASTING = {"link-flaps": "link-flaps:60", "farm-flaps": "farm-flaps:60"}
+"""How a fault that comes and goes is staged: nothing changes while somebody looks."""
 SLOW = {"slow"}
 """Faults that want more time for a handshake than a test usually gives."""
 

@@ -6,7 +6,7 @@
 import os
 
 import pytest
-from gateways import BY_FACTS, OF_A_FAULT
+from gateways import BY_FACTS, LASTING, OF_A_FAULT
 from servers import LOOPBACK, Server
 
 from ibnb.diagnostics import Diagnostician, Question
@@ -46,7 +46,7 @@ def test_the_verdict_never_changes(script, verdict):
 def test_a_broken_simulated_gateway_is_left_as_it_was(fault, verdict):
     """Look after look: the same verdict, one connection each, completed where it can be."""
     for _ in range(RUNS):
-        with SimulatedGateway(faults=[fault]) as gateway:
+        with SimulatedGateway(faults=[LASTING.get(fault, fault)]) as gateway:
             assert diagnose(gateway.port, verdict) == verdict
             assert gateway.wait_for(lambda: gateway.open_clients == ())
             assert gateway.connections_accepted == 1

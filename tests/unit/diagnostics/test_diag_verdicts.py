@@ -5,7 +5,7 @@ import json
 import pytest
 import servers
 from commands import at, ibnb
-from gateways import BY_FACTS, OF_A_FAULT, SLOW, WARNINGS
+from gateways import BY_FACTS, LASTING, OF_A_FAULT, SLOW, WARNINGS
 from servers import NEXT_VALID_ID, Server, encode, notice
 
 from ibnb.diagnostics import CHECKS
@@ -94,7 +94,7 @@ def test_every_fault_is_diagnosed():
 @pytest.mark.parametrize(("fault", "verdict"), OF_A_FAULT.items())
 def test_each_fault_of_the_simulated_gateway_has_its_verdict(broken_gateway, fault, verdict):
     """One connection tells each fault apart; no handshake is left half-finished by it."""
-    gateway = broken_gateway(fault)
+    gateway = broken_gateway(LASTING.get(fault, fault))
     patience = ["--timeout", "10"] if fault in SLOW else []
     document, status = diag(gateway.address, "--expect", "paper", *patience)
     assert document["verdict"]["id"] == verdict

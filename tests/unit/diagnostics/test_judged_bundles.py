@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields, is_dataclass, replace
 import pytest
 from commands import at, ibnb
 from diagnosing import attempt, context
-from gateways import BY_FACTS, OF_A_FAULT, SLOW
+from gateways import BY_FACTS, LASTING, OF_A_FAULT, SLOW
 from servers import Server
 
 from ibnb import cli
@@ -66,7 +66,7 @@ def elsewhere(tmp_path, monkeypatch):
 @pytest.mark.parametrize("fault", OF_A_FAULT)
 def test_each_fault_has_the_same_verdict_from_its_bundle(broken_gateway, fault, tmp_path, capsys):
     """Judged once live, and once when that gateway is gone: the same cause, steps and results."""
-    gateway, path = broken_gateway(fault), tmp_path / "bundle.zip"
+    gateway, path = broken_gateway(LASTING.get(fault, fault)), tmp_path / "bundle.zip"
     words = ["diag", gateway.address, "--expect", "paper", "--json", "--bundle", path]
     words += ["--timeout", "10" if fault in SLOW else "2"]
     ended = ibnb(*words, IBNB_STATE_DIR=str(tmp_path / "here"))

@@ -19,7 +19,7 @@ from ibnb.tws.target import Target
 
 PATIENCE = 60.0
 VARIABLES = []
-A_LITTLE = 0.3
+A_LITTLE = 1.0
 BROKEN = notice(2103, "Market data farm connection is broken:eufarm")
 BACK = notice(2104, "Market data farm connection is OK:eufarm")
 

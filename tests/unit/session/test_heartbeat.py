@@ -11,7 +11,7 @@ from leftovers import others
 from servers import Server, encode
 
 from ibnb.session.library import instrument
-from ibnb.session.reconnect.heartbeat import heard_ago
+from ibnb.session.library.reading import heard_ago
 from ibnb.simulator import SimulatedGateway
 
 SOON = 10.0

@@ -10,7 +10,8 @@ from leftovers import others, sockets_to
 from servers import ACCOUNTS, NEXT_VALID_ID, Server, encode
 
 from ibnb.session import ConnectFailed, OrdersLocked
-from ibnb.session.opening.supervise import OpeningFailedError
+from ibnb.session.connection import Resumed
+from ibnb.session.opening.failed import OpeningFailedError
 from ibnb.session.reconnect import reconnector
 from ibnb.simulator import SimulatedGateway
 from ibnb.tws.notices import Notice
@@ -424,7 +425,7 @@ async def test_it_resumes_by_itself(connect, session, gateway, auto_resume_enabl
     assert session.health().state in {"lost", "resuming"}
     gateway.set_faults([])
     outcome = await asyncio.wait_for(auto_resume_enabled.get(), SOON)
-    assert outcome == reconnector.Resumed()
+    assert outcome == Resumed()
     assert ib.isConnected()
     assert auto_resume_enabled.empty()
     assert gateway.open_clients == (CLIENT,)
@@ -446,7 +447,7 @@ async def test_a_lost_link_to_ibkr_is_waited_for(connect, gateway, auto_resume_e
 
     connection.resume = refused_once
     await asyncio.to_thread(gateway.drop_clients)
-    assert await asyncio.wait_for(auto_resume_enabled.get(), SOON) == reconnector.Resumed()
+    assert await asyncio.wait_for(auto_resume_enabled.get(), SOON) == Resumed()
 
 
 async def test_it_gives_up_where_a_person_is_needed(connect, session, gateway, auto_resume_enabled):
@@ -496,7 +497,7 @@ async def test_a_connect_elsewhere_that_fails_leaves_it_to_come_back(
     with SimulatedGateway(faults=["close"]) as broken, pytest.raises(ConnectFailed):
         await connect(broken.port)
     gateway.set_faults([])
-    assert await asyncio.wait_for(auto_resume_enabled.get(), SOON) == reconnector.Resumed()
+    assert await asyncio.wait_for(auto_resume_enabled.get(), SOON) == Resumed()
     assert session.connection.ib is ib
     assert ib.isConnected()
 

@@ -14,7 +14,7 @@ from ibnb.tws.handshake import Stage
 
 LOOPBACK = "127.0.0.1"
 SOON = 10.0
-A_LITTLE = 0.3
+A_LITTLE = 1.0
 """Seconds after which a library gives up what nobody will answer."""
 
 

@@ -1,0 +1,60 @@
+"""Importing beforehand what a first connect needs: whoever imports a library is about to connect.
+
+`%load_ext ibnb` imports only what it needs itself. The rest would cost the first connect some 50
+ms; it is imported on a thread meanwhile, and if a connect comes sooner, it imports what is left.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import threading
+from types import ModuleType
+
+from .session.library.import_hook import ImportHook
+from .session.library.libraries import NAMES
+
+PAUSE_SECONDS = 0.1
+"""So long the thread waits: an import that is about to end need not share a processor with it."""
+MODULES = (
+    *("ibnb.session.connection", "ibnb.session.opening.retry", "ibnb.session.health"),
+    *("ibnb.session.results", "ibnb.session.client_ids.leases", "ibnb.session.records.last_good"),
+    *("ibnb.session.notebook.reach", "ibnb.session.reconnect.heartbeat", "ibnb.ui.sections"),
+    *("ibnb.ui.html", "ibnb.ui.text", "jinja2"),
+)
+"""What a connect, its badge and its cards import."""
+LOG = logging.getLogger("ibnb")
+
+
+class Preparing:
+    """Waits for a library to be imported, between `enter` and `leave`, and then prepares."""
+
+    def __init__(self) -> None:
+        self._hook = ImportHook([f"{name}.ib" for name in NAMES], self._begin)
+        self._timer: threading.Timer | None = None
+
+    def enter(self) -> None:
+        """Begin to wait; if a library is there already, prepare now."""
+        self._hook.install()
+
+    def leave(self) -> None:
+        """Stop waiting; what has begun goes on to its end."""
+        self._hook.remove()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _begin(self, _library: ModuleType) -> None:
+        if self._timer is not None:
+            return
+        self._timer = threading.Timer(PAUSE_SECONDS, _prepare)
+        self._timer.name, self._timer.daemon = "ibnb-preparing", True
+        self._timer.start()
+
+
+def _prepare() -> None:
+    for name in MODULES:
+        try:
+            importlib.import_module(name)
+        except Exception:
+            # Whoever needs it meets the same error, where it is seen.
+            LOG.debug("%s could not be imported beforehand", name, exc_info=True)
