@@ -16,8 +16,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .context import NotebookContext
 from .explainer import Explainer
-from .options import ConnectOptions, NotebookContext
 from .planner import Planner
 from .session import BadInputError, Session, advising, survey
 from .session.address import where
@@ -31,6 +31,7 @@ from .situations import Situations
 if TYPE_CHECKING:
     from .diagnostics import Diagnosis, Diagnostician, Observer, Question
     from .knowledge import Situation
+    from .options import ConnectOptions
     from .recordings import Recordings
     from .session import Closed, Health, Opened, Waiting
     from .session.client_ids.leases import LeaseStore

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .options import SIMULATOR, ConnectOptions, NotebookContext
+from .context import SIMULATOR, NotebookContext
 from .session import BadInputError, NoLibraryError
 from .session.library.libraries import is_ib
 from .session.survey import is_connected, meant, numbered
@@ -169,6 +169,8 @@ class Explainer:
         # Explaining must not start a simulated gateway only because it is the usual target.
         elsewhere = shown is None and self._settings.target == SIMULATOR
         try:
+            from .options import ConnectOptions
+
             question = self._planner.question(ConnectOptions("paper" if elsewhere else None), only)
         except (BadInputError, NoLibraryError):
             # A setting makes no sense: whoever connects with it is told, and a page is a page.

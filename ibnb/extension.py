@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from typing import Any
 
 from .app import App, current_app, set_app
+from .context import NotebookContext
 from .magics import IbMagics
-from .options import NotebookContext
 from .preparing import Preparing
 from .session import Session
 from .session.guard import Guard

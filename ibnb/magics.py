@@ -14,21 +14,8 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 
 from .app import App
+from .context import IB
 from .explainer import NoErrorYetError
-from .options import (
-    IB,
-    ConnectOptions,
-    HelpAskedError,
-    bare_parser,
-    bundle_to_judge,
-    connect_options,
-    connect_parser,
-    diagnose_parser,
-    explain_parser,
-    health_parser,
-    record_parser,
-    replay_parser,
-)
 from .session import BadInputError
 from .session.library import reading
 from .session.library.libraries import is_ib
@@ -39,6 +26,7 @@ from .ui.foreign import harmless, json_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from .options import Parser
     from .tws.target import Target
     from .ui.cells import Cells
 
@@ -60,11 +48,20 @@ def _one_line(*kinds: type[Exception]) -> Iterator[None]:
         raise UsageError(harmless(error)) from None
 
 
+def _parser(magic: str) -> Parser:
+    """Return what parses what follows a magic."""
+    from .completion import PARSERS
+
+    return PARSERS[magic](f"%{magic}")
+
+
 def _with_help(magic: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
     """Let a magic answer ``--help``, and let `?` show the same options and examples."""
 
     @functools.wraps(magic)
     def run(self: Any, line: str) -> Any:
+        from .options import HelpAskedError
+
         try:
             return magic(self, line)
         except HelpAskedError as asked:
@@ -72,10 +69,8 @@ def _with_help(magic: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
             return None
 
     def explained() -> str:
-        from .completion import PARSERS
-
         about = inspect.cleandoc(magic.__doc__ or "").replace("``", "")
-        return f"{about}\n\n{PARSERS[magic.__name__](f'%{magic.__name__}').usage_text()}"
+        return f"{about}\n\n{_parser(magic.__name__).usage_text()}"
 
     # IPython asks for it when somebody does: seven parsers need not be made for that at loading.
     run.getdoc = explained  # type: ignore[attr-defined]
@@ -124,8 +119,10 @@ class IbMagics(Magics, IbSettings):
         --resume, a connection whose socket was lost is opened again as the same ``ib``, with its
         handlers and subscriptions; one that is open is left as it is.
         """
+        from .options import connect_options
+
         with _one_line():
-            options = connect_parser("%ibconnect").parse_line(line)
+            options = _parser("ibconnect").parse_line(line)
             if not options.name.isidentifier() or keyword.iskeyword(options.name):
                 raise BadInputError(f"--name {options.name!r}: give a Python name, such as ib")
             opened = self.app.connect(connect_options(options))
@@ -143,7 +140,7 @@ class IbMagics(Magics, IbSettings):
         That is the one that %ibconnect opened; without one, what your own code connected.
         """
         with _one_line():
-            bare_parser("%ibdisconnect").parse_line(line)
+            _parser("ibdisconnect").parse_line(line)
             closed = self.app.disconnect("%ibdisconnect closed the connection.")
         self.cells.show_closed(closed)
 
@@ -155,7 +152,9 @@ class IbMagics(Magics, IbSettings):
         For technical troubleshooting, not advice of any kind; prefer a paper account and a
         read-only API while you diagnose. ibnb is independent of Interactive Brokers.
         """
-        parser = diagnose_parser("%ibdiag")
+        from .options import bundle_to_judge, connect_options
+
+        parser = _parser("ibdiag")
         with _one_line():
             options = parser.parse_line(line)
             judged = bundle_to_judge(parser, options)
@@ -206,7 +205,7 @@ class IbMagics(Magics, IbSettings):
         from .knowledge import UnknownQueryError
 
         with _one_line(NoErrorYetError):
-            options = explain_parser("%iberror").parse_line(line)
+            options = _parser("iberror").parse_line(line)
             if options.list:
                 self._list_pages(as_json=options.json)
                 return
@@ -236,7 +235,7 @@ class IbMagics(Magics, IbSettings):
     def ibhealth(self, line: str) -> None:
         """Show the health of the connection; with --team, who else uses the gateways."""
         with _one_line():
-            options = health_parser("%ibhealth").parse_line(line)
+            options = _parser("ibhealth").parse_line(line)
         if options.team:
             self.cells.show_team()
         else:
@@ -252,7 +251,7 @@ class IbMagics(Magics, IbSettings):
         pass only if every account is a paper account. A rerun records afresh.
         """
         with _one_line():
-            options = record_parser("%ibrecord").parse_line(line)
+            options = _parser("ibrecord").parse_line(line)
             if options.stop:
                 self.cells.show_recording(self.app.recordings.stop(), ended=True)
                 return
@@ -269,7 +268,7 @@ class IbMagics(Magics, IbSettings):
         What was not recorded is refused with code 90002. A rerun begins afresh.
         """
         with _one_line():
-            options = replay_parser("%ibreplay").parse_line(line)
+            options = _parser("ibreplay").parse_line(line)
             if options.stop:
                 self.cells.show_recording(self.app.recordings.stop(), ended=True)
                 return
@@ -279,6 +278,8 @@ class IbMagics(Magics, IbSettings):
         self.cells.show_recording(replayed)
 
     def _candidates(self, target: str | None) -> tuple[Target, ...]:
+        from .options import ConnectOptions
+
         return self.app.planner.candidates(ConnectOptions(target=target))
 
     def at_hand(self) -> Any:

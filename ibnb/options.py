@@ -6,24 +6,21 @@ import argparse
 import shlex
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
+from .context import IB, SIMULATOR
 from .session import BadInputError
-from .session.client_ids.ids import AUTO, working_directory
+from .session.client_ids.ids import AUTO
 from .session.library.libraries import NAMES
 from .tws.likeness import did_you_mean
 from .tws.target import HIGHEST_PORT, WORDS
 
-SIMULATOR = "sim"
-"""The target that is a simulated gateway of one's own."""
 FROM = "from_bundle"
 BESIDE_FROM = frozenset({FROM, "json", "static"})
 """The options of diagnosing that make sense beside a bundle."""
-IB = "ib"
-"""The name that `%ibconnect` binds unless it is told another."""
 HELP = frozenset({"-h", "--help"})
 HELP_WIDTH = 78
 
@@ -54,21 +51,6 @@ def connect_options(options: Namespace) -> ConnectOptions:
     """Return what parsed options say of connecting."""
     names = {one.name for one in fields(ConnectOptions)}
     return ConnectOptions(**{name: one for name, one in vars(options).items() if name in names})
-
-
-@dataclass
-class NotebookContext:
-    """Where the process works: the notebook's name, whether it is one, and the `ib` it has.
-
-    The name is found once: whoever changes the directory later works in the same notebook still.
-    `has_magics` is True in plain IPython too; `name` is what the user calls the `ib` at hand.
-    """
-
-    notebook: str = field(default_factory=working_directory)
-    in_notebook: bool = False
-    at_hand: Callable[[], Any] = lambda: None
-    has_magics: bool = False
-    name: Callable[[], str] = lambda: "ib"
 
 
 class HelpAskedError(Exception):

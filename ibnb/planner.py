@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from .options import SIMULATOR, ConnectOptions, NotebookContext
+from .context import SIMULATOR
 from .session import BadInputError, parse_client_id, stable_client_id, survey
 from .session.address import Address
 from .session.client_ids.ids import AUTO
@@ -16,8 +16,10 @@ from .situations import diagnosed
 from .tws.target import BadTargetError, Expectation, Target, parse_target
 
 if TYPE_CHECKING:
+    from .context import NotebookContext
     from .diagnostics import Question
     from .knowledge import Situation
+    from .options import ConnectOptions
     from .session import Plan, Session
 
 USUAL_WAIT_SECONDS = 10.0

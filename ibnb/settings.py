@@ -18,7 +18,7 @@ from typing import Any
 from traitlets import TraitError, TraitType
 from traitlets.config import Config, Configurable
 
-from .options import SIMULATOR
+from .context import SIMULATOR
 from .session import BadInputError, parse_client_id
 from .session.client_ids.store_url import StoreUrl, without_credentials
 from .session.library.libraries import NAMES

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from .options import SIMULATOR
+from .context import SIMULATOR
 from .session import ConnectFailed, survey
 from .session.address import address_of, where
 from .session.advising import address_text, expectation_options
@@ -17,9 +17,10 @@ from .tws.accounts import is_paper
 from .tws.target import BadTargetError, Target, parse_target
 
 if TYPE_CHECKING:
+    from .context import NotebookContext
     from .knowledge import Situation
     from .knowledge.situation import Accounts, End, Opener, State
-    from .options import ConnectOptions, NotebookContext
+    from .options import ConnectOptions
     from .session import Health, Session
     from .settings import IbSettings
     from .tws.attempt import Attempt

@@ -12,8 +12,9 @@ import re
 import pytest
 
 from ibnb.app import App
+from ibnb.context import NotebookContext
 from ibnb.knowledge import Situation, catalogue
-from ibnb.options import ConnectOptions, NotebookContext
+from ibnb.options import ConnectOptions
 from ibnb.session import ConnectFailed
 from ibnb.session.guard import Guard
 from ibnb.settings import IbSettings

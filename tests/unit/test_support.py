@@ -13,7 +13,8 @@ import servers
 from servers import Server
 
 from ibnb.app import App
-from ibnb.options import ConnectOptions, NotebookContext
+from ibnb.context import NotebookContext
+from ibnb.options import ConnectOptions
 from ibnb.session.client_ids.leases import Lease
 from ibnb.settings import IbSettings
 from ibnb.support import write_support_bundle
