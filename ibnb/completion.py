@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .options import (
-    Parser,
-    bare_parser,
-    connect_parser,
-    diagnose_parser,
-    explain_parser,
-    health_parser,
-    record_parser,
-    replay_parser,
-)
+from .options import PARSERS
 
 if TYPE_CHECKING:
     from argparse import Action
 
-PARSERS: dict[str, Callable[[str], Parser]] = {
-    "ibconnect": connect_parser,
-    "ibdisconnect": bare_parser,
-    "ibdiag": diagnose_parser,
-    "iberror": explain_parser,
-    "ibhealth": health_parser,
-    "ibrecord": record_parser,
-    "ibreplay": replay_parser,
-}
-"""The magics, and what parses what follows them."""
+    from .options import Parser
 
 _NAME = "|".join(PARSERS)
 _MAGIC = re.compile(

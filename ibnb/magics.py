@@ -50,7 +50,7 @@ def _one_line(*kinds: type[Exception]) -> Iterator[None]:
 
 def _parser(magic: str) -> Parser:
     """Return what parses what follows a magic."""
-    from .completion import PARSERS
+    from .options import PARSERS
 
     return PARSERS[magic](f"%{magic}")
 

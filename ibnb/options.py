@@ -456,3 +456,15 @@ def demo_parser(verb: str) -> Parser:
     parser.add_argument("--output", default="demo-output", metavar="DIR", help="where results go")
     parser.add_argument("--port", type=_port, default=0, metavar="N", help="JupyterLab's; 0: free")
     return parser
+
+
+PARSERS: dict[str, Callable[[str], Parser]] = {
+    "ibconnect": connect_parser,
+    "ibdisconnect": bare_parser,
+    "ibdiag": diagnose_parser,
+    "iberror": explain_parser,
+    "ibhealth": health_parser,
+    "ibrecord": record_parser,
+    "ibreplay": replay_parser,
+}
+"""The magics, and what parses what follows them."""

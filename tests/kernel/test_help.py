@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ibnb.completion import PARSERS
+from ibnb.options import PARSERS
 
 SIM = "%ibconnect sim --library {library}"
 

@@ -360,3 +360,54 @@ def test_unloading_gives_the_session_back_as_it_was(notebook):
         notebook.value("(app.session.listeners, app.session.journal.tellers) == listeners")
         == "True"
     )
+
+
+OF_OURS = "print(sorted(name for name in sys.modules if name.split('.')[0] == 'ibnb'))"
+AFTER_A_CONNECT = {"ibnb.tws.folders", "ibnb.tws.jts_ini"}
+"""What is remembered of a good connect is found out on a thread, when it is over."""
+
+
+def test_loading_imports_no_more_than_it_needs(notebook):
+    """Neither what opens a connection, nor what draws a card or diagnoses."""
+    imported = notebook.run(f"%load_ext ibnb\nimport sys\n{OF_OURS}").stdout
+    for later in ("connection", "opening.supervise", "library.snapshot", "client_ids.leases"):
+        assert f"'ibnb.session.{later}'" not in imported
+    for later in ("ibnb.options", "ibnb.ui.cards", "ibnb.ui.html", "ibnb.knowledge"):
+        assert f"'{later}'" not in imported
+    assert "'ibnb.diagnostics'" not in imported
+
+
+@pytest.mark.parametrize("first", ["%load_ext ibnb", "import {library}"])
+def test_a_first_connect_imports_nothing_once_a_library_is_there(notebook, gateway, library, first):
+    """Whoever imports one is about to connect: what that needs is imported meanwhile."""
+    steps = ["%load_ext ibnb", f"import {library}"]
+    first = first.format(library=library)
+    for step in sorted(steps, key=lambda step: step != first):
+        notebook.run(step)
+    notebook.run(
+        "import sys, threading\n"
+        "for thread in threading.enumerate():\n"
+        "    if thread.name == 'ibnb-preparing':\n"
+        "        thread.join(30)"
+    )
+    before = set(ast.literal_eval(notebook.run(OF_OURS).stdout))
+    assert "ibnb.session.connection" in before
+    run = notebook.run(f"%ibconnect {gateway.port} --library {library}")
+    assert run.status == "ok", run.everything
+    assert set(ast.literal_eval(notebook.run(OF_OURS).stdout)) - before <= AFTER_A_CONNECT
+
+
+def test_unloading_ends_what_prepares(notebook, library):
+    """At once: no module of ours is imported any more, and a reload prepares again."""
+    names = "[thread.name for thread in threading.enumerate()].count('ibnb-preparing')"
+    notebook.run("import threading, sys\n%load_ext ibnb")
+    notebook.run(f"import {library}\nbegun = {names}\n%unload_ext ibnb")
+    assert notebook.value("begun") == "1"
+    notebook.run(
+        "for thread in threading.enumerate():\n"
+        "    if thread.name == 'ibnb-preparing':\n"
+        "        thread.join(30)"
+    )
+    assert "'ibnb.session.connection'" not in notebook.run(OF_OURS).stdout
+    notebook.run("%load_ext ibnb")
+    assert notebook.value(names) == "1"

@@ -6,8 +6,9 @@ import pytest
 from commands import python
 
 import ibnb
-from ibnb.completion import PARSERS, complete
+from ibnb.completion import complete
 from ibnb.diagnostics import CHECKS
+from ibnb.options import PARSERS
 from ibnb.simulator import FAULTS
 
 TARGETS = ("paper", "live", "sim")
