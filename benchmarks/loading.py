@@ -9,7 +9,7 @@ from __future__ import annotations
 from kernels import LIBRARY, Kernel
 from measuring import Row, against, in_turn
 
-BUDGET = 0.25
+BUDGET = 0.2
 LOOK_UP_BUDGET = 0.5
 """Reading the catalogue, which the first look-up does; a card under a cell waits for it."""
 

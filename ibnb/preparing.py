@@ -59,3 +59,8 @@ def _prepare() -> None:
         except Exception:
             # Whoever needs it meets the same error, where it is seen.
             LOG.debug("%s could not be imported beforehand", name, exc_info=True)
+            return
+    from .options import connect_parser
+
+    # It is kept, and takes longer to make than to use.
+    connect_parser("%ibconnect")

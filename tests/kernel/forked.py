@@ -1,7 +1,7 @@
 """Kernels that begin where IPython is imported already: forked, so that starting one costs little.
 
-What they have imported before their first cell is what every kernel has: nothing of ours, and
-neither an API library nor its events. Set ``IBNB_COLD_KERNELS=1`` to start each from scratch.
+What they have imported before their first cell is what every kernel has, and what takes long and
+is nobody's cause for anything: nothing of ours, and neither an API library nor its events. Set ``IBNB_COLD_KERNELS=1`` to start each from scratch.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from jupyter_client.provisioning import LocalProvisioner
 
 IMPORTED = [
     *("ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "ipykernel.debugger"),
-    *("numpy", "sqlite3", "psutil"),
+    *("numpy", "sqlite3", "psutil", "jinja2", "urllib.request", "xml.etree.ElementTree"),
 ]
 FOR_IMPORTING = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 """Otherwise the debugger complains of a Python that has its own modules built in.
