@@ -1,7 +1,8 @@
 """Kernels that begin where IPython is imported already: forked, so that starting one costs little.
 
 What they have imported before their first cell is what every kernel has, and what takes long and
-is nobody's cause for anything: nothing of ours, and neither an API library nor its events. Set ``IBNB_COLD_KERNELS=1`` to start each from scratch.
+decides nothing: nothing of ours, and neither an API library nor its events. Set
+``IBNB_COLD_KERNELS=1`` to start each from scratch.
 """
 
 from __future__ import annotations
