@@ -14,7 +14,7 @@ from typing import NoReturn
 from .context import IB, SIMULATOR
 from .session import BadInputError
 from .session.client_ids.ids import AUTO
-from .session.library.libraries import NAMES
+from .session.library.names import NAMES
 from .tws.likeness import did_you_mean
 from .tws.target import HIGHEST_PORT, WORDS
 

@@ -12,7 +12,7 @@ import threading
 from types import ModuleType
 
 from .session.library.import_hook import ImportHook
-from .session.library.libraries import NAMES
+from .session.library.names import NAMES
 
 PAUSE_SECONDS = 0.1
 """So long the thread waits: an import that is about to end need not share a processor with it."""

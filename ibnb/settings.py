@@ -21,7 +21,7 @@ from traitlets.config import Config, Configurable
 from .context import SIMULATOR
 from .session import BadInputError, parse_client_id
 from .session.client_ids.store_url import StoreUrl, without_credentials
-from .session.library.libraries import NAMES
+from .session.library.names import NAMES
 from .tws.accounts import mask_in
 from .tws.target import ACCEPTED, HIGHEST_PORT, BadTargetError, parse_target
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .knowledge import explain
-from .session.library.libraries import NAMES
+from .session.library.names import NAMES
 from .simulator import FAULTS, VERBS
 from .simulator.answers import account, history, market, orders, reference
 from .simulator.answers.coverage import Coverage, coverage

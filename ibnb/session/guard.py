@@ -21,6 +21,7 @@ from ibnb.tws.target import Target
 
 from .address import Address, address_of
 from .library import libraries
+from .library.names import NAMES
 from .library.patches import Patches
 from .notebook import event_loop
 from .notebook.cell_runs import Run, current_run
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from .session import Session
     from .tracked import TrackedConnection
 
-MODULES = tuple(f"{name}.ib" for name in libraries.NAMES)
+MODULES = tuple(f"{name}.ib" for name in NAMES)
 
 
 class Guard:

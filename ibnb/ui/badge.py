@@ -8,7 +8,7 @@ import weakref
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ibnb.session.library.libraries import NAMES
+from ibnb.session.library.names import NAMES
 from ibnb.tws.notices import Link
 
 from .show import Shown, show

@@ -24,7 +24,8 @@ from ibnb.diagnostics.json_safe import Scale, each_text, plain, shorten, whole_w
 from ibnb.diagnostics.model import Report, Result, Verdict
 from ibnb.diagnostics.vocabulary import own_words
 from ibnb.session import BadInputError, Health
-from ibnb.session.library.libraries import EVENT_PACKAGES, NAMES
+from ibnb.session.library.libraries import EVENT_PACKAGES
+from ibnb.session.library.names import NAMES
 from ibnb.tws.accounts import is_paper, mask
 from ibnb.tws.escaping import visible, visible_value
 from ibnb.tws.notices import Notice

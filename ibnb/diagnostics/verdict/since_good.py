@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ibnb.diagnostics.model import Change, Facts
-from ibnb.session.library.libraries import NAMES, Library
+from ibnb.session.library.libraries import Library
+from ibnb.session.library.names import NAMES
 from ibnb.session.records.last_good import HIDDEN, GoodConnects, Known, known_here, known_of
 from ibnb.tws.target import Target
 

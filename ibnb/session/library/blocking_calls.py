@@ -25,10 +25,11 @@ from ibnb.session.notebook import event_loop
 
 from . import libraries
 from .listening import WAITING
+from .names import NAMES
 from .patches import MethodPatch, Patches, install_patch, remove_patch
 from .protocols import Ib
 
-MODULES = tuple(f"{name}.ib" for name in libraries.NAMES)
+MODULES = tuple(f"{name}.ib" for name in NAMES)
 KIND = "handlers"
 READER = "data_received"
 """What asyncio calls on a library's connection when bytes came; handlers run within it."""

@@ -22,10 +22,9 @@ from typing import Any
 
 from ibnb.session.errors import BadInputError, NoLibraryError
 
+from .names import NAMES
 from .protocols import Ib
 
-NAMES = ("ib_insync", "ib_async")
-"""In the order of preference where both are installed."""
 SPEAKS = {"ib_insync": (157, 176), "ib_async": (157, 178)}
 """The server versions that each library negotiates, lowest and highest."""
 EVENT_PACKAGES = {"ib_insync": "eventkit", "ib_async": "aeventkit"}

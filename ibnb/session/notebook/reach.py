@@ -29,7 +29,7 @@ from types import (
 )
 from typing import Any
 
-from ibnb.session.library import libraries
+from ibnb.session.library.names import NAMES
 
 from .frames import NOTEBOOK, OPAQUE, Modules, frames_of
 
@@ -37,7 +37,7 @@ LONGEST = 0.1
 """Seconds that a search may take."""
 CHUNK = 200
 """So many parts of one large container are looked at before it is the turn of the next."""
-LIBRARIES = frozenset(libraries.NAMES)
+LIBRARIES = frozenset(NAMES)
 """Whose own timers keep nothing for the user."""
 
 

@@ -20,7 +20,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ibnb.session.library.libraries import EVENT_PACKAGES, NAMES, Library
+from ibnb.session.library.libraries import EVENT_PACKAGES, Library
+from ibnb.session.library.names import NAMES
 from ibnb.tws.accounts import is_paper, mask, mask_in
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.files import head, private
