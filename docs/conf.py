@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -30,7 +30,7 @@ smartquotes = False
 default_role = "py:obj"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
-napoleon_google_docstring = True
+python_maximum_signature_line_length = 88
 
 html_theme = "furo"
 html_title = "ibnb"
@@ -41,9 +41,15 @@ html_static_path = ["static"]
 html_css_files = ["site.css"]
 highlight_language = "none"
 pygments_style = "friendly"
-pygments_dark_style = "monokai"
+pygments_dark_style = "github-dark"
+
+
+def signature_of(_app: Sphinx, what: str, *_more: Any) -> tuple[str, None] | None:
+    """Leave the parameters of errors away, which nobody but ibnb makes."""
+    return ("", None) if what == "exception" else None
 
 
 def setup(app: Sphinx) -> None:
     """Make the reference before Sphinx looks which pages there are."""
     pages_from_code.write(Path(app.srcdir) / "reference")
+    app.connect("autodoc-process-signature", signature_of)

@@ -31,7 +31,7 @@ from ibnb.options import (
     team_parser,
 )
 from ibnb.settings import IbSettings, Setting
-from ibnb.simulator import FAULTS, VERBS
+from ibnb.simulator import FAULTS, VERBS, SimulatedGateway
 from ibnb.tws import attempt
 
 COMMANDS: Mapping[str, Callable[[str], Parser]] = {
@@ -302,9 +302,15 @@ def _objects(heading: str) -> str:
 def _directive(path: str) -> str:
     module, _, name = path.rpartition(".")
     found: Any = getattr(__import__(module, fromlist=[name]), name)
-    kind = "autoclass" if inspect.isclass(found) else "autofunction"
-    members = "\n   :members:" if kind == "autoclass" else ""
-    return f"```{{eval-rst}}\n.. {kind}:: {path}{members}\n```"
+    kind, options = "autofunction", ""
+    if inspect.isclass(found) and issubclass(found, Exception):
+        # What it is also caught as.
+        kind, options = "autoexception", "\n   :show-inheritance:"
+    elif inspect.isclass(found):
+        # What can be done to it is written down in the classes above its own.
+        inherited = "\n   :inherited-members:" if found is SimulatedGateway else ""
+        kind, options = "autoclass", f"\n   :members:{inherited}"
+    return f"```{{eval-rst}}\n.. {kind}:: {path}{options}\n```"
 
 
 # The catalogue.
@@ -443,7 +449,8 @@ of that fixture, calls over HTTP with `ibnb sim --control PORT`, and steps of a 
 _PYTHON = """
 # Python
 
-What may be imported. Everything else is ibnb's own, and may change.
+What may be imported. Everything else is ibnb's own, and may change. pytest's fixture
+`simulated_gateway`, which comes with ibnb, is a `SimulatedGateway`.
 """
 _CODES = """
 # Codes and errors
