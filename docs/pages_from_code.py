@@ -275,7 +275,7 @@ def _verdicts() -> str:
     rows = [
         (f"`{one.id}`", _link(one, "codes/"), one.severity, prose(one.summary)) for one in entries
     ]
-    return _table(("verdict", "page", "", "what it says"), rows)
+    return _table(("verdict", "page", "severity", "what it says"), rows)
 
 
 def _faults() -> str:
@@ -324,7 +324,7 @@ def _listed() -> Iterator[str]:
             for one in entries
             if one.category == category
         ]
-        yield _section(heading, _table(("code or name", "page", ""), rows))
+        yield _section(heading, _table(("code or name", "page", "severity"), rows))
 
 
 def _entry(entry: Entry) -> str:
