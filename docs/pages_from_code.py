@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import ibnb
-from ibnb.completion import PARSERS as MAGICS
 from ibnb.diagnostics import CHECKS, verdict
 from ibnb.diagnostics import checks as all_checks
 from ibnb.knowledge import Entry, EntryCheck, Situation, catalogue
 from ibnb.knowledge.situation import CODE
 from ibnb.magics import IbMagics
+from ibnb.options import PARSERS as MAGICS
 from ibnb.options import (
     Parser,
     connect_parser,

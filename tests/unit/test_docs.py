@@ -17,7 +17,7 @@ from ibnb.cli import VERBS as COMMANDS
 from ibnb.diagnostics import CHECKS
 from ibnb.diagnostics.verdict import rules, since_good
 from ibnb.knowledge import catalogue
-from ibnb.magics import MAGICS
+from ibnb.magics import IbMagics
 from ibnb.options import connect_parser, diagnose_parser, simulate_parser
 from ibnb.settings import IbSettings
 from ibnb.simulator import FAULTS, VERBS
@@ -107,7 +107,7 @@ def test_what_the_page_on_python_names_is_there():
 def test_every_magic_and_option_is_there():
     """Each magic under a heading, each option in its table."""
     shown = code_of("magics.md")
-    assert {f"ib{name[2:]}" for name in MAGICS} <= headings_of(REFERENCE["magics.md"])
+    assert set(IbMagics.magics["line"]) <= headings_of(REFERENCE["magics.md"])
     for parser in (connect_parser("%ibconnect"), diagnose_parser("%ibdiag")):
         assert {flag for flag in parser.flags if not any(flag in code for code in shown)} == set()
 
