@@ -49,7 +49,17 @@ def signature_of(_app: Sphinx, what: str, *_more: Any) -> tuple[str, None] | Non
     return ("", None) if what == "exception" else None
 
 
+def level_headings(
+    _app: Sphinx, _page: str, _template: str, context: dict[str, Any], _doctree: Any
+) -> None:
+    """Give the headings of the side bar a level, without which a screen reader cannot rank them."""
+    tree, role = "furo_navigation_tree", 'role="heading"'
+    context[tree] = context[tree].replace(role, f'{role} aria-level="2"')
+
+
 def setup(app: Sphinx) -> None:
     """Make the reference before Sphinx looks which pages there are."""
     pages_from_code.write(Path(app.srcdir) / "reference")
     app.connect("autodoc-process-signature", signature_of)
+    # After the theme, which makes the side bar.
+    app.connect("html-page-context", level_headings, priority=900)
