@@ -339,6 +339,8 @@ def _entry(entry: Entry) -> str:
     return _joined(
         # Not in the side bar, which would have hundreds of lines.
         f"---\norphan: true\n---\n\n# {heading}",
+        # The search of the site passes over numbers, but not in its index.
+        f"```{{index}} {', '.join([*map(str, entry.codes), entry.id])}\n```",
         about,
         prose(entry.summary),
         _section("What to do", _items(map(prose, here), "1.")),

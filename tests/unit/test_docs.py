@@ -155,7 +155,7 @@ def test_what_a_login_log_shows_is_not_taken_for_a_verdict():
 
 
 def test_every_entry_of_the_catalogue_has_its_page():
-    """With its title and codes on top, and a place in the list."""
+    """With its title and codes on top, and a place in the list and in the index."""
     linked = set(links_of(DOCS / "reference" / "codes" / "index.md"))
     for entry in catalogue().entries:
         page = REFERENCE[f"codes/{entry.id}.md"]
@@ -163,6 +163,8 @@ def test_every_entry_of_the_catalogue_has_its_page():
         codes = ", ".join(map(str, entry.codes))
         assert shown(title) == (f"{codes}: {entry.title}" if codes else entry.title)
         assert f"{entry.id}.md" in linked
+        (index,) = re.findall(r"^```\{index\} (.*)$", page, re.MULTILINE)
+        assert index.split(", ") == [*map(str, entry.codes), entry.id]
 
 
 def test_every_fault_and_verb_is_there():
