@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(2 * (os.cpu_count() or 1))")
 SIDE_BY_SIDE := --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: demo test prereleases benchmark clean
+.PHONY: demo test docs prereleases benchmark clean
 
 # make demo              JupyterLab on the quickstart notebook, beside a simulated gateway
 # make demo HEADLESS=1   the same notebook without a browser, executed and written as HTML
@@ -28,6 +28,12 @@ test: $(VENV)/.test
 	$(BIN)/python -m pytest tests/kernel -m serial
 	$(BIN)/python -m pytest tests/browser
 	$(BIN)/python -m pytest --nbval-lax notebooks
+
+# make docs              the documentation site, in site/; a warning or a broken link fails it
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --jobs auto \
+		--doctree-dir build/doctrees docs site
+	@echo "The site begins at site/index.html."
 
 # make prereleases       what sees a library or a kernel, with the newest pre-releases of those
 prereleases:
@@ -52,5 +58,10 @@ $(VENV)/.test: pyproject.toml
 	$(PIP) install --editable ".[test]"
 	touch $@
 
+$(VENV)/.docs: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --editable ".[docs]"
+	touch $@
+
 clean:
-	rm -rf $(VENV) demo-output
+	rm -rf $(VENV) demo-output site build/doctrees docs/reference

@@ -151,7 +151,7 @@ class Explanation:
 
     @property
     def is_guess(self) -> bool:
-        """Whether nothing but words led to the entry: it may be about something else."""
+        """Whether nothing but words led to the entry, which may then be about something else."""
         return self.match == "words"
 
     @property

@@ -89,7 +89,7 @@ class SimulatedGateway(Hosted, Handle):
 
     @property
     def is_listening(self) -> bool:
-        """Whether it accepts connections now: not before `start`, nor while it restarts."""
+        """Whether it accepts connections now; neither before `start` nor while it restarts."""
         return self._serving is not None and self._serving.is_listening
 
     @property
@@ -124,7 +124,7 @@ class SimulatedGateway(Hosted, Handle):
 
     @property
     def messages(self) -> list[tuple[int | None, tuple[str, ...]]]:
-        """What clients have sent, oldest first: client ID (None before its session), fields.
+        """What clients have sent, oldest first, as client ID (None before its session) and fields.
 
         Only the newest 20,000 are kept.
         """
