@@ -311,7 +311,7 @@ def explain_parser(verb: str) -> Parser:
         *latest,
         "326                   a code",
         '"Error 201, reqId 5"   a line that was pasted',
-        "market data farm      words",
+        "connection refused    words",
     )
     parser = Parser(verb, "Explain an error code, or find an explanation by words.", examples)
     parser.takes_text = True

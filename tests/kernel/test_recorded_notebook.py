@@ -19,10 +19,10 @@ CELLS = [
     """bars = ib.reqHistoricalData(aapl, '', '2 D', '1 hour', 'TRADES', True)
 [(bar.date.isoformat(), bar.close) for bar in bars]""",
     """trade = ib.placeOrder(aapl, LimitOrder('BUY', 5, 10.25, orderRef='my-strategy-9'))
-while trade.orderStatus.status != 'Submitted': ib.waitOnUpdate(30)
+while trade.orderStatus.status != 'Submitted': ib.waitOnUpdate(1)
 [entry.status for entry in trade.log], trade.order.orderRef""",
     """ib.cancelOrder(trade.order)
-while trade.orderStatus.status != 'Cancelled': ib.waitOnUpdate(30)
+while trade.orderStatus.status != 'Cancelled': ib.waitOnUpdate(1)
 [entry.status for entry in trade.log]""",
     "ib.reqContractDetails(Stock('NOSUCH', 'SMART', 'USD'))",
     "[one.tag for one in ib.accountSummary()]",
