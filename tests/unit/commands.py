@@ -1,10 +1,15 @@
 """Starting programs of our own as a user would: `python -m ibnb`, and scripts."""
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
+from unittest import mock
 
 import servers
+
+from ibnb import cli
 
 LONGEST = 60.0
 """Seconds after which a program is given up; only a broken one takes so long."""
@@ -19,6 +24,22 @@ def environment(**settings):
 def ibnb(*words, **settings):
     """Run `python -m ibnb` with these words to its end; `settings` go into the environment."""
     return python("-m", "ibnb", *words, **settings)
+
+
+def here(*words, **settings):
+    """Run what `python -m ibnb` runs, in this process: nothing has to be started for it."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    with (
+        mock.patch.dict(os.environ, environment(**settings), clear=True),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        status = cli.main([str(word) for word in words])
+    texts = []
+    for stream in (out, err):
+        stream.seek(0)
+        texts.append(stream.read())
+    return subprocess.CompletedProcess(words, status, *texts)
 
 
 def python(*words, **settings):

@@ -13,7 +13,7 @@ from ibnb.diagnostics import Diagnostician, Question
 from ibnb.simulator import SimulatedGateway
 from ibnb.tws.target import Target
 
-RUNS = max(2, int(os.environ.get("IBNB_SOAK", "200")) // 50)
+RUNS = max(2, int(os.environ.get("IBNB_SOAK", "100")) // 50)
 UNGREETED = {"handshake-silent", "closed-before-version", "not-a-gateway"}
 """Verdicts on gateways that never say enough for a handshake to be finished."""
 WAITED_OUT = {"handshake-silent", "not-ready"}

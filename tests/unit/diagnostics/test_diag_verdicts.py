@@ -1,10 +1,13 @@
-"""`ibnb diag` as a program: what it says of each gateway, and how many connections that takes."""
+"""`ibnb diag`: what it says of each gateway, and how many connections that takes.
+
+It is run as a program where that may matter, and otherwise in this process.
+"""
 
 import json
 
 import pytest
 import servers
-from commands import at, ibnb
+from commands import at, here, ibnb
 from gateways import BY_FACTS, LASTING, OF_A_FAULT, SLOW, WARNINGS
 from servers import NEXT_VALID_ID, Server, encode, notice
 
@@ -17,9 +20,9 @@ ON_THE_WIRE = {"too-many-clients": "closed-before-version"}
 STATUSES = {"pass", "warn", "fail", "skip", "crash"}
 
 
-def diag(target, *options, **settings):
+def diag(target, *options, run=here, **settings):
     """Diagnose with `--json`, and return the document and the exit status."""
-    ended = ibnb("diag", target, "--json", "--timeout", "2", *options, **settings)
+    ended = run("diag", target, "--json", "--timeout", "2", *options, **settings)
     assert ended.stderr == ""
     document = json.loads(ended.stdout)
     check_format(document)
@@ -114,7 +117,7 @@ def test_each_fault_of_the_simulated_gateway_has_its_verdict(broken_gateway, fau
 def test_a_healthy_simulated_gateway(broken_gateway):
     """Everything passes, the exit status is 0, and one connection was made and completed."""
     gateway = broken_gateway()
-    document, status = diag(gateway.address)
+    document, status = diag(gateway.address, run=ibnb)
     assert (document["verdict"]["id"], status) == ("healthy", 0)
     assert document["verdict"]["severity"] == "info"
     assert [one["id"] for one in document["checks"]] == [check.id for check in CHECKS]
@@ -166,7 +169,7 @@ def test_the_client_id_that_was_asked_for_is_used():
 
 def test_a_refused_port(refused_port):
     """Nothing listens: the one cause, and every check of the API is skipped because of it."""
-    document, status = diag(at(refused_port))
+    document, status = diag(at(refused_port), run=ibnb)
     assert (document["verdict"]["id"], status) == ("connection-refused", 1)
     assert_one_cause(document)
     blocked = {one["id"]: one["blocked_by"] for one in document["checks"] if one["blocked_by"]}
@@ -236,7 +239,7 @@ def test_no_account_number_is_shown(script, options):
     """Accounts are masked in JSON and in text, wherever a gateway may put them."""
     with Server(script) as server:
         words = ["diag", at(server.port), "--expect", "paper", "--timeout", "2", *options]
-        shown = ibnb(*words).stdout
+        shown = here(*words).stdout
     assert "verdict" in shown
     assert LIVE not in shown
     assert "U7654321" not in shown

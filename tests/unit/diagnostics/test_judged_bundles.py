@@ -5,7 +5,7 @@ import zipfile
 from dataclasses import MISSING, fields, is_dataclass, replace
 
 import pytest
-from commands import at, ibnb
+from commands import at, here
 from diagnosing import attempt, context
 from gateways import BY_FACTS, LASTING, OF_A_FAULT, SLOW
 from servers import Server
@@ -69,7 +69,7 @@ def test_each_fault_has_the_same_verdict_from_its_bundle(broken_gateway, fault, 
     gateway, path = broken_gateway(LASTING.get(fault, fault)), tmp_path / "bundle.zip"
     words = ["diag", gateway.address, "--expect", "paper", "--json", "--bundle", path]
     words += ["--timeout", "10" if fault in SLOW else "2"]
-    ended = ibnb(*words, IBNB_STATE_DIR=str(tmp_path / "here"))
+    ended = here(*words, IBNB_STATE_DIR=str(tmp_path / "here"))
     gateway.stop()
     live = json.loads(ended.stdout)
     assert live["verdict"]["id"] == OF_A_FAULT[fault]

@@ -18,8 +18,8 @@ from ibnb.diagnostics.checks import session as checks
 from ibnb.session import ConnectFailed, Health, Plan, Session
 from ibnb.session.address import address_of
 from ibnb.session.library.libraries import find_library
+from ibnb.session.library.reading import heard_ago
 from ibnb.session.notebook.cell_runs import Run
-from ibnb.session.reconnect.heartbeat import heard_ago
 from ibnb.session.tracked import TrackedConnection
 from ibnb.simulator import SimulatedGateway
 from ibnb.tws.attempt import Attempt
