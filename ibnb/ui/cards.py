@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from . import words
-from .foreign import clean, clean_all
+from .foreign import clean, clean_all, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -110,7 +110,7 @@ def listed_row(explanation: Explanation, came: Came, *, show_accounts: bool) -> 
         clean(str((*entry.codes, entry.id)[0])),
         clean(entry.title, show_accounts=show_accounts),
         words.times(came.count),
-        clean(named(came), show_accounts=show_accounts),
+        quoted(named(came), show_accounts=show_accounts),
     )
 
 
@@ -315,7 +315,7 @@ def card_view(
         lead=facts[0] if has_lead else "",
         problems=tuple(f"▲ {one}" for one in problems[:MOST_PROBLEMS]),
         command=clean(command, show_accounts=show_accounts),
-        everything=clean(named(came, len(came.about)), show_accounts=show_accounts)
+        everything=quoted(named(came, len(came.about)), show_accounts=show_accounts)
         if len(came.about) > AT_A_GLANCE
         else "",
         again=came.again,
@@ -366,11 +366,13 @@ def _asked(explanation: Explanation, *, show_accounts: bool) -> AskedView | None
     if asked is None:
         return None
 
-    def shown(text: str) -> str:
-        return clean(text, show_accounts=show_accounts)
-
     rows = tuple(
-        (shown(one.name), shown(one.value), shown(one.problem)) for one in asked.parameters
+        (
+            clean(one.name),
+            quoted(one.value, show_accounts=show_accounts),
+            clean(one.problem, show_accounts=show_accounts),
+        )
+        for one in asked.parameters
     )
     return AskedView(clean(asked.method), rows, asked.example)
 

@@ -18,7 +18,7 @@ from ibnb.tws.notices import GOOD_NEWS
 
 from . import words
 from .cards import Pages
-from .foreign import clean, clean_all, clean_value
+from .foreign import clean, clean_all, clean_value, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -317,7 +317,7 @@ def badge_view(
         link_text=link_text,
         trouble=link is not None and link != words.FARM["ok"],
         farms=tuple(
-            (clean(name), words.FARM.get(state) or words.unknown(state))
+            (quoted(name), words.FARM.get(state) or words.unknown(state))
             for name, state in health.link.farms.items()
         ),
         notices=_notices(health.notices, show_accounts=show_accounts),
@@ -416,7 +416,7 @@ def _link(health: Health) -> tuple[Mark | None, str]:
         by = f" (notice {link.lost_by.code})" if link.lost_by is not None else ""
         return words.STATE["lost"], f"link to IBKR{by}"
     if link.broken_farms:
-        return words.FARM["broken"], f"farm {clean(', '.join(link.broken_farms))}"
+        return words.FARM["broken"], f"farm {quoted(', '.join(link.broken_farms))}"
     if link.farms:
         return words.FARM["ok"], words.counted(len(link.farms), "farm")
     return None, ""
@@ -430,7 +430,7 @@ def _notices(notices: Sequence[Notice], *, show_accounts: bool) -> tuple[NoticeL
             NoticeLine(
                 clock=moment(same[-1].time),
                 code=str(code),
-                text=clean(text, show_accounts=show_accounts),
+                text=quoted(text, show_accounts=show_accounts),
                 times=words.times(len(same)),
                 news=code not in GOOD_NEWS,
             )
