@@ -166,7 +166,7 @@ class CardView:
     def last(self) -> tuple[str, ...]:
         """What stands at the end: related pages, and with what it was last true."""
         related = f"Related: {', '.join(self.related)}" if self.related else ""
-        as_of = f"Last true of: {self.as_of}" if self.as_of else ""
+        as_of = f"Verified with: {self.as_of}" if self.as_of else ""
         return tuple(filter(None, (related, as_of)))
 
     @property
@@ -188,7 +188,7 @@ class CardView:
     def shown_before(self) -> str:
         """Where the rest is, if the page was shown before."""
         page = self.codes.partition(",")[0] or self.id
-        return f"As above: %iberror {page} shows the page again."
+        return f"Shown above; %iberror {page} shows the page again."
 
     @property
     def first(self) -> str:
@@ -259,7 +259,7 @@ class Pages:
         if entry.id == verdict.id:
             explanation = with_answers(explanation, self._report)
         card = card_view(explanation, show_accounts=self._show_accounts)
-        # How it shows is what the report shows, and its steps and summaries are told already.
+        # Its symptoms are what the report shows, and its steps and summaries are told already.
         card = replace(card, symptoms=())
         if entry.id == verdict.id:
             fix = clean_all(verdict.fix, show_accounts=self._show_accounts)

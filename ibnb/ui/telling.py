@@ -161,9 +161,9 @@ class CellTeller:
             came = replace(one.came, again=self._was_shown(explanation))
             show_explanation(explanation, came=came, show_accounts=accounts)
         if more := section.more:
-            show(*self._listed(f"{len(more)} more kinds of notices came {section.when}", more))
+            show(*self._listed(f"{len(more)} more kinds of notices {section.when}", more))
         if failures := section.failures:
-            heading = f"Openings that failed {section.when}"
+            heading = f"Failed connects {section.when}"
             show(*self._listed(heading, failures, is_open=True))
 
     def _was_shown(self, explanation: Explanation) -> bool:

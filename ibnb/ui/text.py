@@ -232,7 +232,7 @@ def _card(view: CardView) -> str:
         return "\n".join(_card_again(view))
     lines = _card_head(view, view.said)
     if view.everything:
-        lines += ["", *_wrap(f"All of it: {view.everything}", "", "  ")]
+        lines += ["", *_wrap(f"Full list: {view.everything}", "", "  ")]
     if view.facts:
         lines += ["", "What happened here", *_bulleted(view.facts)]
     if view.asked is not None:
@@ -242,7 +242,7 @@ def _card(view: CardView) -> str:
         lines += ["", "What to do", *_numbered(view.resolution, "  ")]
     if view.checks:
         lines += ["", "What to check", *_checked(view.checks)]
-    for heading, texts in (("Why this happens", view.causes), ("How it shows", view.symptoms)):
+    for heading, texts in (("Why this happens", view.causes), ("Symptoms", view.symptoms)):
         if texts:
             lines += ["", heading, *_bulleted(texts)]
     if view.last:
@@ -253,7 +253,7 @@ def _card(view: CardView) -> str:
 def _card_again(view: CardView) -> list[str]:
     """Return what happened this time; the page stands above."""
     lines = _card_head(view, [one for one in view.said if one != view.summary])
-    everything = (f"All of it: {view.everything}",) if view.everything else ()
+    everything = (f"Full list: {view.everything}",) if view.everything else ()
     lines += _bulleted((*view.facts, *everything))
     return [*lines, f"  {view.shown_before}"]
 
@@ -281,7 +281,7 @@ def _asked(view: AskedView) -> list[str]:
         lines += _wrap(f"{name} = {value}{marked}", "  ", "      ")
     if view.example:
         # Not wrapped: it is there to be copied.
-        lines += ["A call that works, to start from", f"  {view.example}"]
+        lines += ["A working call to start from", f"  {view.example}"]
     return lines
 
 

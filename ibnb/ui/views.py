@@ -154,9 +154,9 @@ class ReportView:
 
     @property
     def ticked(self) -> str:
-        """How many items of the checklist are done, in words."""
-        done = sum(tick.mark == words.TICK["done"] for tick in self.checklist)
-        return f"{done} of {len(self.checklist)} done"
+        """How many items of the checklist were seen to be so, in words."""
+        confirmed = sum(tick.mark == words.TICK["done"] for tick in self.checklist)
+        return f"{confirmed} of {len(self.checklist)} confirmed"
 
 
 @dataclass(frozen=True)

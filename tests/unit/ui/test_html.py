@@ -193,7 +193,7 @@ def test_what_found_something_is_seen_and_the_rest_is_folded():
         "✗ Failed Something listens on the port — Nothing listens on port 4002. (1 step to fix it)",
         "1 more step",
         "Why",
-        "Verification checklist 0 of 10 done",
+        "Verification checklist 0 of 10 confirmed",
         "Host ✓ 1 OK",
         "○ 1 skipped",
     ]
@@ -299,7 +299,7 @@ def test_a_card_has_what_happened_what_to_do_and_the_live_answers():
     assert "Another client is connected" in text
     assert text.startswith("✗ Error 326 · The client ID is in use Notice 326 came after 6 ms.")
     assert re.search(r"Who holds the ID\? ✗ Failed \S* ?python holds it\.", text)
-    assert "Does TWS list it? for you to look at" in text
+    assert "Does TWS list it? check manually" in text
     assert "%iberror not-connected" in text
 
 
@@ -337,7 +337,7 @@ def test_a_wrong_parameter_is_marked_on_top_and_the_call_is_mended():
         assert said in rest
     lines = explanation_text(one).splitlines()
     assert "  ▲ barSize = '7 mins' is wrong" in lines[1:3]
-    assert "  Your call, mended: other.reqBars(barSize='5 mins')" in lines
+    assert "  Your call, corrected: other.reqBars(barSize='5 mins')" in lines
 
 
 def test_a_search_is_offered_for_one_subject_and_not_for_the_last_of_several():
@@ -364,7 +364,7 @@ def test_a_page_that_was_shown_before_is_a_line():
     assert explanation_text(explanation(), came=came) == (
         f"✗ Error: 326 The client ID is in use {words.TIMES}2\n"
         "  2 times: NOSUCH, ZZZZ. Notice 326 came after 6 ms.\n"
-        "  As above: %iberror 326 shows the page again."
+        "  Shown above; %iberror 326 shows the page again."
     )
 
 
@@ -583,9 +583,9 @@ def test_each_page_stands_once_and_the_others_refer_to_it():
 def test_a_problem_comes_with_the_checklist():
     """Each item has an icon and a word; a report that is not a problem has none."""
     text = read(report_html(refused())).text
-    assert re.search(r"Verification checklist \S* ?\d of 10 done", text)
-    assert "✗ Not so Something listens on port 4002 net.port, net.tcp" in text
-    assert "? Not known A TCP connection to it opens net.tcp" in text
+    assert re.search(r"Verification checklist \S* ?\d of 10 confirmed", text)
+    assert "✗ No Something listens on port 4002 net.port, net.tcp" in text
+    assert "? Unknown A TCP connection to it opens net.tcp" in text
     healthy = report([], [], severity="info")
     assert "Verification checklist" not in report_html(healthy)
 

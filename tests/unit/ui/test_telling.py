@@ -224,13 +224,13 @@ def test_a_failed_opening_is_told_unless_it_is_shown(teller, running, end):
     for number in range(12):
         teller.hear_failure(failed(), f"here as client ID {number}")
     shown = end()
-    assert "Openings that failed while this cell ran" in shown
+    assert "Failed connects while this cell ran" in shown
     assert "here as client ID 9 and 2 more" in shown
     error = failed()
     for wrapped in (error, ExceptionGroup("several", [error]), chained(error)):
         running.begin()
         teller.hear_failure(error, "here")
-        assert "Openings that failed" not in end(wrapped)
+        assert "Failed connects" not in end(wrapped)
 
 
 def chained(error):

@@ -42,19 +42,19 @@ API
   ○ Skipped  The gateway answers — Blocked by “Something listens on the port”
              (net.port).
 
-Verification checklist: 0 of 10 done
-  ? Not known  A TWS or Gateway process is running
-  ✗ Not so     Something listens on port 4002
-  ? Not known  A TCP connection to it opens
-  ? Not known  Socket clients are enabled (TWS: “Enable ActiveX and Socket
+Verification checklist: 0 of 10 confirmed
+  ? Unknown    A TWS or Gateway process is running
+  ✗ No         Something listens on port 4002
+  ? Unknown    A TCP connection to it opens
+  ? Unknown    Socket clients are enabled (TWS: “Enable ActiveX and Socket
                Clients” is ticked)
-  ? Not known  The address of this machine is among its trusted IPs
-  ? Not known  The socket port in its API settings is the one that was tried,
+  ? Unknown    The address of this machine is among its trusted IPs
+  ? Unknown    The socket port in its API settings is the one that was tried,
                4002
-  ? Not known  The API handshake completes in under 5 seconds
-  ? Not known  The gateway returns its managed accounts
-  ? Not known  The accounts are paper ones, as expected
-  ? Not known  The notebook's own session connects
+  ? Unknown    The API handshake completes in under 5 seconds
+  ? Unknown    The gateway returns its managed accounts
+  ? Unknown    The accounts are paper ones, as expected
+  ? Unknown    The notebook's own session connects
 
 127.0.0.1:4002 (expects paper) · took 81 ms · verdict connection-refused
 For technical troubleshooting and learning only: not financial, investment,
@@ -81,7 +81,7 @@ What to check
 Why this happens
   - A cell was run twice.
 
-How it shows
+Symptoms
   - The connection closes at once.
 
 Related: not-connected"""
@@ -214,7 +214,7 @@ def test_a_terminal_gets_colour_and_the_same_words(monkeypatch):
         "pid: 991",
         "Fix 1.",
         "why: ibnb",
-        "? Not known",
+        "? Unknown",
     ):
         assert part in _uncoloured(out.getvalue())
 
