@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ibnb.session.library.names import NAMES
 from ibnb.tws.notices import Link
 
-from .show import Shown, show
+from .display import Shown, show
 
 if TYPE_CHECKING:
     from ibnb.app import App

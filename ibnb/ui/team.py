@@ -11,7 +11,7 @@ from ibnb.session.client_ids.grants import SEATS
 from ibnb.session.client_ids.lease import SharedLease
 from ibnb.session.client_ids.team import GatewayUse, Team
 
-from .foreign import harmless, quoted
+from .sanitise import harmless, quoted
 
 ALONE = (
     "Only notebooks of this user on this machine are shown; nothing is shared (see the setting "

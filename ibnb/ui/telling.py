@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ibnb.session import IbnbError
 from ibnb.tws.notices import GOOD_NEWS, Code, Notice
 
-from .show import Shown, show
+from .display import Shown, show
 from .tally import Collected
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class CellTeller:
             self._app.explainer.remember((told or rest)[0])
 
     def _show(self, section: Section, explanations: Iterator[Explanation]) -> None:
-        from .values import show_explanation
+        from .formatters import show_explanation
 
         accounts = bool(self._app.settings.show_accounts)
         for one in section.cards:

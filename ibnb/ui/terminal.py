@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TextIO
 
-from . import words
+from . import labels
 from .cards import card_title, why_line
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from .cards import AnsweredCheck, AskedView, CardView
+    from .labels import Mark, Tone
     from .views import ReportView, Row
-    from .words import Mark, Tone
 
 WIDEST = 110
 _STYLES: dict[Tone, str] = {
@@ -115,8 +115,8 @@ def _draw_asked(console: Console, view: AskedView) -> None:
 def _row(row: Row) -> Text:
     said = _text(row.title)
     if row.summary:
-        said.append(f"\n{row.summary}", "dim" if row.mark == words.STATUS["pass"] else "")
-    if row.mark == words.STATUS["pass"]:
+        said.append(f"\n{row.summary}", "dim" if row.mark == labels.STATUS["pass"] else "")
+    if row.mark == labels.STATUS["pass"]:
         return said
     for key, values in row.evidence:
         said.append(f"\n{key}: ", "dim").append("; ".join(values))

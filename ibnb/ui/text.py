@@ -11,7 +11,7 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from . import words
+from . import labels
 from .cards import (
     ONCE,
     AnsweredCheck,
@@ -24,7 +24,7 @@ from .cards import (
     page_rows,
     why_line,
 )
-from .foreign import clean
+from .sanitise import clean
 from .views import BadgeView, Group, ReportView, Row, Skipped, badge_view, report_view
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ibnb.knowledge.model import Explanation
     from ibnb.session.health import Health
 
-    from .words import Mark
+    from .labels import Mark
 
 WIDTH = 80
 UNBROKEN = "\N{NO-BREAK SPACE}"
@@ -81,12 +81,12 @@ def explanation_text(
 
 def bundle_text(path: object, files: Iterable[BundledFile]) -> str:
     """Return where a support bundle is, and what is in it: each file's name, size and contents."""
-    shown = [(clean(file.name), words.size(file.bytes), clean(file.what)) for file in files]
+    shown = [(clean(file.name), labels.size(file.bytes), clean(file.what)) for file in files]
     if not shown:
         return f"The bundle {clean(path)} is empty."
     names = max(len(name) for name, _, _ in shown)
     sizes = max(len(size) for _, size, _ in shown)
-    lines = [f"The bundle {clean(path)} holds {words.counted(len(shown), 'file')}:"]
+    lines = [f"The bundle {clean(path)} holds {labels.counted(len(shown), 'file')}:"]
     for name, size, what in shown:
         start = f"  {name:<{names}}  {size:>{sizes}}  "
         lines += _wrap(what, start, " " * len(start))
@@ -127,7 +127,7 @@ def unknown_text(error: UnknownQueryError, *, show_accounts: bool = False) -> st
     lines = _wrap(clean(error.happened, show_accounts=show_accounts), "", "  ")
     rows = page_rows(entry.id for entry in error.candidates)
     if rows:
-        lines.append(f"{words.NEAREST}:")
+        lines.append(f"{labels.NEAREST}:")
     for row in rows:
         lines += _wrap(f"{row.title}: %iberror{UNBROKEN}{row.code}", "  ", "    ")
     return "\n".join([*lines, *_wrap(error.advice, "", "")]).replace(UNBROKEN, " ")
@@ -194,14 +194,14 @@ def _report(view: ReportView, *, magics: bool = False) -> str:
 
 
 def _group(group: Group, *, magics: bool) -> list[str]:
-    ran = (row for row in group.rows if row.mark != words.STATUS["skip"])
+    ran = (row for row in group.rows if row.mark != labels.STATUS["skip"])
     lines = [line for row in ran for line in _row(row, magics=magics)]
     return lines + [line for one in group.skipped for line in _skipped(one)]
 
 
 def _row(row: Row, *, magics: bool) -> list[str]:
     lines = _said(row.mark, row.title, row.summary)
-    if row.mark == words.STATUS["pass"]:
+    if row.mark == labels.STATUS["pass"]:
         return lines
     lines += _seen(row.evidence, row.fix)
     if row.why is not None:
@@ -210,7 +210,7 @@ def _row(row: Row, *, magics: bool) -> list[str]:
 
 
 def _skipped(one: Skipped) -> list[str]:
-    lines = _said(words.STATUS["skip"], "; ".join(one.titles), one.why)
+    lines = _said(labels.STATUS["skip"], "; ".join(one.titles), one.why)
     return lines + _seen(one.evidence, one.fix)
 
 
@@ -341,7 +341,7 @@ def _wrap(text: str, first: str, rest: str) -> list[str]:
 
 
 def _is_terminal(out: TextIO) -> bool:
-    return out.isatty() and _can_write(str(words.STATUS["fail"]), out)
+    return out.isatty() and _can_write(str(labels.STATUS["fail"]), out)
 
 
 def _can_write(text: str, out: TextIO) -> bool:
@@ -354,6 +354,6 @@ def _can_write(text: str, out: TextIO) -> bool:
 
 def _write(text: str, out: TextIO) -> None:
     if not _can_write(text, out):
-        plain = text.translate(words.ASCII)
+        plain = text.translate(labels.ASCII)
         text = plain.encode(out.encoding, "backslashreplace").decode(out.encoding)
     out.write(text + "\n")

@@ -12,11 +12,11 @@ from ibnb.session.errors import BlockingInHandler
 from ibnb.settings import IbSettings
 from ibnb.tws.notices import GOOD_NEWS, Notice
 from ibnb.ui.cards import Came, about_line
+from ibnb.ui.labels import TIMES
 from ibnb.ui.notices import troubles_of
 from ibnb.ui.running import RunningCell
 from ibnb.ui.tally import MOST_CODES, MOST_TEXTS, Tally
 from ibnb.ui.telling import CellTeller
-from ibnb.ui.words import TIMES
 
 NO_SUCH = "No security definition has been found for the request"
 MARGIN = "Order rejected - reason:margin"

@@ -6,6 +6,7 @@ from ui_samples import explanation, health, refused
 
 from ibnb.tws.notices import Notice
 from ibnb.ui.cards import Came
+from ibnb.ui.labels import TIMES
 from ibnb.ui.text import (
     badge_text,
     bundle_text,
@@ -13,7 +14,6 @@ from ibnb.ui.text import (
     print_explanation,
     print_report,
     report_text,
-    words,
 )
 
 REFUSED = """\
@@ -142,7 +142,7 @@ def test_the_text_of_an_explanation_is_known_to_the_letter():
     """The same explanation gives the same text."""
     assert explanation_text(explanation()) == EXPLAINED
     assert explanation_text(explanation(), came=Came(3)).startswith(
-        f"✗ Error: 326 The client ID is in use {words.TIMES}3\n"
+        f"✗ Error: 326 The client ID is in use {TIMES}3\n"
     )
 
 

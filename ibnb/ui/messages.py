@@ -9,7 +9,7 @@ from ibnb.session.address import where
 from ibnb.session.errors import ConnectFailed
 from ibnb.tws.accounts import mask
 
-from .foreign import harmless
+from .sanitise import harmless
 
 if TYPE_CHECKING:
     from ibnb.session import Closed, Connection, Opened, Waiting
