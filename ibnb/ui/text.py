@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from . import labels
 from .cards import (
@@ -30,6 +30,7 @@ from .views import BadgeView, Group, ReportView, Row, Skipped, badge_view, repor
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ibnb.diagnostics.bundle import BundleFile
     from ibnb.diagnostics.model import Report
     from ibnb.knowledge import UnknownQueryError
     from ibnb.knowledge.model import Explanation
@@ -42,22 +43,6 @@ UNBROKEN = "\N{NO-BREAK SPACE}"
 MOST_CODES = 3
 """Codes of one page that a list of pages names."""
 _INDENT = 13
-
-
-class BundledFile(Protocol):
-    """A file of a support bundle: its name there, its size in bytes, and what it holds."""
-
-    @property
-    def name(self) -> str:
-        """The file's name in the bundle."""
-
-    @property
-    def bytes(self) -> int:
-        """How large it is."""
-
-    @property
-    def what(self) -> str:
-        """What it holds, in a few words."""
 
 
 def report_text(
@@ -79,7 +64,7 @@ def explanation_text(
     return _card(card_view(explanation, came=came, show_accounts=show_accounts))
 
 
-def bundle_text(path: object, files: Iterable[BundledFile]) -> str:
+def bundle_text(path: object, files: Iterable[BundleFile]) -> str:
     """Return where a support bundle is, and what is in it: each file's name, size and contents."""
     shown = [(clean(file.name), labels.size(file.bytes), clean(file.what)) for file in files]
     if not shown:

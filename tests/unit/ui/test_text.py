@@ -1,9 +1,9 @@
 import io
-from dataclasses import dataclass
 
 import pytest
 from ui_samples import explanation, health, refused
 
+from ibnb.diagnostics.bundle import BundleFile
 from ibnb.tws.notices import Notice
 from ibnb.ui.cards import Came
 from ibnb.ui.labels import TIMES
@@ -87,15 +87,6 @@ Symptoms
 Related: not-connected"""
 
 
-@dataclass
-class BundledFile:
-    """A file of a bundle."""
-
-    name: str
-    bytes: int
-    what: str
-
-
 class Terminal(io.StringIO):
     """A file that says it is a terminal."""
 
@@ -125,8 +116,8 @@ def test_a_page_is_opened_by_the_command_that_the_reader_has(magics, command):
 def test_a_bundle_is_listed_with_sizes_and_contents():
     """What leaves the machine is said file by file, in 80 columns."""
     files = [
-        BundledFile("report.json", 812, "The report, accounts masked"),
-        BundledFile("logs/\x1blauncher.log", 1_240_000, "The login log, its last lines " * 3),
+        BundleFile("report.json", 812, "The report, accounts masked"),
+        BundleFile("logs/\x1blauncher.log", 1_240_000, "The login log, its last lines " * 3),
     ]
     text = bundle_text("support.zip", files)
     assert text.splitlines()[:2] == [
