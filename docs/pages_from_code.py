@@ -348,7 +348,7 @@ def _entry(entry: Entry) -> str:
         _section("What to do if more is known", _steps(entry.every_step, besides=known)),
         _section("What to check", _items(map(_asked, entry.checks))),
         _section("Why this happens", _items(map(prose, entry.causes))),
-        _section("How it shows", _items(map(prose, entry.symptoms))),
+        _section("Symptoms", _items(map(prose, entry.symptoms))),
         _section("Related", _items(_related(entry))),
     )
 

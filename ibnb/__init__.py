@@ -45,7 +45,7 @@ def __dir__() -> list[str]:
 
 def _mask(record: _logging.LogRecord) -> bool:
     """Mask the accounts in a record of ibnb's own log, whoever writes it and wherever it goes."""
-    from .ui.foreign import harmless
+    from .ui.sanitise import harmless
 
     record.msg, record.args = harmless(record.getMessage()), None
     return True
@@ -246,7 +246,7 @@ def _let_values_show_themselves() -> None:
     from .knowledge.showing import draw_with
 
     def draw(value: Any) -> dict[str, str]:
-        from .ui.values import forms
+        from .ui.formatters import forms
 
         return forms(value, the_app())
 

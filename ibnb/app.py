@@ -358,7 +358,7 @@ class App:
 
 
 def _say(line: str) -> None:
-    from .ui.foreign import harmless
+    from .ui.sanitise import harmless
 
     sys.stderr.write(f"ibnb: {harmless(line)}\n")
 

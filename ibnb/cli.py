@@ -252,7 +252,7 @@ def team(words: Sequence[str]) -> int:
 def _print_json(
     document: dict[str, Any] | list[dict[str, Any]], *, show_accounts: bool = False
 ) -> None:
-    from .ui.foreign import json_text
+    from .ui.sanitise import json_text
 
     # JSON can escape what the encoding of this standard output has no character for.
     is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
@@ -314,7 +314,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _say(sentence: object) -> None:
     """Print a line for people that may repeat what they typed."""
-    from .ui.foreign import harmless
+    from .ui.sanitise import harmless
 
     print(harmless(sentence), file=sys.stderr)
 

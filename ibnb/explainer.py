@@ -11,6 +11,7 @@ from .context import SIMULATOR, NotebookContext
 from .session import BadInputError, NoLibraryError
 from .session.library.libraries import is_ib
 from .session.survey import is_connected, meant, numbered
+from .tws.accounts import mask_in
 
 if TYPE_CHECKING:
     from .diagnostics import Diagnosis, Question, Report
@@ -71,7 +72,6 @@ class Explainer:
         """
         from .knowledge import UnknownQueryError, explain
         from .knowledge.lookup import LONGEST_NUMBER
-        from .ui.foreign import masked
 
         if query is None or query == "":
             return self._explain_latest()
@@ -85,15 +85,19 @@ class Explainer:
             return self._in_situation(explain(query))
         except UnknownQueryError as error:
             # It repeats the words.
-            shown = masked(error.shown, show_accounts=self._settings.show_accounts)
-            raise UnknownQueryError(shown, error.candidates) from None
+            raise UnknownQueryError(self._masked(error.shown), error.candidates) from None
 
     def explain_notice(self, notice: Notice) -> Explanation:
         """Return the explanation of a notice that this notebook received."""
         from .diagnostics.explain.from_journal import explain_notice
 
-        explanation = explain_notice(notice, self._session.journal)
+        told = replace(notice, text=self._masked(notice.text))
+        explanation = explain_notice(told, self._session.journal)
         return self._in_situation(replace(explanation, connection=notice.connection))
+
+    def _masked(self, text: str) -> str:
+        """Return what others wrote as it may be shown, whatever sentence it comes into."""
+        return text if self._settings.show_accounts else mask_in(text)
 
     def remember(self, explanation: Explanation) -> None:
         """Take note that this was shown for the errors so far."""

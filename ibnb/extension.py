@@ -21,10 +21,10 @@ from .session.notebook.succession import Succession
 from .session.opening.log_filters import NoticeLines
 from .ui.badge import Badges
 from .ui.cells import Cells
+from .ui.formatters import Values
 from .ui.legal import Boundary
 from .ui.notebook import notebook_name, reachable
 from .ui.running import RunningCell
-from .ui.values import Values
 
 ATTRIBUTE = "_ibnb"
 NAME = "ibnb"

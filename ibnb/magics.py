@@ -21,7 +21,7 @@ from .session.library import reading
 from .session.library.libraries import is_ib
 from .settings import IbSettings, apply_environment
 from .support import write_support_bundle
-from .ui.foreign import harmless, json_text
+from .ui.sanitise import harmless, json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -25,7 +25,7 @@ from ibnb.tws.route import address_towards
 from ibnb.tws.target import Target
 
 from .machine import Machine, look_at_machine
-from .sanitise import presentable
+from .sanitise import presentable, said
 
 TakePulse = Callable[[], Awaitable[Pulse]]
 
@@ -162,3 +162,7 @@ class Context:
     def shown(self, accounts: tuple[str, ...]) -> list[str]:
         """Return account numbers as they may be shown."""
         return self.surroundings.shown(accounts)
+
+    def said(self, text: str) -> str:
+        """Return what others wrote as a result may quote it: names of programs, errors, files."""
+        return said(text, self.named, accounts=not self.show_accounts)

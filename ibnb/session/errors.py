@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ibnb.tws.accounts import EveryWord, mask_in
+from ibnb.tws.accounts import mask_in
 from ibnb.tws.escaping import visible
 
 from .advising import situation
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def _harmless(text: str) -> str:
     """Return a sentence of ours fit for a traceback, whatever was put into it."""
-    return visible(mask_in(text, EveryWord()))
+    return visible(mask_in(text, ours=True))
 
 
 class IbnbError(Exception):

@@ -13,7 +13,7 @@ import json
 import re
 import threading
 import unicodedata
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 _KEPT_HEAD = 2
@@ -43,15 +43,6 @@ What stands for one character in the ``repr`` of a text, as ``\\n``, is not a le
 """
 _BEFORE = r"(?:(?<![^\W_])|(?<=\\[abefnrtv])|(?<=\\x[\dA-Fa-f]{2})|(?<=\\u[\dA-Fa-f]{4}))"
 _AFTER = r"(?![^\W_])"
-_LETTERS = re.compile(r"[^\W\d_]+")
-
-
-class EveryWord:
-    """Holds every word: for a text that may be a sentence of ours, of words not known here."""
-
-    def __contains__(self, word: object) -> bool:
-        """Say yes."""
-        return True
 
 
 class KnownAccounts:
@@ -80,13 +71,13 @@ class KnownAccounts:
             longest_first = sorted(forms, key=lambda form: (-len(form), form))
             self._forms = tuple((_needle(form), form) for form in longest_first)
 
-    def mask_in(self, text: str, words: Container[str] = ()) -> str:
-        """Mask the known names in a text, those that are only `words` left out."""
+    def mask_in(self, text: str, *, ours: bool = False) -> str:
+        """Mask the known names in a text; in one of `ours`, those that may be words stay."""
         if not self._forms:
             return text
         folded = text.casefold()
         for needle, form in self._forms:
-            if needle in folded and not _is_made_of(words, form):
+            if needle in folded and not (ours and is_words(form)):
                 text = _pattern(form).sub(lambda match: mask(match.group()), text)
         return text
 
@@ -118,15 +109,18 @@ def mask(account: str) -> str:
     return f"{account[:_KEPT_HEAD]}•••{account[-tail:]}"
 
 
-def mask_in(text: str, words: Container[str] = ()) -> str:
+def mask_in(text: str, *, ours: bool = False) -> str:
     """Mask whatever looks like an account number inside a text, and every name that is known.
 
-    Args:
-        text: any text.
-        words: words of the text's own sentences, in lower case: a known name that consists of
-            those stays. Leave it out for a text that is all somebody else's.
+    In a sentence of `ours`, a known name that could be words of it stays: what others wrote was
+    masked before it came into the sentence.
     """
-    return replace_in(_known.mask_in(text, words), mask)
+    return replace_in(_known.mask_in(text, ours=ours), mask)
+
+
+def is_words(name: str) -> bool:
+    """Say whether a name could be words of an English sentence: plain letters and blanks alone."""
+    return name.isascii() and all(part.isalpha() for part in name.split())
 
 
 def replace_in(text: str, put: Callable[[str], str]) -> str:
@@ -163,12 +157,6 @@ def _needle(form: str) -> str:
     """Return what every text holds that has a name in this form, when its case is folded."""
     # Between its words a text may have other blanks.
     return max(form.split(), key=len).casefold()
-
-
-def _is_made_of(words: Container[str], name: str) -> bool:
-    """Say whether a name is nothing but some of these words."""
-    parts = _LETTERS.findall(name.lower())
-    return bool(parts) and not re.search(r"\d", name) and all(part in words for part in parts)
 
 
 @lru_cache(maxsize=256)

@@ -2,6 +2,9 @@
 
 What was there is named in its place, as in ``<address>``: whoever helps can still follow the text.
 Patterns decide, so what has no shape of its own (another machine's name, say) has to be handed in.
+
+What others wrote is redacted where it comes in. A sentence of ours that is made of it afterwards is
+redacted once more, by shape; but a login that could be a word of it is not looked for there.
 """
 
 from __future__ import annotations
@@ -11,13 +14,13 @@ import getpass
 import ipaddress
 import os
 import re
-from collections.abc import Callable, Collection, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-from .accounts import mask, mask_in
+from .accounts import is_words, mask, mask_in
 from .escaping import free_key
 
 Put = Callable[[re.Match[str]], str]
@@ -74,7 +77,7 @@ def redact(
     *,
     accounts: bool = True,
     keep: Collection[str] = (),
-    words: Container[str] = (),
+    ours: bool = False,
 ) -> str:
     """Return a text without what is nobody else's business.
 
@@ -89,14 +92,17 @@ def redact(
         names: more words to take out, such as the name of the machine.
         accounts: False if account numbers may be shown.
         keep: hosts and addresses that stay as they are, such as those that the reader named.
-        words: words of the text's own sentences, in lower case: a name that is one stays.
+        ours: True for a sentence of ours, and what we call things: the login of this process, and
+            accounts that are known by name, stay in it if they could be words. They were taken out
+            of what others wrote when that came in. `names` go in any case.
     """
-    own = _word_rule(tuple(_telling(_own_names(), words)))
-    given = _word_rule(tuple(_telling(names, words)))
+    logins = (name for name in _own_names() if not (ours and is_words(name)))
+    own = _word_rule(tuple(_telling(logins)))
+    given = _word_rule(tuple(_telling(names)))
     text, kept = _without_kept(text, keep)
     # What one rule takes out can lay bare to another rule what stood beside it. Each round that
     # changes anything leaves fewer characters that are not done yet, so this ends.
-    while (again := _once(text, own, given, words, accounts=accounts)) != text:
+    while (again := _once(text, own, given, accounts=accounts, ours=ours)) != text:
         text = again
     return re.sub(f"{_OPEN}([0-9]+){_SHUT}", lambda match: kept[int(match[1])], text)
 
@@ -121,26 +127,35 @@ def redact_value(
     *,
     accounts: bool = True,
     keep: Collection[str] = (),
-    words: Container[str] = (),
+    ours: bool = False,
 ) -> Any:
     """Return a plain value (as JSON can carry) with every text in it redacted, keys too.
 
     Numbers, booleans and None stay, except a number under a key such as ``password``. Keys that
     become the same are numbered, so that nothing is lost. What is not a plain value becomes the
-    redacted text of its ``repr``.
+    redacted text of its ``repr``. `ours` says that the texts are sentences of ours; keys are what
+    we call things anyhow.
     """
 
     def text(found: str) -> str:
-        return redact(found, names, accounts=accounts, keep=keep, words=words)
+        return redact(found, names, accounts=accounts, keep=keep, ours=ours)
 
-    return _Walk(text, accounts=accounts).value(value)
+    no_words = [name for name in names if not is_words(name)]
+
+    def key(found: str) -> str:
+        return redact(found, no_words, accounts=accounts, keep=keep, ours=True)
+
+    return _Walk(text, key, accounts=accounts).value(value)
 
 
 class _Walk:
     """Goes through one plain value and redacts every text in it."""
 
-    def __init__(self, text: Callable[[str], str], *, accounts: bool) -> None:
+    def __init__(
+        self, text: Callable[[str], str], key: Callable[[str], str], *, accounts: bool
+    ) -> None:
         self._text = text
+        self._key_text = key
         self._accounts = accounts
 
     def value(self, value: Any) -> Any:
@@ -162,7 +177,7 @@ class _Walk:
     def _key(self, key: Any) -> Any:
         if key is None or isinstance(key, bool | int | float):
             return key
-        return self._text(key if isinstance(key, str) else repr(key))
+        return self._key_text(key if isinstance(key, str) else repr(key))
 
     def _below(self, key: Any, item: Any) -> Any:
         if item is None or isinstance(item, bool) or item == "":
@@ -258,9 +273,9 @@ def _once(
     text: str,
     own: re.Pattern[str] | None,
     given: re.Pattern[str] | None,
-    words: Container[str],
     *,
     accounts: bool,
+    ours: bool,
 ) -> str:
     """Apply every rule."""
     for sign, rule, put in _RULES:
@@ -268,7 +283,7 @@ def _once(
             text = _apply(rule, put, text)
     if accounts:
         parts = _REPLACED.split(text)
-        parts[::2] = (mask_in(part, words) for part in parts[::2])
+        parts[::2] = (mask_in(part, ours=ours) for part in parts[::2])
         text = "".join(parts)
     if own is not None:
         text = _apply(own, _as("<user>"), text)
@@ -399,8 +414,8 @@ def _own_names() -> set[str]:
     return found
 
 
-def _telling(names: Iterable[str], words: Container[str]) -> list[str]:
-    kept = {name.strip() for name in names if name.strip().lower() not in words}
+def _telling(names: Iterable[str]) -> list[str]:
+    kept = {name.strip() for name in names}
     return sorted(
         (name for name in kept if len(name) >= _SHORTEST_NAME and name.lower() not in _NOBODY),
         key=lambda name: (-len(name), name),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ibnb.session.library.names import NAMES
 from ibnb.tws.notices import Link
 
-from .show import Shown, show
+from .display import Shown, show
 
 if TYPE_CHECKING:
     from ibnb.app import App
@@ -23,7 +23,7 @@ UPDATE_SECONDS = 0.25
 """At most four updates a second reach the browser, whatever the gateway does."""
 MOST_LIVE = 32
 """As many as a gateway has clients."""
-GONE = "its `IB` object does not exist any more"
+GONE = "its `IB` object no longer exists"
 
 
 def show_badge(health: Health, *, show_accounts: bool, live: bool = False) -> Shown:

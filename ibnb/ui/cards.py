@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from . import words
-from .foreign import clean, clean_all
+from . import labels
+from .sanitise import clean, clean_all, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ibnb.diagnostics.model import Report
     from ibnb.knowledge.model import Explanation
 
-    from .words import Mark
+    from .labels import Mark
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def named(came: Came, most: int = AT_A_GLANCE) -> str:
     if len(came.about) == 1 and came.about[0][1] == came.count:
         return came.about[0][0]
     shown = came.about[:most]
-    names = [f"{name} {words.times(count)}".strip() for name, count in shown]
+    names = [f"{name} {labels.times(count)}".strip() for name, count in shown]
     rest = came.count - sum(count for _, count in shown)
     return ", ".join(names) + (f" and {rest} more" if names and rest else "")
 
@@ -109,8 +109,8 @@ def listed_row(explanation: Explanation, came: Came, *, show_accounts: bool) -> 
     return ListedRow(
         clean(str((*entry.codes, entry.id)[0])),
         clean(entry.title, show_accounts=show_accounts),
-        words.times(came.count),
-        clean(named(came), show_accounts=show_accounts),
+        labels.times(came.count),
+        quoted(named(came), show_accounts=show_accounts),
     )
 
 
@@ -166,7 +166,7 @@ class CardView:
     def last(self) -> tuple[str, ...]:
         """What stands at the end: related pages, and with what it was last true."""
         related = f"Related: {', '.join(self.related)}" if self.related else ""
-        as_of = f"Last true of: {self.as_of}" if self.as_of else ""
+        as_of = f"Verified with: {self.as_of}" if self.as_of else ""
         return tuple(filter(None, (related, as_of)))
 
     @property
@@ -182,13 +182,13 @@ class CardView:
     @property
     def do(self) -> str:
         """What stands above the command."""
-        return words.MENDED if self.problems else words.LOOK_UP
+        return labels.MENDED if self.problems else labels.LOOK_UP
 
     @property
     def shown_before(self) -> str:
         """Where the rest is, if the page was shown before."""
         page = self.codes.partition(",")[0] or self.id
-        return f"As above: %iberror {page} shows the page again."
+        return f"Shown above; %iberror {page} shows the page again."
 
     @property
     def first(self) -> str:
@@ -199,7 +199,7 @@ class CardView:
     def inside(self) -> str:
         """What is in the fold, in words."""
         is_more = self.first or self.command
-        steps = words.counted(len(self.then), "more step" if is_more else "step")
+        steps = labels.counted(len(self.then), "more step" if is_more else "step")
         parts = (
             "what happened" if self.facts or not self.short else "",
             "the request" if self.asked else "",
@@ -259,7 +259,7 @@ class Pages:
         if entry.id == verdict.id:
             explanation = with_answers(explanation, self._report)
         card = card_view(explanation, show_accounts=self._show_accounts)
-        # How it shows is what the report shows, and its steps and summaries are told already.
+        # Its symptoms are what the report shows, and its steps and summaries are told already.
         card = replace(card, symptoms=())
         if entry.id == verdict.id:
             fix = clean_all(verdict.fix, show_accounts=self._show_accounts)
@@ -288,7 +288,7 @@ def card_view(
     asked = _asked(explanation, show_accounts=show_accounts)
     problems = asked.problems if asked is not None else ()
     command = _command(explanation, came)
-    searched = f"{words.LOOK_UP}: {explanation.asked.mended}" if explanation.asked else ""
+    searched = f"{labels.LOOK_UP}: {explanation.asked.mended}" if explanation.asked else ""
     # What is there to be copied needs no sentence besides.
     facts = shown(fact for fact in explanation.facts if not (command and fact == searched))
     has_lead = bool(facts) and not problems and len(facts[0]) <= LONGEST_LEAD
@@ -298,7 +298,7 @@ def card_view(
         id=clean(entry.id),
         codes=", ".join(str(code) for code in entry.codes),
         title=clean(entry.title, show_accounts=show_accounts),
-        times=words.times(came.count),
+        times=labels.times(came.count),
         since=SINCE if came.earlier else "",
         about=clean(about, show_accounts=show_accounts) + ("." if about and has_lead else ""),
         summary=clean(entry.summary, show_accounts=show_accounts),
@@ -309,13 +309,13 @@ def card_view(
         checks=_answered(explanation, show_accounts=show_accounts),
         related=shown(entry.related),
         asked=asked,
-        found=words.FOUND.get(explanation.match, ""),
+        found=labels.FOUND.get(explanation.match, ""),
         others=tuple(f"{row.code} ({row.title})" for row in page_rows(explanation.candidates)),
         as_of=clean(entry.as_of),
         lead=facts[0] if has_lead else "",
         problems=tuple(f"▲ {one}" for one in problems[:MOST_PROBLEMS]),
         command=clean(command, show_accounts=show_accounts),
-        everything=clean(named(came, len(came.about)), show_accounts=show_accounts)
+        everything=quoted(named(came, len(came.about)), show_accounts=show_accounts)
         if len(came.about) > AT_A_GLANCE
         else "",
         again=came.again,
@@ -354,9 +354,9 @@ def _mark(explanation: Explanation, came: Came) -> Mark:
     Nor is what was only looked up: its colour would say that something went wrong.
     """
     if explanation.is_guess:
-        return words.GUESS
+        return labels.GUESS
     severity = explanation.entry.severity
-    mark = words.SEVERITY.get(severity) or words.unknown(severity)
+    mark = labels.SEVERITY.get(severity) or labels.unknown(severity)
     happened = bool(explanation.facts) or explanation.asked is not None
     return replace(mark, tone="muted") if came.looked_up and not happened else mark
 
@@ -366,11 +366,13 @@ def _asked(explanation: Explanation, *, show_accounts: bool) -> AskedView | None
     if asked is None:
         return None
 
-    def shown(text: str) -> str:
-        return clean(text, show_accounts=show_accounts)
-
     rows = tuple(
-        (shown(one.name), shown(one.value), shown(one.problem)) for one in asked.parameters
+        (
+            clean(one.name),
+            quoted(one.value, show_accounts=show_accounts),
+            clean(one.problem, show_accounts=show_accounts),
+        )
+        for one in asked.parameters
     )
     return AskedView(clean(asked.method), rows, asked.example)
 
@@ -388,7 +390,7 @@ def _answered(explanation: Explanation, *, show_accounts: bool) -> tuple[Answere
         if answer is None
         else AnsweredCheck(
             text,
-            words.ANSWER.get(answer.status) or words.unknown(answer.status),
+            labels.ANSWER.get(answer.status) or labels.unknown(answer.status),
             clean(answer.summary, show_accounts=show_accounts),
         )
         for text, answer in checks

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 from ibnb.session.notebook.event_loop import run
 
 from .diagnosing import Diagnosing, report_of
-from .lines import (
+from .display import Shown, show
+from .formatters import show_explanation, show_unknown
+from .messages import (
     closed_line,
     opened_line,
     recording_line,
     resumed_by_itself_line,
     waiting_line,
 )
-from .show import Shown, show
 from .telling import CellTeller
-from .values import show_explanation, show_unknown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -196,7 +196,7 @@ class Cells:
 
     def show_judged(self, report: Report) -> None:
         """Show the report on a bundle that somebody sent."""
-        from .values import show_report
+        from .formatters import show_report
 
         accounts, boundary = self.app.settings.show_accounts, self._boundary.is_due()
         show_report(report, boundary=boundary, show_accounts=accounts)

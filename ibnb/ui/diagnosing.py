@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ibnb.session.notebook.event_loop import current_loop, run
 
-from .show import Shown, show, show_widget
+from .display import Shown, show, show_widget
 
 if TYPE_CHECKING:
     import asyncio

@@ -9,9 +9,9 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from . import words
+from . import labels
 from .cards import ONCE, Came, card_view, page_rows
-from .foreign import clean
+from .sanitise import clean
 from .views import badge_view, report_view
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def unknown_html(error: UnknownQueryError, *, show_accounts: bool = False) -> st
     return render(
         "unknown",
         happened=clean(error.happened, show_accounts=show_accounts),
-        heading=words.NEAREST,
+        heading=labels.NEAREST,
         rows=page_rows(entry.id for entry in error.candidates),
         advice=error.advice,
     )

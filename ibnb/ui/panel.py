@@ -11,9 +11,9 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .buttons import answer_while_busy, button, close_widget
-from .foreign import clean
 from .html import progress_html, render
 from .progress import repeat_view
+from .sanitise import clean
 from .text import report_text
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import words
-from .foreign import clean
+from . import labels
+from .sanitise import clean
 from .views import Row, row_of
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ibnb.diagnostics.model import Check, Report, Result
 
-    from .words import Mark
+    from .labels import Mark
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ProgressView:
     @property
     def waiting(self) -> str:
         """What is waited for now, in one line."""
-        running = (row for row in self.rows if row.mark == words.RUNNING)
+        running = (row for row in self.rows if row.mark == labels.RUNNING)
         return "; ".join(f"{row.title}: {row.summary}" for row in running if row.summary)
 
 
@@ -67,10 +67,10 @@ def repeat_view(
     """Return what is said of a diagnosis that is repeated until the gateway is healthy."""
     verdict = report.verdict
     return Repeat(
-        tries=words.counted(tries, "try", "tries"),
-        last=words.VERDICT.get(verdict.severity) or words.unknown(verdict.severity),
+        tries=labels.counted(tries, "try", "tries"),
+        last=labels.VERDICT.get(verdict.severity) or labels.unknown(verdict.severity),
         title=clean(verdict.title, show_accounts=show_accounts),
-        left=words.duration(max(1.0, round(seconds_left))).replace(".0 s", " s"),
+        left=labels.duration(max(1.0, round(seconds_left))).replace(".0 s", " s"),
     )
 
 
@@ -86,9 +86,9 @@ def _waiting(
 
     unmet = first_unmet(check, checks, found)
     if unmet is not None:
-        mark, said = words.PENDING, f"after: {checks[unmet].title}"
+        mark, said = labels.PENDING, f"after: {checks[unmet].title}"
     else:
-        mark, said = words.RUNNING, f"waiting for {check.waits_for}" if check.waits_for else ""
+        mark, said = labels.RUNNING, f"waiting for {check.waits_for}" if check.waits_for else ""
     return Row(
         mark,
         clean(check.id),

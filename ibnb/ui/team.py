@@ -11,24 +11,27 @@ from ibnb.session.client_ids.grants import SEATS
 from ibnb.session.client_ids.lease import SharedLease
 from ibnb.session.client_ids.team import GatewayUse, Team
 
-from .foreign import harmless
+from .sanitise import harmless, quoted
 
-ALONE = "the notebooks of this user on this machine (nothing is shared: see the setting leases)"
+ALONE = (
+    "Only notebooks of this user on this machine are shown; nothing is shared (see the setting "
+    "leases)."
+)
 
 
 def team_text(team: Team, *, show_accounts: bool = False) -> str:
     """Return who is connected to which gateway, in lines."""
-    lines = ["" if team.store == "redis" else f"Known are {ALONE}."]
+    lines = ["" if team.store == "redis" else ALONE]
     if team.is_silent:
         lines.append("The team's store does not answer: who is connected is not known.")
     elif not team.gateways:
         lines.append("Nobody is connected.")
     for one in team.gateways:
-        lines += _gateway(one)
+        lines += _gateway(one, show_accounts=show_accounts)
     return "\n".join(harmless(line, show_accounts=show_accounts) for line in filter(None, lines))
 
 
-def _gateway(use: GatewayUse) -> Iterator[str]:
+def _gateway(use: GatewayUse, *, show_accounts: bool) -> Iterator[str]:
     yield f"{use.host}:{use.port}  {len(use.leases)} of {SEATS} seats taken"
     counts = use.counts
     if counts is not None:
@@ -43,5 +46,5 @@ def _gateway(use: GatewayUse) -> Iterator[str]:
         since = time.strftime("%d %b %H:%M", time.localtime(lease.since))
         trades = ", trades" if isinstance(lease, SharedLease) and lease.trades else ""
         who = f"{lease.user}@{lease.machine} (process {lease.pid})"
-        name = PurePath(lease.notebook).name
+        name = quoted(PurePath(lease.notebook).name, show_accounts=show_accounts)
         yield f"  ID {lease.client_id}  {name}  {who}, since {since}{trades}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ibnb.session import IbnbError
 from ibnb.tws.notices import GOOD_NEWS, Code, Notice
 
-from .show import Shown, show
+from .display import Shown, show
 from .tally import Collected
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class CellTeller:
             self._app.explainer.remember((told or rest)[0])
 
     def _show(self, section: Section, explanations: Iterator[Explanation]) -> None:
-        from .values import show_explanation
+        from .formatters import show_explanation
 
         accounts = bool(self._app.settings.show_accounts)
         for one in section.cards:
@@ -161,9 +161,9 @@ class CellTeller:
             came = replace(one.came, again=self._was_shown(explanation))
             show_explanation(explanation, came=came, show_accounts=accounts)
         if more := section.more:
-            show(*self._listed(f"{len(more)} more kinds of notices came {section.when}", more))
+            show(*self._listed(f"{len(more)} more kinds of notices {section.when}", more))
         if failures := section.failures:
-            heading = f"Openings that failed {section.when}"
+            heading = f"Failed connects {section.when}"
             show(*self._listed(heading, failures, is_open=True))
 
     def _was_shown(self, explanation: Explanation) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TextIO
 
-from . import words
+from . import labels
 from .cards import card_title, why_line
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from .cards import AnsweredCheck, AskedView, CardView
+    from .labels import Mark, Tone
     from .views import ReportView, Row
-    from .words import Mark, Tone
 
 WIDEST = 110
 _STYLES: dict[Tone, str] = {
@@ -72,7 +72,7 @@ def draw_card(view: CardView, file: TextIO) -> None:
         _section(console, "What to do", _list(view.resolution, numbered=True))
     if view.checks:
         _section(console, "What to check", _checked(view.checks))
-    for heading, texts in (("Why this happens", view.causes), ("How it shows", view.symptoms)):
+    for heading, texts in (("Why this happens", view.causes), ("Symptoms", view.symptoms)):
         if texts:
             _section(console, heading, _list(texts))
     if view.last:
@@ -86,7 +86,7 @@ def _draw_card_head(console: Console, view: CardView) -> None:
     if view.command:
         console.print(_text(f"{view.do}: ").append(view.command, "bold"), soft_wrap=True)
     if view.everything:
-        console.print(_text(f"All of it: {view.everything}"))
+        console.print(_text(f"Full list: {view.everything}"))
 
 
 def _checked(checks: Iterable[AnsweredCheck]) -> Table:
@@ -108,15 +108,15 @@ def _draw_asked(console: Console, view: AskedView) -> None:
         grid.add_row(_text(name), said)
     _section(console, f"The request: {view.method}", grid)
     if view.example:
-        console.print(_text("A call that works, to start from", "bold"))
+        console.print(_text("A working call to start from", "bold"))
         console.print(_text(f"  {view.example}"))
 
 
 def _row(row: Row) -> Text:
     said = _text(row.title)
     if row.summary:
-        said.append(f"\n{row.summary}", "dim" if row.mark == words.STATUS["pass"] else "")
-    if row.mark == words.STATUS["pass"]:
+        said.append(f"\n{row.summary}", "dim" if row.mark == labels.STATUS["pass"] else "")
+    if row.mark == labels.STATUS["pass"]:
         return said
     for key, values in row.evidence:
         said.append(f"\n{key}: ", "dim").append("; ".join(values))

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from . import words
+from . import labels
 from .cards import (
     ONCE,
     AnsweredCheck,
@@ -24,40 +24,25 @@ from .cards import (
     page_rows,
     why_line,
 )
-from .foreign import clean
+from .sanitise import clean
 from .views import BadgeView, Group, ReportView, Row, Skipped, badge_view, report_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ibnb.diagnostics.bundle import BundleFile
     from ibnb.diagnostics.model import Report
     from ibnb.knowledge import UnknownQueryError
     from ibnb.knowledge.model import Explanation
     from ibnb.session.health import Health
 
-    from .words import Mark
+    from .labels import Mark
 
 WIDTH = 80
 UNBROKEN = "\N{NO-BREAK SPACE}"
 MOST_CODES = 3
 """Codes of one page that a list of pages names."""
 _INDENT = 13
-
-
-class BundledFile(Protocol):
-    """A file of a support bundle: its name there, its size in bytes, and what it holds."""
-
-    @property
-    def name(self) -> str:
-        """The file's name in the bundle."""
-
-    @property
-    def bytes(self) -> int:
-        """How large it is."""
-
-    @property
-    def what(self) -> str:
-        """What it holds, in a few words."""
 
 
 def report_text(
@@ -79,14 +64,14 @@ def explanation_text(
     return _card(card_view(explanation, came=came, show_accounts=show_accounts))
 
 
-def bundle_text(path: object, files: Iterable[BundledFile]) -> str:
+def bundle_text(path: object, files: Iterable[BundleFile]) -> str:
     """Return where a support bundle is, and what is in it: each file's name, size and contents."""
-    shown = [(clean(file.name), words.size(file.bytes), clean(file.what)) for file in files]
+    shown = [(clean(file.name), labels.size(file.bytes), clean(file.what)) for file in files]
     if not shown:
         return f"The bundle {clean(path)} is empty."
     names = max(len(name) for name, _, _ in shown)
     sizes = max(len(size) for _, size, _ in shown)
-    lines = [f"The bundle {clean(path)} holds {words.counted(len(shown), 'file')}:"]
+    lines = [f"The bundle {clean(path)} holds {labels.counted(len(shown), 'file')}:"]
     for name, size, what in shown:
         start = f"  {name:<{names}}  {size:>{sizes}}  "
         lines += _wrap(what, start, " " * len(start))
@@ -127,7 +112,7 @@ def unknown_text(error: UnknownQueryError, *, show_accounts: bool = False) -> st
     lines = _wrap(clean(error.happened, show_accounts=show_accounts), "", "  ")
     rows = page_rows(entry.id for entry in error.candidates)
     if rows:
-        lines.append(f"{words.NEAREST}:")
+        lines.append(f"{labels.NEAREST}:")
     for row in rows:
         lines += _wrap(f"{row.title}: %iberror{UNBROKEN}{row.code}", "  ", "    ")
     return "\n".join([*lines, *_wrap(error.advice, "", "")]).replace(UNBROKEN, " ")
@@ -194,14 +179,14 @@ def _report(view: ReportView, *, magics: bool = False) -> str:
 
 
 def _group(group: Group, *, magics: bool) -> list[str]:
-    ran = (row for row in group.rows if row.mark != words.STATUS["skip"])
+    ran = (row for row in group.rows if row.mark != labels.STATUS["skip"])
     lines = [line for row in ran for line in _row(row, magics=magics)]
     return lines + [line for one in group.skipped for line in _skipped(one)]
 
 
 def _row(row: Row, *, magics: bool) -> list[str]:
     lines = _said(row.mark, row.title, row.summary)
-    if row.mark == words.STATUS["pass"]:
+    if row.mark == labels.STATUS["pass"]:
         return lines
     lines += _seen(row.evidence, row.fix)
     if row.why is not None:
@@ -210,7 +195,7 @@ def _row(row: Row, *, magics: bool) -> list[str]:
 
 
 def _skipped(one: Skipped) -> list[str]:
-    lines = _said(words.STATUS["skip"], "; ".join(one.titles), one.why)
+    lines = _said(labels.STATUS["skip"], "; ".join(one.titles), one.why)
     return lines + _seen(one.evidence, one.fix)
 
 
@@ -232,7 +217,7 @@ def _card(view: CardView) -> str:
         return "\n".join(_card_again(view))
     lines = _card_head(view, view.said)
     if view.everything:
-        lines += ["", *_wrap(f"All of it: {view.everything}", "", "  ")]
+        lines += ["", *_wrap(f"Full list: {view.everything}", "", "  ")]
     if view.facts:
         lines += ["", "What happened here", *_bulleted(view.facts)]
     if view.asked is not None:
@@ -242,7 +227,7 @@ def _card(view: CardView) -> str:
         lines += ["", "What to do", *_numbered(view.resolution, "  ")]
     if view.checks:
         lines += ["", "What to check", *_checked(view.checks)]
-    for heading, texts in (("Why this happens", view.causes), ("How it shows", view.symptoms)):
+    for heading, texts in (("Why this happens", view.causes), ("Symptoms", view.symptoms)):
         if texts:
             lines += ["", heading, *_bulleted(texts)]
     if view.last:
@@ -253,7 +238,7 @@ def _card(view: CardView) -> str:
 def _card_again(view: CardView) -> list[str]:
     """Return what happened this time; the page stands above."""
     lines = _card_head(view, [one for one in view.said if one != view.summary])
-    everything = (f"All of it: {view.everything}",) if view.everything else ()
+    everything = (f"Full list: {view.everything}",) if view.everything else ()
     lines += _bulleted((*view.facts, *everything))
     return [*lines, f"  {view.shown_before}"]
 
@@ -281,7 +266,7 @@ def _asked(view: AskedView) -> list[str]:
         lines += _wrap(f"{name} = {value}{marked}", "  ", "      ")
     if view.example:
         # Not wrapped: it is there to be copied.
-        lines += ["A call that works, to start from", f"  {view.example}"]
+        lines += ["A working call to start from", f"  {view.example}"]
     return lines
 
 
@@ -341,7 +326,7 @@ def _wrap(text: str, first: str, rest: str) -> list[str]:
 
 
 def _is_terminal(out: TextIO) -> bool:
-    return out.isatty() and _can_write(str(words.STATUS["fail"]), out)
+    return out.isatty() and _can_write(str(labels.STATUS["fail"]), out)
 
 
 def _can_write(text: str, out: TextIO) -> bool:
@@ -354,6 +339,6 @@ def _can_write(text: str, out: TextIO) -> bool:
 
 def _write(text: str, out: TextIO) -> None:
     if not _can_write(text, out):
-        plain = text.translate(words.ASCII)
+        plain = text.translate(labels.ASCII)
         text = plain.encode(out.encoding, "backslashreplace").decode(out.encoding)
     out.write(text + "\n")

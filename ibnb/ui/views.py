@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from ibnb.tws.accounts import mask
 from ibnb.tws.notices import GOOD_NEWS
 
-from . import words
+from . import labels
 from .cards import Pages
-from .foreign import clean, clean_all, clean_value
+from .sanitise import clean, clean_all, clean_value, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ibnb.tws.notices import Notice
 
     from .cards import Why
-    from .words import Mark
+    from .labels import Mark
 
 NOTICES_SHOWN = 5
 SENTENCES = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
@@ -62,12 +62,12 @@ class Row:
     @property
     def steps(self) -> str:
         """How many steps its fix has, in words."""
-        return words.counted(len(self.fix), "step")
+        return labels.counted(len(self.fix), "step")
 
     @property
     def needs_a_look(self) -> bool:
         """Whether it found something: it is neither OK nor left out."""
-        return self.mark not in {words.STATUS["pass"], words.STATUS["skip"]}
+        return self.mark not in {labels.STATUS["pass"], labels.STATUS["skip"]}
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Group:
     @property
     def passed(self) -> tuple[Row, ...]:
         """The checks that are OK."""
-        return tuple(row for row in self.rows if row.mark == words.STATUS["pass"])
+        return tuple(row for row in self.rows if row.mark == labels.STATUS["pass"])
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
@@ -134,7 +134,7 @@ class ReportView:
     origin: str = ""
     since_good: str = ""
     changes: tuple[str, ...] = ()
-    boundary: str = words.BOUNDARY
+    boundary: str = labels.BOUNDARY
     made: str = ""
 
     @property
@@ -154,9 +154,9 @@ class ReportView:
 
     @property
     def ticked(self) -> str:
-        """How many items of the checklist are done, in words."""
-        done = sum(tick.mark == words.TICK["done"] for tick in self.checklist)
-        return f"{done} of {len(self.checklist)} done"
+        """How many items of the checklist were seen to be so, in words."""
+        confirmed = sum(tick.mark == labels.TICK["done"] for tick in self.checklist)
+        return f"{confirmed} of {len(self.checklist)} confirmed"
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ class BadgeView:
 def row_of(check: Check, result: Result, *, show_accounts: bool = False) -> Row:
     """Return the row of a check that has ended."""
     return Row(
-        mark=words.STATUS.get(result.status) or words.unknown(result.status),
+        mark=labels.STATUS.get(result.status) or labels.unknown(result.status),
         id=clean(check.id),
         title=clean(check.title, show_accounts=show_accounts),
         summary=clean(result.summary, show_accounts=show_accounts),
@@ -241,7 +241,7 @@ def report_view(
         rows.append((checks[result.id].category, _with_blocker(row, result, checks)))
     expects = report.target.expects
     return ReportView(
-        mark=words.VERDICT.get(verdict.severity) or words.unknown(verdict.severity),
+        mark=labels.VERDICT.get(verdict.severity) or labels.unknown(verdict.severity),
         id=clean(verdict.id),
         title=clean(verdict.title, show_accounts=show_accounts),
         summary=clean(verdict.summary, show_accounts=show_accounts),
@@ -250,15 +250,15 @@ def report_view(
         groups=_groups(rows, report.results),
         target=clean(report.target) + (f" (expects {expects})" if expects else ""),
         took=f"{'took' if report.origin is None else 'collected in'} "
-        f"{words.duration(report.seconds)}",
+        f"{labels.duration(report.seconds)}",
         why=why,
         checklist=_ticks(report) if verdict.severity == "error" else (),
-        boundary=words.BOUNDARY if boundary else "",
+        boundary=labels.BOUNDARY if boundary else "",
         made=moment(report.at),
         origin=_origin(report),
-        since_good=words.since_good(report.good_at) if report.good_at is not None else "",
+        since_good=labels.since_good(report.good_at) if report.good_at is not None else "",
         changes=clean_all(
-            (words.changed(one) for one in report.changes if one.explains),
+            (labels.changed(one) for one in report.changes if one.explains),
             show_accounts=show_accounts,
         ),
     )
@@ -277,7 +277,7 @@ def _origin(report: Report) -> str:
     where = " ".join(part for part in (by, place, f"on {on}" if on else "") if part)
     return clean(
         f"Judged from a bundle: nothing was contacted now. It was collected at "
-        f"{words.moment(origin.at)} {where}; what to do is meant for that machine."
+        f"{labels.moment(origin.at)} {where}; what to do is meant for that machine."
     )
 
 
@@ -285,11 +285,11 @@ def counts_of(results: Sequence[Result]) -> str:
     """Return how many results have which status: ``4 OK · 1 failed``."""
     found = Counter(result.status for result in results)
     parts = []
-    for status, mark in words.STATUS.items():
+    for status, mark in labels.STATUS.items():
         number = found.get(status, 0)  # type: ignore[call-overload]  # its keys are the statuses
         if number:
             word = mark.word if status == "pass" else mark.word.lower()
-            parts.append(words.counted(number, word) if status == "warn" else f"{number} {word}")
+            parts.append(labels.counted(number, word) if status == "warn" else f"{number} {word}")
     return " · ".join(parts) or "no checks"
 
 
@@ -298,10 +298,10 @@ def badge_view(
 ) -> BadgeView:
     """Return what a badge shows. `now` is in seconds since the epoch, this moment by default."""
     stale = clean(health.stale, show_accounts=show_accounts)
-    known = words.STATE.get(health.state) or words.unknown(health.state)
+    known = labels.STATE.get(health.state) or labels.unknown(health.state)
     link, link_text = _link(health)
     return BadgeView(
-        mark=words.STALE if stale else known,
+        mark=labels.STALE if stale else known,
         live=health.kind == "live" and not health.simulated and health.is_open and not stale,
         kind=_kind(health),
         orders=f"orders {'locked' if health.orders == 'locked' else 'not locked'}"
@@ -315,14 +315,14 @@ def badge_view(
         missing=clean_all(name for name in health.missing if name not in health.reason),
         link=link,
         link_text=link_text,
-        trouble=link is not None and link != words.FARM["ok"],
+        trouble=link is not None and link != labels.FARM["ok"],
         farms=tuple(
-            (clean(name), words.FARM.get(state) or words.unknown(state))
+            (quoted(name), labels.FARM.get(state) or labels.unknown(state))
             for name, state in health.link.farms.items()
         ),
         notices=_notices(health.notices, show_accounts=show_accounts),
         opened=moment(health.opened_at) if health.opened_at else "",
-        heard=f"{words.duration(health.heard_ago)} before" if health.heard_ago is not None else "",
+        heard=f"{labels.duration(health.heard_ago)} before" if health.heard_ago is not None else "",
         ended=moment(health.changed_at) if health.changed_at and health.state in ENDED else "",
         as_of=moment(time.time() if now is None else now),
     )
@@ -332,7 +332,7 @@ def _ticks(report: Report) -> tuple[Tick, ...]:
     from ibnb.diagnostics.verdict.checklist import checklist
 
     return tuple(
-        Tick(words.TICK[item.state], clean(item.text), ", ".join(item.checks))
+        Tick(labels.TICK[item.state], clean(item.text), ", ".join(item.checks))
         for item in checklist(report)
     )
 
@@ -356,7 +356,7 @@ def _groups(rows: Sequence[tuple[str, Row]], results: Sequence[Result]) -> tuple
         own = [result for _, result in found]
         groups.append(
             Group(
-                heading=words.heading(clean(category)),
+                heading=labels.heading(clean(category)),
                 counts=counts_of(own),
                 rows=tuple(row for (_, row), _ in found),
             )
@@ -365,7 +365,7 @@ def _groups(rows: Sequence[tuple[str, Row]], results: Sequence[Result]) -> tuple
 
 
 def _by_reason(rows: Iterable[Row]) -> tuple[Skipped, ...]:
-    left_out = [row for row in rows if row.mark == words.STATUS["skip"]]
+    left_out = [row for row in rows if row.mark == labels.STATUS["skip"]]
     reasons: dict[Any, list[Row]] = {}
     for row in left_out:
         reasons.setdefault((row.summary, row.evidence, row.fix), []).append(row)
@@ -414,11 +414,11 @@ def _link(health: Health) -> tuple[Mark | None, str]:
     link = health.link
     if not link.connected:
         by = f" (notice {link.lost_by.code})" if link.lost_by is not None else ""
-        return words.STATE["lost"], f"link to IBKR{by}"
+        return labels.STATE["lost"], f"link to IBKR{by}"
     if link.broken_farms:
-        return words.FARM["broken"], f"farm {clean(', '.join(link.broken_farms))}"
+        return labels.FARM["broken"], f"farm {quoted(', '.join(link.broken_farms))}"
     if link.farms:
-        return words.FARM["ok"], words.counted(len(link.farms), "farm")
+        return labels.FARM["ok"], labels.counted(len(link.farms), "farm")
     return None, ""
 
 
@@ -430,8 +430,8 @@ def _notices(notices: Sequence[Notice], *, show_accounts: bool) -> tuple[NoticeL
             NoticeLine(
                 clock=moment(same[-1].time),
                 code=str(code),
-                text=clean(text, show_accounts=show_accounts),
-                times=words.times(len(same)),
+                text=quoted(text, show_accounts=show_accounts),
+                times=labels.times(len(same)),
                 news=code not in GOOD_NEWS,
             )
         )

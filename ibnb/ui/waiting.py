@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TextIO
 
-from .foreign import clean
-from .words import counted
+from .labels import counted
+from .sanitise import clean
 
 if TYPE_CHECKING:
     from ibnb.diagnostics import Check, Report, Result

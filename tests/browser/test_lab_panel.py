@@ -121,12 +121,12 @@ def test_why_and_checklist_unfold_in_the_report(diagnosed):
     expect(page).to_be_hidden()
     output.get_by_text("Why", exact=True).first.click()
     expect(page).to_be_visible()
-    expect(output.get_by_text("with what was found just now")).to_be_visible()
+    expect(output.get_by_text("with live answers")).to_be_visible()
     items = output.get_by_role("list", name="Verification checklist").get_by_role("listitem")
     output.get_by_text("Verification checklist").click()
-    expect(items.filter(has_text="A TCP connection to it opens")).to_contain_text("✓ Done")
-    expect(items.filter(has_text="Socket clients are enabled")).to_contain_text("? Not known")
-    expect(items.filter(has_text="handshake")).to_contain_text("✗ Not so")
+    expect(items.filter(has_text="A TCP connection to it opens")).to_contain_text("✓ Yes")
+    expect(items.filter(has_text="Socket clients are enabled")).to_contain_text("? Unknown")
+    expect(items.filter(has_text="handshake")).to_contain_text("✗ No")
 
 
 def test_run_again_replaces_the_report_in_place(diagnosed, silent):

@@ -255,7 +255,8 @@ def test_what_was_lost_is_not_said_to_be_closed_now(notebook, gateway):
     gateway.drop_clients()
     notebook.run("import asyncio\nwhile ib.isConnected(): await asyncio.sleep(0.01)")
     run = notebook.run(f"%ibconnect {gateway.port}")
-    assert run.stdout.startswith("Replaced (already closed): 127.0.0.1"), run.everything
+    assert run.stdout.startswith(f"Replaced 127.0.0.1:{gateway.port}"), run.everything
+    assert "(already closed)." in run.stdout
 
 
 def test_the_python_api_shows_its_waiting_too(notebook, gateway):

@@ -339,7 +339,7 @@ def test_a_saved_notebook_still_explains(gateway, library, tmp_path, monkeypatch
     page = " ".join(html.unescape(re.sub("<[^>]*>", " ", exported)).split())
     for part in (
         "▲ must be a number and a unit",
-        "A call that works, to start from",
+        "A working call to start from",
         "To see what there is: ib.reqMatchingSymbols('NOSUCH')",
         "client-id-in-use",
         "by %ibdisconnect",

@@ -436,7 +436,7 @@ def test_openings_that_fail_and_are_caught_are_told(loaded, held):
     run = loaded.run(f"{NEXT_FREE.format(port=held.port)}\nib = get_ib(1)\nib.client.clientId")
     assert run.result["text/plain"] == "4", run.everything
     [rows] = cards(run)
-    assert rows.startswith("Openings that failed while this cell ran:")
+    assert rows.startswith("Failed connects while this cell ran:")
     flat = " ".join(rows.split())
     for cid in (1, 2, 3):
         assert f"127.0.0.1:{held.port} as client ID {cid}" in flat
@@ -451,7 +451,7 @@ def test_the_failure_that_ends_the_cell_is_told_once(loaded, held):
     run = loaded.run(f"IB().connect('127.0.0.1', {held.port}, clientId=1)")
     assert run.error_name == "ConnectFailed"
     assert len(cards(run)) == 1
-    assert "Openings that failed" not in run.text
+    assert "Failed connects" not in run.text
     run = loaded.run(
         f"try: IB().connect('127.0.0.1', {held.port}, clientId=1)\n"
         "except Exception: pass\n"
@@ -477,7 +477,7 @@ def test_openings_that_fail_between_cells_pass_and_are_told_in_the_next(loaded, 
     assert "API connection failed" in run.stdout
     assert "Error 326" in run.stdout
     assert "ConnectFailed" in run.stdout
-    assert cards(run)[-1].startswith("Openings that failed since the last cell:")
+    assert cards(run)[-1].startswith("Failed connects since the last cell:")
 
 
 def test_a_history_request_that_times_out_keeps_both_its_lines(connected, server):

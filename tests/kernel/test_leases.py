@@ -132,7 +132,7 @@ def test_auto_moves_on_to_the_next_free_id(books, gateway):
     second.run("%load_ext ibnb")
     run = second.run(f"%ibconnect {gateway.port} --client-id auto")
     assert run.status == "ok", run.everything
-    assert f"Client ID {held} is held by another connection" in run.stdout
+    assert f"Client ID {held} is in use by another connection" in run.stdout
     assert "cancelled only with" in run.stdout
     assert len(set(gateway.open_clients)) == 2
 
@@ -214,7 +214,7 @@ def test_client_id_zero_says_what_it_binds(books, gateway):
     book = books("zero.ipynb")
     book.run("%load_ext ibnb")
     run = book.run(f"%ibconnect {gateway.port} --client-id 0")
-    assert "orders that are placed by hand" in run.stdout
+    assert "orders placed manually" in run.stdout
     assert gateway.open_clients == (0,)
 
 

@@ -91,7 +91,7 @@ def test_a_card_of_a_notice_has_live_evidence(connected, gateway):
     """What the checks that its page names find is beside it, through the open connection."""
     broken = 2103, "Market data farm connection is broken:usfarm"
     run = while_a_cell_runs(connected, gateway, broken)
-    assert "with what was found just now" in run.html
+    assert "with live answers" in run.html
     assert "usfarm" in run.html
     assert gateway.connections_accepted == 1
 

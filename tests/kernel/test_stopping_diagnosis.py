@@ -120,7 +120,7 @@ def test_the_report_holds_the_page_of_its_verdict(notebook, silent):
     run = notebook.run(f"%ibdiag {silent.port} --timeout 1")
     report = reports(run)[-1]
     page = report["text/html"].partition(">Why</summary>")[2]
-    assert "with what was found just now" in page
+    assert "with live answers" in page
     assert "What to check" in page
     assert "why: %iberror handshake-silent" in report["text/plain"]
 

@@ -8,9 +8,9 @@ from .archive import (
     BundleFile,
     check_bundle_path,
     versions,
-    without_names,
     write_bundle,
 )
+from .cleaning import without_names
 from .reading import judge_bundle
 
 __all__ = [

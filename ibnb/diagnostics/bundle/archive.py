@@ -10,29 +10,24 @@ import io
 import json
 import os
 import platform
-import re
 import tempfile
 import zipfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ibnb.diagnostics.json_safe import Scale, each_text, plain, shorten, whole_words
-from ibnb.diagnostics.model import Report, Result, Verdict
-from ibnb.diagnostics.vocabulary import own_words
+from ibnb.diagnostics.json_safe import Scale, each_text, shorten, whole_words
+from ibnb.diagnostics.model import Report
 from ibnb.session import BadInputError, Health
 from ibnb.session.library.libraries import EVENT_PACKAGES
 from ibnb.session.library.names import NAMES
-from ibnb.tws.accounts import is_paper, mask
-from ibnb.tws.escaping import visible, visible_value
+from ibnb.tws.escaping import visible
 from ibnb.tws.notices import Notice
-from ibnb.tws.own import is_loopback, plain_host
-from ibnb.tws.redaction import redact, redact_value
-from ibnb.tws.target import Target
 
+from .cleaning import FACTS_BYTES, Cleaner, shown_host, without_names
 from .codec import dump
 
 NEWEST = 500
@@ -44,13 +39,10 @@ FORMAT = 1
 FACTS = "facts.json"
 _LIST_BYTES = 150_000
 _REPORT_BYTES = 150_000
-FACTS_BYTES = 150_000
-"""Facts are kept whole or not at all: half of them could lead to another verdict."""
 _TEXT_BYTES = 100_000
 _OTHER_BYTES = 64_000
 _LINE = 1000
 _FILE = Scale(_LINE, nodes=4000, characters=120_000)
-_WHOLE = Scale(FACTS_BYTES, nodes=FACTS_BYTES, characters=2 * FACTS_BYTES)
 _ENTRY = Scale(_LINE, nodes=100, characters=4000)
 _SHORTER = (_LINE, 200, 50, 10)
 _PACKAGES = (
@@ -58,7 +50,7 @@ _PACKAGES = (
     *("ipykernel", "ipywidgets", "jupyterlab", "jupyter-server", "notebook", "jinja2"),
     *("platformdirs", "psutil", "pyzmq", "rich", "tornado", "traitlets"),
 )
-_HIDDEN_HOST = "<host>"
+_OF_A_MACHINE = ("ibnb", "python", "platform")
 _MADE = (1980, 1, 1, 0, 0, 0)
 """The first date that a zip can hold: the same content is always the same file."""
 
@@ -176,23 +168,6 @@ def write_bundle(path: Path, bundle: Bundle) -> tuple[BundleFile, ...]:
     return tuple(BundleFile(name, len(data), _ABOUT[name]) for name, data in contents.items())
 
 
-def without_names(report: Report, names: Collection[str]) -> Report:
-    """Return a report of which no text holds any of these words.
-
-    To be done before a text is made of it: that may break a name in two.
-    """
-    results = tuple(replace(one, **_told(one, names)) for one in report.results)
-    return replace(
-        report, results=results, verdict=replace(report.verdict, **_told(report.verdict, names))
-    )
-
-
-def _told(told: Result | Verdict, names: Collection[str]) -> dict[str, Any]:
-    known = {name: getattr(told, name) for name in ("summary", "evidence", "fix")}
-    shown: dict[str, Any] = redact_value(known, names, words=own_words())
-    return shown
-
-
 def check_bundle_path(path: Path) -> Path:
     """Return the place that a bundle would be written to, links followed; leaves nothing there.
 
@@ -269,159 +244,89 @@ def _zipped(contents: Mapping[str, bytes]) -> bytes:
 
 def _contents(bundle: Bundle) -> dict[str, bytes]:
     """Return every file's name and bytes, in the order in which they are best read."""
-    cleaner = _Cleaner(bundle)
-    report = bundle.report.to_dict()
-    report["target"] |= {"host": _host(bundle.report.target)}
-    health = asdict(bundle.health)
-    if bundle.health.target is not None:
-        health["target"] |= {"host": _host(bundle.health.target)}
+    report = without_names(bundle.report, bundle.names)
+    heard = (*bundle.health.notices, *bundle.notices[-NEWEST:])
+    cleaner = Cleaner(report, bundle.health, heard, bundle.settings, bundle.names)
+    document = report.to_dict()
+    document["target"] |= {"host": shown_host(report.target)}
+    lost = {"health": cleaner.health(bundle.health), "losses": list(bundle.losses[-NEWEST:])}
     files = {
-        "report.txt": cleaner.lines(bundle.text),
-        "report.json": cleaner.json(report, _REPORT_BYTES),
-        **_facts(bundle, cleaner),
-        "versions.json": cleaner.json(bundle.versions),
-        "session.json": cleaner.json({"health": health, "losses": list(bundle.losses[-NEWEST:])}),
-        "journal.json": cleaner.journal(bundle.notices, bundle.requests),
-        "settings.json": cleaner.json(bundle.settings),
-        "gateway.json": cleaner.json(bundle.gateway),
+        "report.txt": _lines(bundle.text, cleaner),
+        "report.json": _json(cleaner.told(document, _FILE), _REPORT_BYTES),
+        **_facts(report, bundle.versions, cleaner),
+        "versions.json": _json(cleaner.data(bundle.versions, _FILE)),
+        "session.json": _json(cleaner.told(lost, _FILE)),
+        "journal.json": _journal(bundle.notices, bundle.requests, cleaner),
+        "settings.json": _json(cleaner.data(bundle.settings, _FILE)),
+        "gateway.json": _json(cleaner.evidence(bundle.gateway, _FILE)),
     }
     listed = "\n".join(f"{name:<15}{_ABOUT[name]}" for name in ("README.txt", *files))
     return {"README.txt": _README.format(files=listed).encode(), **files}
 
 
-def _facts(bundle: Bundle, cleaner: _Cleaner) -> dict[str, bytes]:
+def _facts(report: Report, known: Mapping[str, str], cleaner: Cleaner) -> dict[str, bytes]:
     """Return the file of the facts; none of a report that was not made of any."""
-    if bundle.report.facts is None:
+    if report.facts is None:
         return {}
-    known = {name: bundle.versions.get(name, "") for name in ("ibnb", "python", "platform")}
-    head = {"format": FORMAT, **{name: cleaner.text(text) for name, text in known.items()}}
-    data = _dumped({**head, "facts": dump(bundle.report.facts, cleaner)})
+    of = {name: visible(cleaner.foreign(known.get(name, ""))) for name in _OF_A_MACHINE}
+    head = {"format": FORMAT, **of}
+    data = _dumped({**head, "facts": dump(report.facts, cleaner)})
     if len(data) > FACTS_BYTES:
         data = _dumped({**head, "left_out": f"They had {len(data)} bytes."})
     return {FACTS: data}
 
 
-class _Cleaner:
-    """Redacts and bounds what goes into one bundle."""
-
-    def __init__(self, bundle: Bundle) -> None:
-        facts = bundle.report.facts
-        failed = facts.surroundings.failed if facts is not None else None
-        targets = [bundle.report.target, bundle.health.target]
-        targets += [failed.target] if failed is not None else []
-        self._target = bundle.report.target
-        hosts = {one.host for one in targets if one is not None and not one.is_loopback}
-        configured = _configured_host(bundle.settings)
-        hosts |= {configured} if configured else set()
-        longest_first = sorted(hosts, key=lambda host: (-len(host), host))
-        # A container is often called "gateway": such a word goes only where it is an address.
-        self._hosts = re.compile(
-            rf"(?<![\w.-])(?:{'|'.join(map(re.escape, longest_first)) or '(?!)'})(?=:\d)",
-            re.IGNORECASE,
-        )
-        machine = platform.node()
-        self._names = (*bundle.names, machine, machine.partition(".")[0], *longest_first)
-
-    def json(self, value: Any, most: int = _OTHER_BYTES) -> bytes:
-        """Return a value as JSON of at most so many bytes, cut down the more it holds."""
-        redacted = self._redacted(value, _FILE)
-        for length in _SHORTER:
-            data = _dumped(_shortened(redacted, length))
-            if len(data) <= most:
-                return data
-        return _dumped({"left_out": "This was too large for a bundle."})
-
-    def lines(self, text: str) -> bytes:
-        """Return a long text, line by line, of at most so many bytes."""
-        text = self._without_hosts(whole_words(text, 2 * _TEXT_BYTES))
-        lines = [shorten(visible(line), _LINE) for line in self._redact(text).splitlines()]
-        data = _encoded("\n".join(lines) + "\n")
-        if len(data) <= _TEXT_BYTES:
+def _json(redacted: Any, most: int = _OTHER_BYTES) -> bytes:
+    """Return a value as JSON of at most so many bytes, cut down the more it holds."""
+    for length in _SHORTER:
+        data = _dumped(_shortened(redacted, length))
+        if len(data) <= most:
             return data
-        return data[:_TEXT_BYTES].rpartition(b"\n")[0] + "\n…\n".encode()
+    return _dumped({"left_out": "This was too large for a bundle."})
 
-    def journal(self, notices: Sequence[Notice], requests: Sequence[Mapping[str, Any]]) -> bytes:
-        """Return the newest notices and requests, oldest first, and how many were left out."""
-        kept_notices = self._newest([asdict(one) for one in notices[-NEWEST:]])
-        kept_requests = self._newest(requests[-NEWEST:])
-        return _dumped(
-            {
-                "notices_left_out": len(notices) - len(kept_notices),
-                "notices": kept_notices,
-                "requests_left_out": len(requests) - len(kept_requests),
-                "requests": kept_requests,
-            }
-        )
 
-    def _newest(self, entries: Sequence[Mapping[str, Any]]) -> list[Any]:
-        kept: list[Any] = []
-        left = _LIST_BYTES
-        for entry in reversed(entries):
-            fitted = _shortened(self._redacted(entry, _ENTRY), _LINE)
-            # As it stands in the file, two levels further in than here.
-            left -= len(_dumped([[fitted]]))
-            if left < 0:
-                break
-            kept.append(fitted)
-        kept.reverse()
-        return kept
+def _lines(text: str, cleaner: Cleaner) -> bytes:
+    """Return a long text, line by line, of at most so many bytes."""
+    whole = cleaner.sentence(whole_words(text, 2 * _TEXT_BYTES))
+    lines = [shorten(visible(line), _LINE) for line in whole.splitlines()]
+    data = _encoded("\n".join(lines) + "\n")
+    if len(data) <= _TEXT_BYTES:
+        return data
+    return data[:_TEXT_BYTES].rpartition(b"\n")[0] + "\n…\n".encode()
 
-    def _redacted(self, value: Any, scale: Scale) -> Any:
-        edited = plain(value, scale, self._without_hosts)
-        return visible_value(redact_value(edited, self._names, words=own_words()))
 
-    def text(self, text: str) -> str:
-        """Return a text of a fact, whole."""
-        return visible(self._redact(self._without_hosts(text)))
+def _journal(
+    notices: Sequence[Notice], requests: Sequence[Mapping[str, Any]], cleaner: Cleaner
+) -> bytes:
+    """Return the newest notices and requests, oldest first, and how many were left out."""
+    kept_notices = _newest([asdict(one) for one in notices[-NEWEST:]], cleaner)
+    kept_requests = _newest(requests[-NEWEST:], cleaner)
+    return _dumped(
+        {
+            "notices_left_out": len(notices) - len(kept_notices),
+            "notices": kept_notices,
+            "requests_left_out": len(requests) - len(kept_requests),
+            "requests": kept_requests,
+        }
+    )
 
-    def escaped(self, text: str) -> str:
-        """Return a text of a fact in which each control character is told from a blank."""
-        return self._redact(self._without_hosts(text)).encode("unicode_escape").decode()
 
-    def account(self, name: str) -> str:
-        """Return an account as it may be shown; whether it is one of paper trading is kept."""
-        masked = mask(name)
-        return masked if masked[0] == name[:1] or not is_paper([name]) else f"D{masked}"
-
-    def host(self, host: str) -> str:
-        """Return the host of a target, or what stands for it; two hosts never become the same."""
-        if is_loopback(host):
-            return host
-        is_target = plain_host(host) == self._target.address[0]
-        return _HIDDEN_HOST if is_target else "<other host>"
-
-    def value(self, value: Any) -> Any:
-        """Return the evidence of a fact, whole; the target's host is called as it is elsewhere."""
-        host = "" if self._target.is_loopback else self._target.host
-
-        def edit(text: str) -> str:
-            return _HIDDEN_HOST if host and text == host else self._without_hosts(text)
-
-        edited = plain(value, _WHOLE, edit)
-        return visible_value(redact_value(edited, self._names, words=own_words()))
-
-    def _redact(self, text: str) -> str:
-        return redact(text, self._names, words=own_words())
-
-    def _without_hosts(self, text: str) -> str:
-        return self._hosts.sub(_HIDDEN_HOST, text)
+def _newest(entries: Sequence[Mapping[str, Any]], cleaner: Cleaner) -> list[Any]:
+    kept: list[Any] = []
+    left = _LIST_BYTES
+    for entry in reversed(entries):
+        fitted = _shortened(cleaner.data(entry, _ENTRY), _LINE)
+        # As it stands in the file, two levels further in than here.
+        left -= len(_dumped([[fitted]]))
+        if left < 0:
+            break
+        kept.append(fitted)
+    kept.reverse()
+    return kept
 
 
 def _shortened(value: Any, length: int) -> Any:
     return each_text(value, lambda text: shorten(text, length))
-
-
-def _host(target: Target) -> str:
-    return target.host if target.is_loopback else _HIDDEN_HOST
-
-
-def _configured_host(settings: Mapping[str, Any]) -> str:
-    """Return the other machine that the settings name as the target, or nothing."""
-    host, _, port = str(settings.get("target", "")).rpartition(":")
-    host = host.strip().removeprefix("[").removesuffix("]")
-    if not host or not port.strip().isdigit():
-        return ""
-    return "" if Target(host, 1).is_loopback else host
 
 
 def _dumped(value: Any) -> bytes:

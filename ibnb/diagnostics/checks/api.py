@@ -115,7 +115,7 @@ async def link(context: Context) -> Result:
             "link is not known.",
         )
     state = link_after(attempt.notices)
-    farms = {mask_in(name): said for name, said in [*state.farms.items()][:MOST_NOTICES]}
+    farms = {mask_in(name): told for name, told in [*state.farms.items()][:MOST_NOTICES]}
     kinds = {
         mask_in(farm_name(notice.text)): farm_kind(notice.code)
         for notice in attempt.notices

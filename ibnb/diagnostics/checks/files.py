@@ -19,6 +19,8 @@ from ibnb.tws.route import address_of_route, address_towards
 from ibnb.tws.sockets import SocketsUnreadableError, listening
 from ibnb.tws.story import span
 
+from .host import program
+
 SHOWN_LOGS = 5
 
 TOLD = {
@@ -232,11 +234,11 @@ async def _trusts(context: Context) -> Result:
         "address": seen,
         "trusted": len(found.trusted_ips),
         "no_addresses": len(found.not_addresses),
-        "trading_mode": found.trading_mode,
+        "trading_mode": _said(found.trading_mode),
         "api_only": found.api_only,
-        "time_zone": found.time_zone,
-        "locale": found.locale,
-        "region": found.region,
+        "time_zone": _said(found.time_zone),
+        "locale": _said(found.locale),
+        "region": _said(found.region),
         "remote_order_routing": found.remote_order_routing,
     }
     if seen is None or not found.trusted_known:
@@ -273,7 +275,7 @@ async def _passed_on(context: Context) -> Result | None:
     if found is None:
         return None
     seen = address_of_route(found.towards) if found.towards else None
-    which = f"{found.name} (process {found.pid})"
+    which = f"{program(found.name)} (process {found.pid})"
     sees = f"sees {seen}" if seen else "sees an address that is not known here"
     return Result(
         "host.settings",
@@ -308,6 +310,10 @@ async def _address_seen(context: Context) -> str | None:
         return None
 
 
+def _said(value: str | None) -> str | None:
+    return value if value is None else said(value)
+
+
 def trust(address: str) -> str:
     """Return how a person makes a gateway trust an address."""
     return (
@@ -332,7 +338,7 @@ async def logs(context: Context) -> Result:
     found = await asyncio.to_thread(api_logs, machine.folders)
     evidence = {
         "logs": [
-            {"name": one.name, "encrypted": one.encrypted, "bytes": one.bytes}
+            {"name": said(one.name), "encrypted": one.encrypted, "bytes": one.bytes}
             for one in found[:SHOWN_LOGS]
         ]
     }
@@ -353,9 +359,9 @@ async def logs(context: Context) -> Result:
     return Result(
         "host.logs",
         "pass",
-        f"{len(found)} API logs were found; the newest is {found[0].name}, {kind}."
+        f"{len(found)} API logs were found; the newest is {said(found[0].name)}, {kind}."
         if len(found) > 1
-        else f"One API log was found: {found[0].name}, {kind}.",
+        else f"One API log was found: {said(found[0].name)}, {kind}.",
         evidence,
         fix=(export,) if encrypted else (),
     )

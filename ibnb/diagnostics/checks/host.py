@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ibnb.diagnostics.context import Context
 from ibnb.diagnostics.model import Check, Result
+from ibnb.diagnostics.sanitise import said
+from ibnb.diagnostics.verdict.facts import MAY_BE_A_GATEWAY
 from ibnb.tws.names import UnresolvedError
 from ibnb.tws.processes import GatewayProcess
 from ibnb.tws.target import WELL_KNOWN, Target
@@ -67,7 +69,7 @@ async def process(context: Context) -> Result:
         return Result(
             "host.process",
             "skip",
-            f"Whether a TWS or Gateway runs here is not known: {machine.unseen}.",
+            f"Whether a TWS or Gateway runs here is not known: {context.said(machine.unseen)}.",
             evidence,
         )
     described = "; ".join(tell_process(one) for one in found)
@@ -83,6 +85,11 @@ async def process(context: Context) -> Result:
             ),
         )
     return Result("host.process", "pass", f"Running here: {described}.", evidence)
+
+
+def program(name: str) -> str:
+    """Return the name of a program as it may be shown; what rules know by name stays."""
+    return name if name.lower().removesuffix(".exe") in MAY_BE_A_GATEWAY else said(name)
 
 
 def tell_process(process: GatewayProcess) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 
 from ibnb.diagnostics.context import Context
 from ibnb.diagnostics.machine import Machine
 from ibnb.diagnostics.model import Check, Result
+from ibnb.diagnostics.sanitise import said
 from ibnb.session.client_ids.lease import Lease, tell_lease
 from ibnb.tws.attempt import cause
 from ibnb.tws.handshake import Stage
@@ -26,7 +28,7 @@ from ibnb.tws.sockets import (
 from ibnb.tws.story import tell
 from ibnb.tws.target import WELL_KNOWN, Target
 
-from .host import elsewhere, tell_process
+from .host import elsewhere, program, tell_process
 
 PROBE_SECONDS = 120.0
 """A probe may have to wait for its turn; beyond that it has the time limits of its stages."""
@@ -54,7 +56,8 @@ async def port(context: Context) -> Result:
     try:
         seen = await asyncio.to_thread(listening, wanted)
     except SocketsUnreadableError as error:
-        return Result("net.port", "skip", f"The listening ports could not be read: {error}.")
+        told = context.said(str(error))
+        return Result("net.port", "skip", f"The listening ports could not be read: {told}.")
     evidence: dict[str, object] = {"listening": [_row(one) for one in seen.found]}
     asked = await _addresses(context)
     here = [one for one in seen.on(target.port) if not asked or _takes(one, asked)]
@@ -157,14 +160,14 @@ def _row(listener: Listener) -> dict[str, object]:
         "port": listener.port,
         "address": listener.address,
         "pid": listener.pid,
-        "name": listener.name,
+        "name": listener.name and program(listener.name),
     }
 
 
 def _who(listener: Listener) -> str:
     if listener.pid is None:
         return "A process that this user may not see"
-    return f"{listener.name or 'A process'} (process {listener.pid})"
+    return f"{program(listener.name or 'A process')} (process {listener.pid})"
 
 
 def _tell_other(number: int, found: tuple[Listener, ...], machine: Machine) -> str:
@@ -204,7 +207,7 @@ async def clients(context: Context) -> Result:
     """
     target = context.target
     seats = await asyncio.to_thread(_seats, context)
-    team = {"team": [tell_lease(one) for one in seats]} if seats else {}
+    team = {"team": [_tell_seat(one) for one in seats]} if seats else {}
     if len(seats) >= MOST_CLIENTS:
         return Result(
             "net.clients",
@@ -221,11 +224,12 @@ async def clients(context: Context) -> Result:
     try:
         use = await asyncio.to_thread(port_use, target.port, context.own_ports)
     except SocketsUnreadableError as error:
-        return Result("net.clients", "skip", f"The sockets could not be read: {error}.")
+        told = context.said(str(error))
+        return Result("net.clients", "skip", f"The sockets could not be read: {told}.")
     evidence = {
         "established": use.established,
         "close_wait": use.close_wait,
-        "clients": [f"{one.label} ({one.connections})" for one in use.clients],
+        "clients": [f"{program(one.label)} ({one.connections})" for one in use.clients],
         **team,
     }
     if use.established >= MOST_CLIENTS:
@@ -260,10 +264,16 @@ def _seats(context: Context) -> tuple[Lease, ...]:
 
 
 def _tell_seats(leases: tuple[Lease, ...]) -> str:
-    named = "; ".join(tell_lease(one) for one in leases[:MOST_NAMED])
+    named = "; ".join(_tell_seat(one) for one in leases[:MOST_NAMED])
     more = f"; and {len(leases) - MOST_NAMED} more" if len(leases) > MOST_NAMED else ""
     count = "1 seat" if len(leases) == 1 else f"{len(leases)} seats"
     return f"{count} of the team: {named}{more}."
+
+
+def _tell_seat(lease: Lease) -> str:
+    """Return who has a seat; the login of this process is nobody's business but its user's."""
+    notebook, user, machine = map(said, (lease.notebook, lease.user, lease.machine))
+    return tell_lease(replace(lease, notebook=notebook, user=user, machine=machine))
 
 
 def _end_some(use: PortUse) -> tuple[str, ...]:
@@ -279,7 +289,7 @@ def _tell_client(client: SocketClient) -> str:
     count = "1 connection" if client.connections == 1 else f"{client.connections} connections"
     if client.pid == os.getpid():
         return f"this very process ({count})"
-    return f"{client.label} (process {client.pid}, {count})"
+    return f"{program(client.label)} (process {client.pid}, {count})"
 
 
 async def tcp(context: Context) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 
 from ibnb.diagnostics.context import Context
 from ibnb.diagnostics.model import Check, Result, Status
@@ -280,13 +281,19 @@ async def client_id(context: Context) -> Result:
 def _holders(context: Context) -> Holders:
     """Return who has the ID; not the one which is open here with it, as it should be."""
     target, client_id, registry = context.target, context.client_id, context.registry
-    own = context.own_ports
+    find = partial(
+        find_holders,
+        target,
+        client_id,
+        context.leases,
+        own_ports=context.own_ports,
+        said=context.said,
+    )
     if registry is None:
-        return find_holders(target, client_id, context.leases, own_ports=own)
+        return find()
     address = address_of(target.host, target.port, client_id)
     keeper = None if context.own_id == client_id else registry.keeper(address)
-    sockets = registry.sockets_at(*address[:2])
-    return find_holders(target, client_id, context.leases, keeper, sockets, own_ports=own)
+    return find(keeper, registry.sockets_at(*address[:2]))
 
 
 async def _is_refused(context: Context) -> bool:

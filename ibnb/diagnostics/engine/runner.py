@@ -161,7 +161,8 @@ async def _result_of(
         async with asyncio.timeout(seconds) as limit:
             result = await check.run(context)
     except Exception as error:  # noqa: BLE001 - whatever a check raises is its result
-        reason = f"The check itself failed: {type(error).__name__}: {error}"
+        told = context.said(str(error))
+        reason = f"The check itself failed: {type(error).__name__}: {told}"
         if isinstance(error, TimeoutError) and limit.expired():
             reason = f"The check did not end within {seconds:g} s."
         result = Result(check.id, "crash", reason)

@@ -14,7 +14,7 @@ from typing import Any
 from ibnb.diagnostics.checks import CHECKS
 from ibnb.diagnostics.context import Context, SharedProbe, TakePulse
 from ibnb.diagnostics.model import Check, Report
-from ibnb.diagnostics.sanitise import presentable
+from ibnb.diagnostics.sanitise import presentable, presentable_health
 from ibnb.diagnostics.verdict.since_good import LastGood
 from ibnb.knowledge import Situation
 from ibnb.session import BadInputError, Health, Session
@@ -167,7 +167,9 @@ class Diagnostician:
             event_packages=event_packages(),
             library=library,
             loop=loop,
-            health=health_asked(session, held, candidates, number),
+            health=presentable_health(
+                health_asked(session, held, candidates, number), *_tried(session, held)
+            ),
             probe=SharedProbe(
                 _known(attempt)
                 if attempt is not None
@@ -262,6 +264,13 @@ def _told(attempt: Attempt) -> Look:
         return attempt
 
     return look
+
+
+def _tried(session: Session | None, held: TrackedConnection | None) -> tuple[Attempt | None, ...]:
+    """Return the attempts that the reason of a health may tell of."""
+    of_session = (session.failed, session.connection) if session is not None else (None, None)
+    connections = (held, of_session[1])
+    return (of_session[0], *(one.attempt for one in connections if one is not None))
 
 
 def _failed(session: Session | None) -> Attempt | None:

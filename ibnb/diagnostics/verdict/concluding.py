@@ -8,7 +8,6 @@ from typing import TypeVar
 
 from ibnb.diagnostics.engine.stopping import stopped_verdict
 from ibnb.diagnostics.model import Facts, Origin, Report, Result, Verdict
-from ibnb.diagnostics.vocabulary import own_words
 from ibnb.tws.escaping import visible_value
 from ibnb.tws.redaction import redact_value
 
@@ -42,11 +41,13 @@ def concluded(facts: Facts, *, keep: Collection[str] = (), origin: Origin | None
 
 
 def redacted(told: Told, *, accounts: bool, keep: Collection[str]) -> Told:
-    """Return it as any form may show it: foreign text reaches a report through here alone.
+    """Return it as any form may show it: nothing reaches a report but through here.
 
-    Accounts are masked if `accounts` says so; hosts and addresses in `keep` may be shown.
+    What others wrote was cleaned where it came in; whatever has a shape of its own is looked for
+    once more. Accounts are masked if `accounts` says so; hosts and addresses in `keep` may be
+    shown.
     """
     texts = {name: getattr(told, name, None) for name in ("summary", "detail", "evidence", "fix")}
     known = {name: text for name, text in texts.items() if text}
-    shown = redact_value(known, accounts=accounts, keep=keep, words=own_words())
+    shown = redact_value(known, accounts=accounts, keep=keep, ours=True)
     return replace(told, **visible_value(shown))

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ibnb.diagnostics.model import Change, Facts
+from ibnb.diagnostics.sanitise import said
 from ibnb.session.library.libraries import Library
 from ibnb.session.library.names import NAMES
 from ibnb.session.records.last_good import HIDDEN, GoodConnects, Known, known_here, known_of
@@ -17,6 +18,10 @@ from ibnb.tws.target import Target
 LOG = logging.getLogger("ibnb")
 HEALTHY = "healthy"
 BROKEN = "broken"
+FARM = "farm:"
+"""How the subject of a data farm begins."""
+ZONE = "_zone"
+"""How the subject of a time zone ends."""
 _VERSIONS = ("server_version", "library", *(f"package:{name}" for name in NAMES))
 _PACKAGES = (*(f"package:{name}" for name in NAMES), "python")
 _LOGIN = ("accounts", "account_kind", "trading_mode")
@@ -37,7 +42,7 @@ EXPLAINING: Mapping[str, tuple[str, ...]] = {
     "no-api-library": _PACKAGES,
     "event-loop-running": ("package:nest-asyncio", "package:nest-asyncio2", "package:ipykernel"),
     "clock-skew": ("gateway_zone", "machine_zone", "settings_zone"),
-    "data-farm-down": ("farm:",),
+    "data-farm-down": (FARM,),
 }
 """What may be why, by verdict; a subject that ends in a colon stands for all that begin so."""
 TIMED = "timeout"
@@ -101,10 +106,22 @@ def differences(before: Known, now: Known) -> tuple[Change, ...]:
 
 
 def _change(name: str, before: Known, now: Known) -> Change:
-    then, today = (one.values[name].partition(HIDDEN)[0] for one in (before, now))
+    then, today = (_told(name, one.values[name]) for one in (before, now))
     since = now.since.get(name)
     known = since if since is not None and since > before.at else None
-    return Change(name, then, "as many others" if then == today else today, known)
+    return Change(_subject(name), then, "as many others" if then == today else today, known)
+
+
+def _told(name: str, value: str) -> str:
+    """Return a value as it may be shown; what a zone is called stands in files of others."""
+    shown = value.partition(HIDDEN)[0]
+    return said(shown) if name.endswith(ZONE) else shown
+
+
+def _subject(name: str) -> str:
+    """Return a subject as it may be shown; what a farm is called is the gateway's."""
+    kind, colon, farm = name.partition(":")
+    return f"{kind}{colon}{said(farm)}" if f"{kind}{colon}" == FARM else name
 
 
 def _differs(name: str, then: str, now: str) -> bool:
@@ -126,7 +143,7 @@ def _explains(change: Change, subjects: tuple[str, ...]) -> bool:
         return False
     if change.subject == TIMED:
         return _seconds(change.now) < _seconds(change.before)
-    return change.now == BROKEN if kind == "farm:" else True
+    return change.now == BROKEN if kind == FARM else True
 
 
 def _seconds(text: str) -> float:

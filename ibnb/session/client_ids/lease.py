@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
-from ibnb.tws.accounts import EveryWord, mask_in
+from ibnb.tws.accounts import mask_in
 from ibnb.tws.clock import day_and_time
 from ibnb.tws.own import plain_host
 from ibnb.tws.process_start import ProcessUnreadableError, process_start, runs_since
@@ -108,7 +108,7 @@ def tell_lease(lease: Lease) -> str:
 def shared(lease: Lease, *, trades: bool = False) -> SharedLease:
     """Return a lease as others may read it: accounts in its notebook's name are masked."""
     values = {field.name: getattr(lease, field.name) for field in fields(Lease)}
-    masked = mask_in(lease.notebook, EveryWord())
+    masked = mask_in(lease.notebook, ours=True)
     return replace(SharedLease(**values), notebook=masked, trades=trades)
 
 

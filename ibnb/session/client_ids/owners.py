@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ibnb.session.registry import Keeper
@@ -64,12 +64,14 @@ def find_holders(
     own_sockets: int = 0,
     *,
     own_ports: Collection[int] = (),
+    said: Callable[[str], str] = str,
 ) -> Holders:
     """Return who has this client ID at a gateway.
 
     `keeper` is who has it in this kernel, as far as is known, and `own_sockets` is how many of this
     kernel's sockets to that port are known for what they are: another one may have the ID. Those
-    from the ports `own_ports` are the caller's own, and do not count while they are there.
+    from the ports `own_ports` are the caller's own, and do not count while they are there. `said`
+    returns what others wrote as it may be shown.
 
     Looks at processes, which takes some 100 ms: not for the loop's own thread.
     """
@@ -78,7 +80,7 @@ def find_holders(
     # Known to the store within the last half minute: nothing has to be looked for.
     known_to_all = [lease for lease in alive if isinstance(lease, SharedLease)]
     if known_to_all:
-        return Holders(_told(keeper, known_to_all))
+        return Holders(_told(keeper, known_to_all, said))
     try:
         clients = clients_of(target.port, own_ports) if target.is_local else ()
     except SocketsUnreadableError:
@@ -92,17 +94,20 @@ def find_holders(
     others = [client for client in clients or () if client.pid and client.pid not in known]
     mine = sum(client.connections for client in clients or () if client.pid == os.getpid())
     found = (
-        *_told(keeper, certain),
+        *_told(keeper, certain, said),
         *((_UNKNOWN_HERE,) if keeper is None and mine > own_sockets else ()),
-        *(Holder(_of_socket(client), STOP_PROCESS, certain=False) for client in others),
+        *(Holder(_of_socket(client, said), STOP_PROCESS, certain=False) for client in others),
     )
     return Holders(found, unseen=clients is None)
 
 
-def _told(keeper: Keeper | None, leases: Iterable[Lease]) -> tuple[Holder, ...]:
+def _told(
+    keeper: Keeper | None, leases: Iterable[Lease], said: Callable[[str], str]
+) -> tuple[Holder, ...]:
     """Return the holders of whom the ID is known."""
     notebooks = (
-        Holder(_of_lease(lease), STOP_NOTEBOOK, certain=True, kind="notebook") for lease in leases
+        Holder(_of_lease(lease, said), STOP_NOTEBOOK, certain=True, kind="notebook")
+        for lease in leases
     )
     return (*((_of_keeper(keeper),) if keeper is not None else ()), *notebooks)
 
@@ -151,17 +156,19 @@ _UNKNOWN_HERE = Holder(
 )
 
 
-def _of_lease(lease: Lease) -> str:
+def _of_lease(lease: Lease, said: Callable[[str], str]) -> str:
+    notebook, machine = said(lease.notebook), said(lease.machine)
     if isinstance(lease, SharedLease):
-        return tell_lease(lease)
+        told = replace(lease, notebook=notebook, machine=machine, user=said(lease.user))
+        return tell_lease(told)
     # Whose notebook it is, and what it is called, is nobody's business but its user's.
-    which = "a notebook of another user" if lease.is_foreign else f"notebook {lease.notebook}"
+    which = "a notebook of another user" if lease.is_foreign else f"notebook {notebook}"
     since = day_and_time(lease.since)
     elsewhere = "" if lease.machine == platform.node() else ", if that is still there"
-    return f"{which} (process {lease.pid} on {lease.machine}, since {since}){elsewhere}"
+    return f"{which} (process {lease.pid} on {machine}, since {since}){elsewhere}"
 
 
-def _of_socket(client: SocketClient) -> str:
+def _of_socket(client: SocketClient, said: Callable[[str], str]) -> str:
     since = f", since {day_and_time(client.started)}" if client.started else ""
     process = f"process {client.pid}" if client.pid is not None else "its process is hidden"
-    return f"{client.label or client.name} ({process}{since})"
+    return f"{said(client.label or client.name)} ({process}{since})"

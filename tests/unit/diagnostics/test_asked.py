@@ -5,29 +5,11 @@ import math
 from decimal import Decimal
 
 import pytest
+from asking import BARS, TICKS
 
 from ibnb.diagnostics.explain.request_details import EXAMPLES, NAMED, asked, shown
 from ibnb.session.notebook.event_loop import patch_loop
 
-HISTORY = {
-    "endDateTime": "",
-    "durationStr": "1 D",
-    "barSizeSetting": "5 mins",
-    "whatToShow": "TRADES",
-    "useRTH": True,
-    "formatDate": 1,
-    "keepUpToDate": False,
-    "chartOptions": [],
-}
-TICKS = {
-    "startDateTime": "",
-    "endDateTime": "20260102 15:00:00 US/Eastern",
-    "numberOfTicks": 100,
-    "whatToShow": "TRADES",
-    "useRth": True,
-    "ignoreSize": False,
-    "miscOptions": [],
-}
 SAID = {
     "reqFundamentalData": "Fundamentals data is not allowed",
     "reqScannerSubscription": "API scanner subscription cancelled",
@@ -96,14 +78,14 @@ def marked(session, ib):
 async def test_bars(marked, stock, name, good, bad):
     """Of a request for bars, what a gateway takes is not marked, and what it refuses is."""
     for value in good:
-        assert marked("reqHistoricalData", stock, **{**HISTORY, name: value}) == {}, value
+        assert marked("reqHistoricalData", stock, **{**BARS, name: value}) == {}, value
     for value in bad:
-        assert set(marked("reqHistoricalData", stock, **{**HISTORY, name: value})) == {name}, value
+        assert set(marked("reqHistoricalData", stock, **{**BARS, name: value})) == {name}, value
 
 
 async def test_bars_kept_up_to_date_have_no_end(marked, stock):
     """An end time is right on its own, and wrong where bars are kept up to date."""
-    both = {**HISTORY, "endDateTime": "20260102 15:00:00", "keepUpToDate": True}
+    both = {**BARS, "endDateTime": "20260102 15:00:00", "keepUpToDate": True}
     assert "kept up to date" in marked("reqHistoricalData", stock, **both)["endDateTime"]
 
 
@@ -234,21 +216,21 @@ async def test_what_an_order_lacks(marked, stock, api):
 async def test_what_the_gateway_names_is_marked(marked, stock, refusal, name):
     """Where no rule knows better, the words of the refusal lead to the parameter."""
     text = f"Error validating request.-'bN' : cause - {refusal}"
-    assert marked("reqHistoricalData", stock, **HISTORY, refusal=text) == {name: NAMED}
+    assert marked("reqHistoricalData", stock, **BARS, refusal=text) == {name: NAMED}
 
 
 async def test_a_rule_says_more_than_the_gateway(marked, stock):
     """What a rule says of a parameter is not replaced by the bare hint."""
     text = "Error validating request.-'bN' : cause - Historical data bar size setting is invalid."
-    wrong = {**HISTORY, "barSizeSetting": "5 minutes"}
+    wrong = {**BARS, "barSizeSetting": "5 minutes"}
     assert "5 mins" in marked("reqHistoricalData", stock, **wrong, refusal=text)["barSizeSetting"]
 
 
 async def test_every_value_is_shown(session, ib, stock):
     """The request has a row for each parameter and for each field of its contract that is set."""
-    ib.client.reqHistoricalData(9001, stock, **HISTORY)
+    ib.client.reqHistoricalData(9001, stock, **BARS)
     shown = {row.name: row.value for row in asked(session.journal.requests.all()[-1]).parameters}
-    assert set(HISTORY) < set(shown)
+    assert set(BARS) < set(shown)
     assert shown["contract.symbol"] == "'AAPL'"
     assert shown["durationStr"] == "'1 D'"
     assert "reqId" not in shown

@@ -4,29 +4,11 @@ import inspect
 from importlib import import_module
 
 import pytest
+from asking import BARS, TICKS
 
 from ibnb.diagnostics.explain.mending import CALLS, mended
 from ibnb.diagnostics.explain.parameter_rules import BAR_SIZES, objection
 
-BARS = {
-    "endDateTime": "",
-    "durationStr": "1 D",
-    "barSizeSetting": "5 mins",
-    "whatToShow": "TRADES",
-    "useRTH": True,
-    "formatDate": 1,
-    "keepUpToDate": False,
-    "chartOptions": [],
-}
-TICKS = {
-    "startDateTime": "",
-    "endDateTime": "20260102 15:00:00 US/Eastern",
-    "numberOfTicks": 100,
-    "whatToShow": "TRADES",
-    "useRth": True,
-    "ignoreSize": False,
-    "miscOptions": [],
-}
 HISTORY = ("reqHistoricalData", BARS)
 
 

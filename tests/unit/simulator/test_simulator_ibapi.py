@@ -1,48 +1,14 @@
 """The official API library on the simulated gateway."""
 
-import logging
-import queue
-import threading
-
 import pytest
 
 pytest.importorskip("ibapi", reason="the official library is not installed")
 
-from ibapi import client as ibapi_client
 from ibapi import server_versions
-from ibapi.client import EClient
-from ibapi.contract import Contract
 from ibapi.execution import ExecutionFilter
-from ibapi.order import Order
-from ibapi.wrapper import EWrapper
+from official import App, connected, contract, order
 
-MAX_WAIT = 20
-
-
-class App(EWrapper, EClient):
-    """Puts each callback that a test waits for into a queue."""
-
-    def __init__(self):
-        EWrapper.__init__(self)
-        EClient.__init__(self, self)
-        self.calls = queue.Queue()
-
-    def wait(self, name):
-        """Return the arguments of every call up to and with the first one of this name."""
-        seen = []
-        while not seen or seen[-1][0] != name:
-            seen.append(self.calls.get(timeout=MAX_WAIT))
-        return seen
-
-
-def _recorder(name):
-    def record(self, *arguments):
-        self.calls.put((name, *arguments))
-
-    return record
-
-
-for _name in (
+CALLBACKS = (
     "nextValidId",
     "managedAccounts",
     "error",
@@ -68,43 +34,15 @@ for _name in (
     "accountDownloadEnd",
     "accountSummaryEnd",
     "currentTime",
-):
-    setattr(App, _name, _recorder(_name))
-
-
-def stock(symbol="AAPL"):
-    """Return a stock as the official library describes it."""
-    contract = Contract()
-    contract.symbol, contract.secType = symbol, "STK"
-    contract.exchange, contract.currency = "SMART", "USD"
-    return contract
-
-
-def order(kind, quantity, price=None):
-    """Return an order as the official library describes it."""
-    made = Order()
-    made.action, made.orderType, made.totalQuantity = "BUY", kind, quantity
-    if price is not None:
-        made.lmtPrice = price
-    return made
+)
 
 
 @pytest.fixture(params=[151, 157])
 def app(request, gateway, monkeypatch, caplog):
     """The official client, connected, with its messages read in a thread; 157 is its highest."""
-    caplog.set_level(logging.WARNING)
     assert request.param <= server_versions.MAX_CLIENT_VER
-    monkeypatch.setattr(ibapi_client, "MAX_CLIENT_VER", request.param)
-    connected = App()
-    connected.connect("127.0.0.1", gateway.port, 9)
-    assert connected.serverVersion() == request.param
-    reader = threading.Thread(target=connected.run, daemon=True)
-    reader.start()
-    yield connected
-    connected.disconnect()
-    reader.join(MAX_WAIT)
-    assert not reader.is_alive()
-    assert [record.getMessage() for record in caplog.records if record.levelno >= 40] == []
+    with connected(App(CALLBACKS), gateway.port, request.param, monkeypatch, caplog) as app:
+        yield app
 
 
 def test_a_session_becomes_ready(app):
@@ -117,17 +55,17 @@ def test_a_session_becomes_ready(app):
 
 def test_contract_details_are_read(app):
     """A stock and a future are described; an unknown symbol is notice 200."""
-    app.reqContractDetails(1, stock())
+    app.reqContractDetails(1, contract())
     (_, req_id, details) = app.wait("contractDetails")[-1]
     assert (req_id, details.contract.conId, details.longName) == (1, 265598, "APPLE INC")
     app.wait("contractDetailsEnd")
-    future = stock("ES")
+    future = contract("ES")
     future.secType, future.exchange = "CONTFUT", "CME"
     app.reqContractDetails(2, future)
     details = app.wait("contractDetails")[-1][2]
     assert details.contract.lastTradeDateOrContractMonth == details.realExpirationDate
     app.wait("contractDetailsEnd")
-    app.reqContractDetails(3, stock("NOSUCH"))
+    app.reqContractDetails(3, contract("NOSUCH"))
     while (found := app.wait("error")[-1])[1] != 3:
         pass
     assert found[2] == 200
@@ -135,10 +73,10 @@ def test_contract_details_are_read(app):
 
 def test_orders_positions_and_accounts_are_read(app):
     """A resting and a filled order, positions, executions and account updates all decode."""
-    app.placeOrder(1, stock(), order("LMT", 5, 10.25))
+    app.placeOrder(1, contract(), order("LMT", 5, 10.25))
     told = [app.wait("orderStatus")[-1][1:3] for _ in range(2)]
     assert told == [(1, "PreSubmitted"), (1, "Submitted")]
-    app.placeOrder(2, stock(), order("MKT", 5))
+    app.placeOrder(2, contract(), order("MKT", 5))
     report = app.wait("commissionReport")[-1][1]
     assert report.commission == 1.0
     app.reqPositions()
@@ -163,10 +101,10 @@ def test_orders_positions_and_accounts_are_read(app):
 
 def test_market_data_and_bars_are_read(app):
     """A snapshot, historical bars and the time all decode."""
-    app.reqMktData(1, stock(), "", True, False, [])
+    app.reqMktData(1, contract(), "", True, False, [])
     kinds = {call[2] for call in app.wait("tickSnapshotEnd") if call[0] == "tickPrice"}
     assert {1, 2, 4} <= kinds
-    app.reqHistoricalData(2, stock(), "", "5 D", "1 day", "TRADES", 1, 1, False, [])
+    app.reqHistoricalData(2, contract(), "", "5 D", "1 day", "TRADES", 1, 1, False, [])
     bars = [call for call in app.wait("historicalDataEnd") if call[0] == "historicalData"]
     assert 3 <= len(bars) <= 5
     app.reqCurrentTime()

@@ -5,22 +5,16 @@ this file with it stands in CONTRIBUTING.
 """
 
 import logging
-import queue
-import threading
 
 import pytest
 
 pytest.importorskip("ibapi.protobuf", reason="needs the current official client, ibapi-latest")
 
 from ibapi import client as ibapi_client
-from ibapi.client import EClient
-from ibapi.contract import Contract
 from ibapi.execution import ExecutionFilter
-from ibapi.order import Order
 from ibapi.order_cancel import OrderCancel
-from ibapi.wrapper import EWrapper
+from official import App, connected, contract, order
 
-MAX_WAIT = 20
 CALLBACKS = (
     *("nextValidId", "managedAccounts", "error", "contractDetails", "contractDetailsEnd"),
     *("bondContractDetails", "position", "positionEnd", "openOrder", "openOrderEnd"),
@@ -32,49 +26,6 @@ CALLBACKS = (
 )
 
 
-class App(EWrapper, EClient):
-    """Puts each callback into a queue, and whatever its reading raised."""
-
-    def __init__(self):
-        EWrapper.__init__(self)
-        EClient.__init__(self, self)
-        self.calls = queue.Queue()
-
-    def wait(self, name):
-        """Return the arguments of every call up to and with the first one of this name."""
-        seen = []
-        while not seen or seen[-1][0] != name:
-            seen.append(self.calls.get(timeout=MAX_WAIT))
-        return seen
-
-
-def _recorder(name):
-    def record(self, *arguments):
-        self.calls.put((name, *arguments))
-
-    return record
-
-
-for _name in CALLBACKS:
-    setattr(App, _name, _recorder(_name))
-
-
-def contract(symbol="AAPL", kind="STK", exchange="SMART"):
-    """Return a contract as the official library describes it."""
-    made = Contract()
-    made.symbol, made.secType, made.exchange, made.currency = symbol, kind, exchange, "USD"
-    return made
-
-
-def order(kind, quantity, price=None):
-    """Return an order as the official library describes it."""
-    made = Order()
-    made.action, made.orderType, made.totalQuantity = "BUY", kind, quantity
-    if price is not None:
-        made.lmtPrice = price
-    return made
-
-
 @pytest.fixture(params=range(151, 201))
 def version(request):
     """Each server version."""
@@ -84,18 +35,8 @@ def version(request):
 @pytest.fixture
 def app(version, gateway, monkeypatch, caplog):
     """The official client, connected at this version, with its messages read in a thread."""
-    caplog.set_level(logging.WARNING)
-    monkeypatch.setattr(ibapi_client, "MAX_CLIENT_VER", version)
-    connected = App()
-    connected.connect("127.0.0.1", gateway.port, 9)
-    assert connected.serverVersion() == version
-    reader = threading.Thread(target=connected.run, daemon=True)
-    reader.start()
-    yield connected
-    connected.disconnect()
-    reader.join(MAX_WAIT)
-    assert not reader.is_alive()
-    assert [record.getMessage() for record in caplog.records if record.levelno >= 40] == []
+    with connected(App(CALLBACKS), gateway.port, version, monkeypatch, caplog) as app:
+        yield app
 
 
 def test_a_session_is_read(app, version):
@@ -194,7 +135,7 @@ def test_a_range_above_what_is_served_is_closed(gateway, monkeypatch, caplog):
     """A client that begins at 201 is closed in its handshake."""
     caplog.set_level(logging.CRITICAL)
     monkeypatch.setattr(ibapi_client, "MIN_CLIENT_VER", 201)
-    app = App()
+    app = App(CALLBACKS)
     app.connect("127.0.0.1", gateway.port, 9)
     assert not app.isConnected()
     assert not gateway.open_clients

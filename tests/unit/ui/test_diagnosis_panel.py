@@ -309,7 +309,7 @@ def test_a_repeated_diagnosis_says_how_it_stands(loop):
     panel.on_wait(7.6, 2, refused())
     loop.advance(1)
     said = place_of(panel).html
-    assert "Diagnosing until it is healthy" in said
+    assert "Diagnosing until healthy" in said
     assert "2 tries so far" in said
     assert "✗</span> Problem</span> Nothing listens" in said
     assert "8 s left" in said

@@ -7,7 +7,7 @@ import pytest
 from ui_samples import explanation
 
 from ibnb.knowledge import UnknownQueryError, catalogue, explain
-from ibnb.ui import words
+from ibnb.ui import labels
 from ibnb.ui.html import explanation_html, unknown_html
 from ibnb.ui.text import explanation_text, print_explanation, unknown_text
 
@@ -44,8 +44,8 @@ def test_a_guess_is_said_to_be_one_in_every_form(monkeypatch):
     assert guess.entry.severity == "error"
     for shown in (explanation_text(guess), explanation_html(guess), drawn(guess, monkeypatch)):
         assert "Guess" in shown
-        assert words.FOUND["words"] in " ".join(shown.split())
-        assert words.SEVERITY["error"].word not in shown.partition("\n")[0]
+        assert labels.FOUND["words"] in " ".join(shown.split())
+        assert labels.SEVERITY["error"].word not in shown.partition("\n")[0]
 
 
 def test_a_guess_is_not_red(monkeypatch):
@@ -61,13 +61,13 @@ def test_what_was_recognised_is_graded_and_says_how(match, monkeypatch):
     """It is certain, but not by a code that the reader could compare."""
     found = replace(explanation(), match=match)
     for shown in (explanation_text(found), explanation_html(found), drawn(found, monkeypatch)):
-        assert words.FOUND[match] in " ".join(shown.split())
+        assert labels.FOUND[match] in " ".join(shown.split())
         assert "Error" in shown
 
 
 def test_a_code_needs_no_word_about_how_it_was_found():
     """Cards under cells come from codes, and stay as short as they were."""
-    assert not any(said in explanation_text(explanation()) for said in words.FOUND.values())
+    assert not any(said in explanation_text(explanation()) for said in labels.FOUND.values())
 
 
 def test_other_pages_that_it_may_be_are_named_with_their_titles(monkeypatch):
@@ -96,7 +96,7 @@ def test_where_no_page_fits_the_three_nearest_are_listed():
         for shown in (text, html):
             assert entry.title in shown
             assert f"%iberror {entry.id}" in shown
-    assert words.NEAREST in text
+    assert labels.NEAREST in text
     assert RED not in html
     assert max(map(len, text.splitlines())) <= 80
 
@@ -106,7 +106,7 @@ def test_where_nothing_comes_near_only_the_advice_is_given():
     error = unknown("xyzzy plugh")
     assert error.candidates == ()
     for shown in (unknown_text(error), unknown_html(error)):
-        assert words.NEAREST not in shown
+        assert labels.NEAREST not in shown
         assert "326" in shown
 
 

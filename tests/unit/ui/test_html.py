@@ -10,7 +10,7 @@ from ibnb.knowledge import Situation, catalogue
 from ibnb.knowledge.model import Answer, Asked, Entry, EntryCheck, Explanation, Parameter
 from ibnb.tws.notices import Link, Notice
 from ibnb.tws.target import Target
-from ibnb.ui import words
+from ibnb.ui import labels
 from ibnb.ui.cards import Came
 from ibnb.ui.html import badge_html, explanation_html, progress_html, report_html
 from ibnb.ui.text import badge_text, explanation_text, report_text
@@ -159,10 +159,10 @@ def test_a_background_never_comes_without_its_foreground():
 @pytest.mark.parametrize("status", ["pass", "warn", "fail", "skip", "crash"])
 def test_every_status_is_an_icon_and_a_word(status):
     """Colour is never the only difference between two results."""
-    mark = words.STATUS[status]
+    mark = labels.STATUS[status]
     html = report_html(report([check("a.b")], [Result("a.b", status, "So it is.")]))
     assert f"{mark.icon} {mark.word}" in read(html).text
-    assert len({str(other) for other in words.STATUS.values()}) == len(words.STATUS)
+    assert len({str(other) for other in labels.STATUS.values()}) == len(labels.STATUS)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_what_found_something_is_seen_and_the_rest_is_folded():
         "✗ Failed Something listens on the port — Nothing listens on port 4002. (1 step to fix it)",
         "1 more step",
         "Why",
-        "Verification checklist 0 of 10 done",
+        "Verification checklist 0 of 10 confirmed",
         "Host ✓ 1 OK",
         "○ 1 skipped",
     ]
@@ -237,8 +237,8 @@ def test_a_report_in_the_place_of_its_progress_is_about_as_tall():
 
 def test_what_it_is_not_is_said_if_it_is_due():
     """Once in a notebook."""
-    assert words.BOUNDARY not in report_html(refused(), boundary=False)
-    assert words.BOUNDARY.split()[0] not in report_text(refused(), boundary=False)
+    assert labels.BOUNDARY not in report_html(refused(), boundary=False)
+    assert labels.BOUNDARY.split()[0] not in report_text(refused(), boundary=False)
 
 
 def test_a_report_says_when_it_was_made():
@@ -278,9 +278,9 @@ def test_the_report_ends_with_target_duration_and_boundary():
     """Whoever gets the report knows what it speaks of, and what it is not."""
     text = read(report_html(refused())).text
     assert "127.0.0.1:4002 (expects paper) · took 81 ms · verdict connection-refused" in text
-    assert text.endswith(words.BOUNDARY)
+    assert text.endswith(labels.BOUNDARY)
     for word in ("financial", "investment", "trading", "tax", "legal", "paper", "read-only"):
-        assert word in words.BOUNDARY
+        assert word in labels.BOUNDARY
 
 
 def test_accounts_are_masked_in_every_part_of_a_report():
@@ -299,7 +299,7 @@ def test_a_card_has_what_happened_what_to_do_and_the_live_answers():
     assert "Another client is connected" in text
     assert text.startswith("✗ Error 326 · The client ID is in use Notice 326 came after 6 ms.")
     assert re.search(r"Who holds the ID\? ✗ Failed \S* ?python holds it\.", text)
-    assert "Does TWS list it? for you to look at" in text
+    assert "Does TWS list it? check manually" in text
     assert "%iberror not-connected" in text
 
 
@@ -337,7 +337,7 @@ def test_a_wrong_parameter_is_marked_on_top_and_the_call_is_mended():
         assert said in rest
     lines = explanation_text(one).splitlines()
     assert "  ▲ barSize = '7 mins' is wrong" in lines[1:3]
-    assert "  Your call, mended: other.reqBars(barSize='5 mins')" in lines
+    assert "  Your call, corrected: other.reqBars(barSize='5 mins')" in lines
 
 
 def test_a_search_is_offered_for_one_subject_and_not_for_the_last_of_several():
@@ -355,16 +355,16 @@ def test_a_page_that_was_shown_before_is_a_line():
     assert html.startswith("<details")
     line = read(html[: html.index("</summary>") + len("</summary>")] + "</details>").text
     assert line == (
-        f"✗ Error 326 · The client ID is in use {words.TIMES}2 — 2 times: NOSUCH, ZZZZ. "
+        f"✗ Error 326 · The client ID is in use {labels.TIMES}2 — 2 times: NOSUCH, ZZZZ. "
         "(shown before)"
     )
     text = read(html).text
     for said in ("Notice 326 came after 6 ms.", "Close the other.", "python holds it."):
         assert said in text
     assert explanation_text(explanation(), came=came) == (
-        f"✗ Error: 326 The client ID is in use {words.TIMES}2\n"
+        f"✗ Error: 326 The client ID is in use {labels.TIMES}2\n"
         "  2 times: NOSUCH, ZZZZ. Notice 326 came after 6 ms.\n"
-        "  As above: %iberror 326 shows the page again."
+        "  Shown above; %iberror 326 shows the page again."
     )
 
 
@@ -396,8 +396,8 @@ def test_commands_are_code_and_backticks_are_not_shown():
 
 def test_a_repeated_notice_is_one_card_with_a_count():
     """Twelve notices are one card that says so; one is not counted."""
-    assert f"{words.TIMES}12" in explanation_html(explanation(), came=Came(12))
-    assert words.TIMES not in explanation_html(explanation())
+    assert f"{labels.TIMES}12" in explanation_html(explanation(), came=Came(12))
+    assert labels.TIMES not in explanation_html(explanation())
 
 
 def test_an_answer_that_no_check_asked_for_is_shown():
@@ -410,14 +410,16 @@ def test_an_answer_that_no_check_asked_for_is_shown():
 def test_every_severity_is_an_icon_and_a_word(severity):
     """A card says in words how bad it is."""
     entry = Entry("x", (), "T", "c", severity, "S.")
-    assert read(explanation_html(Explanation(entry))).text.startswith(str(words.SEVERITY[severity]))
+    assert read(explanation_html(Explanation(entry))).text.startswith(
+        str(labels.SEVERITY[severity])
+    )
 
 
 @pytest.mark.parametrize("state", ["closed", "opening", "ready", "degraded", "lost", "resuming"])
 def test_every_state_is_an_icon_and_a_word(state):
     """A badge says in words how the session is, and when that was so."""
     text = read(badge_html(health(state=state), now=1000.0)).text
-    assert text.startswith(f"{words.STATE[state]} PAPER ")
+    assert text.startswith(f"{labels.STATE[state]} PAPER ")
     assert re.search(r" as of 1970-01-01 \d\d:\d\d:\d\d ", text)
 
 
@@ -514,7 +516,9 @@ def test_notices_are_counted_masked_and_newest_first():
         *(Notice(321, "no orders for DU1234567", n, 2.0) for n in range(3)),
     )
     text = read(badge_html(health(notices=notices, accounts=()))).text
-    assert re.search(rf"321 {words.TIMES}3 no orders for DU•••567 [\d-]+ [\d:]+ 2104 farm OK", text)
+    assert re.search(
+        rf"321 {labels.TIMES}3 no orders for DU•••567 [\d-]+ [\d:]+ 2104 farm OK", text
+    )
 
 
 def test_accounts_of_a_badge_are_shown_when_asked_for():
@@ -583,9 +587,9 @@ def test_each_page_stands_once_and_the_others_refer_to_it():
 def test_a_problem_comes_with_the_checklist():
     """Each item has an icon and a word; a report that is not a problem has none."""
     text = read(report_html(refused())).text
-    assert re.search(r"Verification checklist \S* ?\d of 10 done", text)
-    assert "✗ Not so Something listens on port 4002 net.port, net.tcp" in text
-    assert "? Not known A TCP connection to it opens net.tcp" in text
+    assert re.search(r"Verification checklist \S* ?\d of 10 confirmed", text)
+    assert "✗ No Something listens on port 4002 net.port, net.tcp" in text
+    assert "? Unknown A TCP connection to it opens net.tcp" in text
     healthy = report([], [], severity="info")
     assert "Verification checklist" not in report_html(healthy)
 

@@ -12,11 +12,11 @@ from ibnb.session.errors import BlockingInHandler
 from ibnb.settings import IbSettings
 from ibnb.tws.notices import GOOD_NEWS, Notice
 from ibnb.ui.cards import Came, about_line
+from ibnb.ui.labels import TIMES
 from ibnb.ui.notices import troubles_of
 from ibnb.ui.running import RunningCell
 from ibnb.ui.tally import MOST_CODES, MOST_TEXTS, Tally
 from ibnb.ui.telling import CellTeller
-from ibnb.ui.words import TIMES
 
 NO_SUCH = "No security definition has been found for the request"
 MARGIN = "Order rejected - reason:margin"
@@ -224,13 +224,13 @@ def test_a_failed_opening_is_told_unless_it_is_shown(teller, running, end):
     for number in range(12):
         teller.hear_failure(failed(), f"here as client ID {number}")
     shown = end()
-    assert "Openings that failed while this cell ran" in shown
+    assert "Failed connects while this cell ran" in shown
     assert "here as client ID 9 and 2 more" in shown
     error = failed()
     for wrapped in (error, ExceptionGroup("several", [error]), chained(error)):
         running.begin()
         teller.hear_failure(error, "here")
-        assert "Openings that failed" not in end(wrapped)
+        assert "Failed connects" not in end(wrapped)
 
 
 def chained(error):

@@ -1,11 +1,12 @@
 import io
-from dataclasses import dataclass
 
 import pytest
 from ui_samples import explanation, health, refused
 
+from ibnb.diagnostics.bundle import BundleFile
 from ibnb.tws.notices import Notice
 from ibnb.ui.cards import Came
+from ibnb.ui.labels import TIMES
 from ibnb.ui.text import (
     badge_text,
     bundle_text,
@@ -13,7 +14,6 @@ from ibnb.ui.text import (
     print_explanation,
     print_report,
     report_text,
-    words,
 )
 
 REFUSED = """\
@@ -42,19 +42,19 @@ API
   ○ Skipped  The gateway answers — Blocked by “Something listens on the port”
              (net.port).
 
-Verification checklist: 0 of 10 done
-  ? Not known  A TWS or Gateway process is running
-  ✗ Not so     Something listens on port 4002
-  ? Not known  A TCP connection to it opens
-  ? Not known  Socket clients are enabled (TWS: “Enable ActiveX and Socket
+Verification checklist: 0 of 10 confirmed
+  ? Unknown    A TWS or Gateway process is running
+  ✗ No         Something listens on port 4002
+  ? Unknown    A TCP connection to it opens
+  ? Unknown    Socket clients are enabled (TWS: “Enable ActiveX and Socket
                Clients” is ticked)
-  ? Not known  The address of this machine is among its trusted IPs
-  ? Not known  The socket port in its API settings is the one that was tried,
+  ? Unknown    The address of this machine is among its trusted IPs
+  ? Unknown    The socket port in its API settings is the one that was tried,
                4002
-  ? Not known  The API handshake completes in under 5 seconds
-  ? Not known  The gateway returns its managed accounts
-  ? Not known  The accounts are paper ones, as expected
-  ? Not known  The notebook's own session connects
+  ? Unknown    The API handshake completes in under 5 seconds
+  ? Unknown    The gateway returns its managed accounts
+  ? Unknown    The accounts are paper ones, as expected
+  ? Unknown    The notebook's own session connects
 
 127.0.0.1:4002 (expects paper) · took 81 ms · verdict connection-refused
 For technical troubleshooting and learning only: not financial, investment,
@@ -81,19 +81,10 @@ What to check
 Why this happens
   - A cell was run twice.
 
-How it shows
+Symptoms
   - The connection closes at once.
 
 Related: not-connected"""
-
-
-@dataclass
-class BundledFile:
-    """A file of a bundle."""
-
-    name: str
-    bytes: int
-    what: str
 
 
 class Terminal(io.StringIO):
@@ -125,8 +116,8 @@ def test_a_page_is_opened_by_the_command_that_the_reader_has(magics, command):
 def test_a_bundle_is_listed_with_sizes_and_contents():
     """What leaves the machine is said file by file, in 80 columns."""
     files = [
-        BundledFile("report.json", 812, "The report, accounts masked"),
-        BundledFile("logs/\x1blauncher.log", 1_240_000, "The login log, its last lines " * 3),
+        BundleFile("report.json", 812, "The report, accounts masked"),
+        BundleFile("logs/\x1blauncher.log", 1_240_000, "The login log, its last lines " * 3),
     ]
     text = bundle_text("support.zip", files)
     assert text.splitlines()[:2] == [
@@ -142,7 +133,7 @@ def test_the_text_of_an_explanation_is_known_to_the_letter():
     """The same explanation gives the same text."""
     assert explanation_text(explanation()) == EXPLAINED
     assert explanation_text(explanation(), came=Came(3)).startswith(
-        f"✗ Error: 326 The client ID is in use {words.TIMES}3\n"
+        f"✗ Error: 326 The client ID is in use {TIMES}3\n"
     )
 
 
@@ -214,7 +205,7 @@ def test_a_terminal_gets_colour_and_the_same_words(monkeypatch):
         "pid: 991",
         "Fix 1.",
         "why: ibnb",
-        "? Not known",
+        "? Unknown",
     ):
         assert part in _uncoloured(out.getvalue())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from .show import show
+from .display import show
 
 if TYPE_CHECKING:
     from ibnb.app import App

@@ -14,22 +14,13 @@ LONGEST = 4000
 """Characters of one text that are shown; no sentence of a gateway or of ours has so many."""
 
 
-class _OurWords:
-    """The words of our own sentences, which are read only if somebody asks for one."""
-
-    def __contains__(self, word: object) -> bool:
-        from ibnb.diagnostics.vocabulary import own_words
-
-        return word in own_words()
-
-
-OUR_WORDS = _OurWords()
-"""An account that is called as one of them is not looked for in our sentences."""
-
-
 def masked(text: str, *, show_accounts: bool = False) -> str:
-    """Return a text with the accounts in it masked, unless they are to be shown."""
-    return text if show_accounts else mask_in(text, OUR_WORDS)
+    """Return a text with the accounts in it masked, unless they are to be shown.
+
+    It may be a sentence of ours: an account whose name could be words of one is masked only in what
+    others wrote, which `quoted` is for.
+    """
+    return text if show_accounts else mask_in(text, ours=True)
 
 
 def harmless(text: object, *, show_accounts: bool = False) -> str:
@@ -57,6 +48,12 @@ def clean(text: object, *, show_accounts: bool = False) -> str:
         return line
     # How long it was is not known here: the journal keeps no more than a part of such a text.
     return f"{line[:LONGEST]}… (the first {LONGEST:,} characters)"
+
+
+def quoted(text: object, *, show_accounts: bool = False) -> str:
+    """Return what others wrote, cleaned: in it an account is masked whatever it is called."""
+    begun = str(text)[: 2 * LONGEST]
+    return clean(begun if show_accounts else mask_in(begun), show_accounts=show_accounts)
 
 
 def clean_all(texts: Iterable[object], *, show_accounts: bool = False) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from ibnb.session.address import where
 from ibnb.session.errors import ConnectFailed
 from ibnb.tws.accounts import mask
 
-from .foreign import harmless
+from .sanitise import harmless
 
 if TYPE_CHECKING:
     from ibnb.session import Closed, Connection, Opened, Waiting
@@ -35,15 +35,16 @@ def _opened(opened: Opened, *, show_accounts: bool) -> str:
     if opened.how == "afresh":
         parts.append("There was no lost connection to resume.")
     if opened.closed_where:
-        closed = "Closed" if opened.was_open else "Replaced (already closed):"
-        parts.append(f"{closed} {opened.closed_where}{_with(opened.closed)}.")
+        before = opened.closed_where
+        closed = f"Closed {before}" if opened.was_open else f"Replaced {before} (already closed)"
+        parts.append(f"{closed}{_with(opened.closed)}.")
     what = f"{_kind(connection)} {shown}"
     parts.append(f"Connected to {plan.target}: {what}, client ID {plan.client_id}.")
     if plan.client_id == 0:
-        parts.append("Client ID 0 also takes over the orders that are placed by hand.")
+        parts.append("Client ID 0 also takes over orders placed manually.")
     if plan.client_id != opened.asked_id:
         parts.append(
-            f"Client ID {opened.asked_id} is held by another connection. Orders belong to the ID "
+            f"Client ID {opened.asked_id} is in use by another connection. Orders belong to the ID "
             f"that placed them: those of {opened.asked_id} can be changed and cancelled only "
             f"with {opened.asked_id}."
         )
@@ -68,7 +69,7 @@ def _kind(connection: Connection) -> str:
 
 def resumed_line(connection: Connection, resumed: Resumed) -> str:
     """Say what was resumed, what was asked for again, and what changed meanwhile."""
-    again = f"; asked for again: {', '.join(resumed.again)}" if resumed.again else ""
+    again = f"; requested again: {', '.join(resumed.again)}" if resumed.again else ""
     changed = f" Meanwhile: {'; '.join(resumed.changed)}." if resumed.changed else ""
     missing = (
         f" Not received in time: {', '.join(connection.missing)}." if connection.missing else ""

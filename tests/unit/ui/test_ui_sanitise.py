@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ibnb.tws import accounts
-from ibnb.ui.foreign import clean, clean_all, clean_value, harmless, json_text
+from ibnb.ui.sanitise import clean, clean_all, clean_value, harmless, json_text
 
 
 def test_accounts_are_masked_in_the_middle_of_a_text():

@@ -43,9 +43,9 @@ PENDING = Mark("…", "Pending", "muted")
 RUNNING = Mark("↻", "Running", "info")
 
 TICK: Mapping[str, Mark] = {
-    "done": Mark("✓", "Done", "good"),
-    "open": Mark("✗", "Not so", "bad"),
-    "unknown": Mark("?", "Not known", "muted"),
+    "done": Mark("✓", "Yes", "good"),
+    "open": Mark("✗", "No", "bad"),
+    "unknown": Mark("?", "Unknown", "muted"),
 }
 """What a diagnosis found of an item of the verification checklist."""
 
@@ -67,13 +67,13 @@ SEVERITY: Mapping[str, Mark] = {
 GUESS = Mark("?", "Guess", "muted")
 """In the place of a severity, where it is not sure that the page is the right one."""
 
-NEAREST = "The pages that come nearest, each a guess"
+NEAREST = "Closest pages, each a guess"
 """Stands above them where no page fits."""
 
 FOUND: Mapping[str, str] = {
-    "text": "Recognised by its text: no code came with it.",
-    "exception": "Recognised by what was raised.",
-    "words": "Found by words alone, so it may be about something else.",
+    "text": "Recognised by its text; it came without a code.",
+    "exception": "Recognised by the exception.",
+    "words": "Found by its words alone; it may be about something else.",
 }
 """How a page was found, where that was not by its code."""
 
@@ -94,7 +94,7 @@ FARM: Mapping[str, Mark] = {
     "connecting": Mark("…", "Connecting", "info"),
 }
 
-MENDED = "Your call, mended"
+MENDED = "Your call, corrected"
 LOOK_UP = "To see what there is"
 """What stands above a command that is there to be copied."""
 
