@@ -177,10 +177,13 @@ class State:
         """The time of the world, in seconds since the epoch."""
         return self.time.now
 
-    def set_clock(self, moment: float) -> None:
-        """Let the world's time be a moment, from which it goes on; nothing happened in between."""
-        self.book.skip_to(moment, before=self.now)
-        self.time.set(moment)
+    def set_clock(self, setting: ClockSetting | None) -> None:
+        """Let the world's time go on as a setting has it; nothing happened in between."""
+        before = self.now
+        self.time.follow(setting)
+        self.world.timetable.is_kept = self.time.keeps_hours
+        self.world.day = self.time.day
+        self.book.skip_to(self.now, before=before)
 
     @property
     def is_closed(self) -> bool:

@@ -220,7 +220,7 @@ def quote_at(instrument: Instrument, time: float) -> Quote:
     turn = int(shown(instrument, time) * TRADES_A_SECOND)
     # Of what was set by hand nothing is remembered: it holds at once, and in this gateway alone.
     if not instrument.is_pinned:
-        return _quote(instrument, turn)
+        return _quote(instrument, turn, instrument.keeps_hours)
     quote = _fresh_quote(instrument, turn)
     pin = instrument.pins.at(turn / TRADES_A_SECOND)
     if pin is None:
@@ -339,7 +339,7 @@ def _combined(combination: Instrument, time: float) -> Quote:
 
 
 @lru_cache(maxsize=4096)
-def _quote(instrument: Instrument, turn: int) -> Quote:
+def _quote(instrument: Instrument, turn: int, keeps_hours: bool) -> Quote:  # noqa: ARG001 - part of the key
     return _fresh_quote(instrument, turn)
 
 

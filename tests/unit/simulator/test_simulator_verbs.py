@@ -160,7 +160,7 @@ async def test_the_clock_is_set(library, gateway, connect):
     ib.reqRealTimeBars(spy(library), 5, "TRADES", useRTH=False)
     assert gateway.clock("2026-07-01T15:30:00").startswith("2026-07-01T15:30:0")
     assert f"{await ib.reqCurrentTimeAsync():%Y-%m-%d %H:%M}" == "2026-07-01 15:30"
-    with pytest.raises(VerbError, match="moment 'noon' is not a time"):
+    with pytest.raises(VerbError, match="clock 'noon': write a time, a zone"):
         gateway.clock("noon")
 
 
