@@ -14,6 +14,7 @@ OTHER_ORDER = 105
 PRICE_INCREMENT = 110
 NOT_CANCELLABLE = 161
 HISTORY_ERROR = 162
+HISTORY_MESSAGE = 165
 ORDER_REJECTED = 201
 NO_TICKER = 300
 DEPTH_LINES = 309
@@ -31,6 +32,7 @@ PARTLY_SUBSCRIBED = 10090
 CANCEL_TOO_LATE = 10148
 DELAYED_NOT_ENABLED = 10168
 DELAYED_NOT_ENABLED_OLD = 10186
+LIVE_BARS = 10182
 NO_TICKS = 10189
 TICK_LINES = 10190
 COMPETING = 10197
@@ -113,6 +115,20 @@ DELAYED_DATA: Text = (
     "Requested market data is not subscribed. Displaying delayed market data.",
 )
 HISTORY_TIMED_OUT: Text = (HISTORY_ERROR, f"{_HISTORY_TEXT}Request Timed Out")
+_QUERY_TEXT = "Historical Market Data Service query message:"
+HISTORY_LINK_LOST: Text = (
+    HISTORY_MESSAGE,
+    f"{_QUERY_TEXT}HMDS server disconnect occurred.  Attempting reconnection...",
+)
+HISTORY_LINK_FAILED: Text = (
+    HISTORY_MESSAGE,
+    f"{_QUERY_TEXT}HMDS connection attempt failed.  Connection will be re-attempted...",
+)
+HISTORY_LINK_BACK: Text = (
+    HISTORY_MESSAGE,
+    f"{_QUERY_TEXT}HMDS server connection was successful.",
+)
+LIVE_BARS_ENDED: Text = (LIVE_BARS, "Failed to request live updates (disconnected).")
 ID_IN_USE: Text = (
     Code.CLIENT_ID_IN_USE,
     "Unable to connect as the client id is already in use. Retry with a unique client id.",
