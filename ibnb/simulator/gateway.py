@@ -133,7 +133,7 @@ class SimulatedGateway(Hosted, Handle):
 
         Only the newest 20,000 are kept.
         """
-        return self._on_loop(lambda: [one[:2] for one in self._state.received])
+        return self._on_loop(self._state.messages)
 
     @property
     def orders(self) -> tuple[OrderRecord, ...]:
