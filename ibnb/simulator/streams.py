@@ -90,7 +90,7 @@ class RealTimeBarStream:
         sent = b""
         while self.done + REAL_TIME_BAR_SECONDS <= now:
             ends = self.done + REAL_TIME_BAR_SECONDS
-            bar = prices_between(self.instrument, self.done, ends)
+            bar = prices_between(self.instrument, self.done, ends, self.kind)
             if bar.count:
                 sent += data_messages.real_time_bar(
                     self.req_id, self.done, bar, of_trades=self.kind == "TRADES"

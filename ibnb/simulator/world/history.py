@@ -331,7 +331,7 @@ def _cuts(instrument: Instrument, step: int, one: Session) -> Iterator[tuple[int
 
 
 def _bar(instrument: Instrument, request: BarRequest, start: float, end: float, day: int) -> Bar:
-    was = prices_between(instrument, start, end)
+    was = prices_between(instrument, start, end, request.kind)
     bar = Bar(
         start, was.open, was.high, was.low, was.close, was.volume, was.average, was.count, day
     )
@@ -341,26 +341,8 @@ def _bar(instrument: Instrument, request: BarRequest, start: float, end: float, 
         whole = _AT_HOME[request.kind] * instrument.price
         values = [round(whole / price, 6) for price in (bar.open, bar.low, bar.high, bar.close)]
         opened, high, low, closed = values
-        return replace(
-            bar, open=opened, high=high, low=low, close=closed, volume=-1, average=-1.0, count=-1
-        )
-    tick = instrument.min_tick
-    below = tick if request.kind in {"BID", "BID_ASK"} else -tick if request.kind == "ASK" else 0.0
-    above = -tick if request.kind == "BID" else tick if request.kind in {"ASK", "BID_ASK"} else 0.0
-
-    def moved(price: float, by: float) -> float:
-        return round(price + by, instrument.decimals)
-
-    return replace(
-        bar,
-        open=moved(bar.open, -below),
-        high=moved(bar.high, above),
-        low=moved(bar.low, -below),
-        close=moved(bar.close, above),
-        volume=-1,
-        average=-1.0,
-        count=-1,
-    )
+        bar = replace(bar, open=opened, high=high, low=low, close=closed)
+    return replace(bar, volume=-1, average=-1.0, count=-1)
 
 
 def _group(bar: Bar, request: BarRequest) -> int:
