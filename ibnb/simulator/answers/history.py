@@ -156,6 +156,8 @@ def historical_ticks(client: Client, fields: tuple[str, ...]) -> None:
     if instrument.is_valued_daily:
         client.notify(texts.no_data(f"{instrument.symbol}/{instrument.sec_type} {kind}"), req_id)
         return
+    if lacks_zone(start) or lacks_zone(end):
+        client.notify(texts.ZONE_MISSING, req_id)
     now = client.state.now
     begins, ends = parse_time(start), parse_time(end)
     if begins is not None:

@@ -21,6 +21,9 @@ DEPTH_LINES = 309
 NO_DEPTH = 310
 UNREADABLE = 320
 PROCESSING = 322
+BAD_GOOD_TILL_DATE = 334
+BAD_GOOD_AFTER_TIME = 337
+BAD_DATE = 343
 NOT_SUBSCRIBED = 354
 ORDER_HELD = 399
 NO_REAL_TIME = 420
@@ -140,6 +143,13 @@ DISCLAIMER: Text = (
 NO_DEFINITION: Text = (
     Code.NO_SECURITY_DEFINITION,
     "No security definition has been found for the request",
+)
+GOOD_TILL_WHEN: Text = (BAD_GOOD_TILL_DATE, "Invalid Good Till Date order")
+_DATE_FORMAT = "The date, time, or time-zone entered is invalid. The correct format is"
+GOOD_TILL_NO_TIME: Text = (BAD_DATE, f"{_DATE_FORMAT} yyyymmdd hh:mm:ss xxx")
+GOOD_AFTER_NO_TIME: Text = (
+    BAD_GOOD_AFTER_TIME,
+    f"{_DATE_FORMAT} yyyymmdd hh:mm:ss xxx where yyyymmdd and xxx are optional.",
 )
 CANCELLED: Text = (Code.ORDER_CANCELLED, "Order Canceled - reason:")
 PRICE_TOO_FAR: Text = (

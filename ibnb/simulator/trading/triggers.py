@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import replace
 
-from ibnb.simulator.world.calendars import day_of, session, trades_on
+from ibnb.simulator.world.calendars import day_of, midnight, session, trades_on
 from ibnb.simulator.world.history import parse_time
 from ibnb.simulator.world.market import Market
 from ibnb.simulator.world.opening import (
@@ -22,6 +23,7 @@ from .orders import CLOSE_TYPES, LIMIT_TYPES, STOP_TYPES, TOUCH_TYPES, TRAILING_
 PRICE_CAP = 0.2
 """How far beyond the market an order's limit may be, as a part of the price."""
 _FOR_A_DAY = frozenset({"", "DAY"})
+_DATE_ALONE = len("YYYYMMDD")
 
 
 class Triggers:
@@ -60,7 +62,11 @@ class Triggers:
         """Return when an order's time is over; None if only a cancel or a fill ends it."""
         tif, until = order.ticket.text("tif"), order.ticket.text("goodTillDate")
         if tif == "GTD" and until:
-            return parse_time(until)
+            if len(until.strip()) > _DATE_ALONE:
+                return parse_time(until)
+            # Good till a day is good through all of it.
+            zone = order.instrument.hours.zone
+            return midnight(zone, dt.date.fromisoformat(until.strip()).toordinal() + 1)
         if not order.instrument.keeps_hours:
             return None
         if tif == "OPG":
