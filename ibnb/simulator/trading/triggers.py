@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from dataclasses import replace
 
-from ibnb.simulator.world.calendars import day_of, midnight, session, trades_on
+from ibnb.simulator.world.calendars import day_of, session, trades_on
 from ibnb.simulator.world.history import parse_time
 from ibnb.simulator.world.market import Market
 from ibnb.simulator.world.opening import (
@@ -65,8 +64,7 @@ class Triggers:
             if len(until.strip()) > _DATE_ALONE:
                 return parse_time(until)
             # Good till a day is good through all of it.
-            zone = order.instrument.hours.zone
-            return midnight(zone, dt.date.fromisoformat(until.strip()).toordinal() + 1)
+            return parse_time(f"{until.strip()} 23:59:59 {order.instrument.hours.zone}")
         if not order.instrument.keeps_hours:
             return None
         if tif == "OPG":

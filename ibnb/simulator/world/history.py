@@ -63,6 +63,8 @@ _AT_HOME = {
     "REBATE_RATE": 4.0,
 }
 """What is not a price, and how much it is where the price is at home; it rises when that falls."""
+_FIRST_YEAR = "1900"
+"""Of times that may be asked for: before it, days cannot be counted in every zone."""
 _FIRST_DAY = dt.date(1990, 1, 2).toordinal()
 _STARTS_OVER = 5000
 MAX_BARS = 20_000
@@ -295,6 +297,8 @@ def parse_time(text: str) -> float | None:
     day, _, clock, zone = found.groups()
     known = known_zone(zone) if zone and zone != "UTC" else dt.UTC
     if known is None:
+        return None
+    if day < _FIRST_YEAR:
         return None
     try:
         at = dt.datetime.strptime(f"{day} {clock or '00:00:00'}", "%Y%m%d %H:%M:%S")  # noqa: DTZ007

@@ -22,9 +22,8 @@ async def session(library, connect):
 
 def order(library, **values):
     """Return an order that rests."""
-    return library.Order(
-        action="BUY", orderType="LMT", lmtPrice=10, totalQuantity=1, **{"tif": "GTC", **values}
-    )
+    usual = {"action": "BUY", "orderType": "LMT", "lmtPrice": 10, "totalQuantity": 1, "tif": "GTC"}
+    return library.Order(**{**usual, **values})
 
 
 @pytest.mark.parametrize(
@@ -92,9 +91,23 @@ async def test_good_till_a_day_is_good_through_that_day(library, until):
         before = ib.placeOrder(stock, order(library, tif="GTD", goodTillDate="20260630"))
         await until(before.isDone)
         assert today.orderStatus.status == "Submitted"
-        evening = dt.datetime(2026, 7, 1, 23, 59, 55, tzinfo=NEW_YORK)
-        gateway.clock(evening.timestamp())
+        midnight = dt.datetime(2026, 7, 2, tzinfo=NEW_YORK)
+        gateway.clock(midnight.timestamp() - 5)
         assert today.orderStatus.status == "Submitted"
         await until(today.isDone)
-        assert dt.datetime.fromisoformat(gateway.clock()).astimezone(NEW_YORK).day == 2
+        assert dt.datetime.fromisoformat(gateway.clock()) >= midnight - dt.timedelta(seconds=1)
         ib.disconnect()
+
+
+@pytest.mark.parametrize("last", ["99991231", "99991231-23:59:59"])
+async def test_an_order_that_is_good_for_ever_troubles_nobody(
+    library, gateway, session, until, last
+):
+    """The market goes on for it and for everybody else."""
+    ib, _, stock = session
+    stays = ib.placeOrder(stock, order(library, tif="GTD", goodTillDate=last))
+    await until(lambda: stays.orderStatus.status == "Submitted")
+    bought = ib.placeOrder(stock, order(library, lmtPrice=20))
+    gateway.set_quote("AAPL", ask=19)
+    await until(lambda: bought.orderStatus.status == "Filled")
+    assert stays.orderStatus.status == "Submitted"

@@ -255,13 +255,13 @@ def test_every_request_that_a_gateway_knows_has_a_name():
         (("58", "1"), 178, "reqGlobalCancel()"),
         (("23", "1", "5"), 178, "cancelScannerSubscription(reqId=5)"),
         (("81", "5"), 178, "reqMatchingSymbols(reqId=5)"),
-        (("3", "5", "x"), 178, "placeOrder()"),
+        (("3", "5", "x"), 178, "placeOrder(orderId=5)"),
         (("777", "5"), 178, "message 777()"),
         ((), 178, "message -1()"),
     ],
 )
 def test_a_request_is_read_by_its_version(fields, version, said):
-    """What is missing is not there, and what cannot be read has its name alone."""
+    """What is missing is not there, and what cannot be read has what comes before it."""
     assert str(read_request(1, fields, version)) == said
 
 
