@@ -20,6 +20,7 @@ from ibnb.simulator.world.history import (
     first_day,
     lacks_zone,
     parse_time,
+    schedule_for,
     sessions_for,
 )
 from ibnb.simulator.world.instruments import ContractSpec, Instrument
@@ -67,7 +68,8 @@ def historical_data(client: Client, fields: tuple[str, ...]) -> None:
     if lacks_zone(end):
         client.notify(texts.ZONE_MISSING, req_id)
     if kind == "SCHEDULE":
-        client.send(market_messages.schedule(req_id, instrument, sessions, client.version))
+        planned = schedule_for(instrument, request, now)
+        client.send(market_messages.schedule(req_id, instrument, planned, client.version))
         return
     if request.keep_up_to_date:
         client.subscribe(OutgoingId.HISTORICAL_DATA, req_id, QuietStream())

@@ -212,6 +212,15 @@ def sessions_for(instrument: Instrument, request: BarRequest, now: float) -> lis
     return found[::-1]
 
 
+def schedule_for(instrument: Instrument, request: BarRequest, now: float) -> list[Session]:
+    """Return when trading begins and ends, by the calendar, on the days that a request reaches."""
+    regular = request.regular_hours or not trades_early(instrument)
+    return [
+        Session(one.day, *session(instrument.hours, one.day, regular=regular))
+        for one in sessions_for(instrument, request, now)
+    ]
+
+
 def bar_count(sessions: list[Session], request: BarRequest) -> int:
     """Return how many bars an answer has, about."""
     if request.is_daily:

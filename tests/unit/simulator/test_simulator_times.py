@@ -81,6 +81,28 @@ async def test_other_requests_whose_time_has_no_zone_are_warned_of(library, sess
         assert [code for _, code in told] == codes
 
 
+@pytest.mark.parametrize("regular", [True, False])
+@pytest.mark.parametrize("end", ["", "20260630-15:00:00", "20300101-00:00:00"])
+async def test_a_schedule_says_when_trading_ends_and_not_what_time_it_is(library, end, regular):
+    """It agrees with the hours of the contract's details, on a day that is not over, too."""
+    with SimulatedGateway(clock="2026-07-01T11:00:00 America/New_York") as gateway:
+        ib = library.IB()
+        await ib.connectAsync("127.0.0.1", gateway.port, 7, timeout=20)
+        stock = library.Stock("AAPL", "SMART", "USD", conId=265598)
+        found = await ib.reqHistoricalScheduleAsync(stock, 3, end, regular)
+        begins, ends = ("09:30:00", "16:00:00") if regular else ("04:00:00", "20:00:00")
+        last = found.sessions[-1]
+        assert last.refDate == ("20260630" if "0630" in end else "20260701")
+        assert {one.startDateTime[9:] for one in found.sessions} == {begins}
+        assert {one.endDateTime[9:] for one in found.sessions} == {ends}
+        assert found.endDateTime == last.endDateTime
+        (detail,) = await ib.reqContractDetailsAsync(stock)
+        hours = detail.liquidHours if regular else detail.tradingHours
+        opens, closes = (text[:5].replace(":", "") for text in (begins, ends))
+        assert hours.startswith(f"20260701:{opens}-20260701:{closes};")
+        ib.disconnect()
+
+
 async def test_good_till_a_day_is_good_through_that_day(library, until):
     """And ends with it: the day before has ended when it began."""
     with SimulatedGateway(clock=AFTERNOON) as gateway:
