@@ -104,7 +104,7 @@ def _send_bars(
     )
     # Unless it was cancelled before its first bars were there.
     if request.keep_up_to_date and (OutgoingId.HISTORICAL_DATA, req_id) in client.streams:
-        stream = BarStream(req_id, instrument, request)
+        stream = BarStream(req_id, instrument, request, bars[-1].time)
         client.streams[OutgoingId.HISTORICAL_DATA, req_id] = stream
 
 

@@ -67,6 +67,8 @@ _FIRST_YEAR = "1900"
 """Of times that may be asked for: before it, days cannot be counted in every zone."""
 _FIRST_DAY = dt.date(1990, 1, 2).toordinal()
 _STARTS_OVER = 5000
+_MOST_ENDED = 200
+_JUST_BEFORE = 0.001
 MAX_BARS = 20_000
 """No answer has more bars; a longer one is refused, as the real gateway limits its own."""
 
@@ -267,6 +269,25 @@ def running_bar(instrument: Instrument, request: BarRequest, now: float) -> Bar:
     if begins <= last < ends:
         start = max(start, begins)
     return _bar(instrument, request, start, now, day)
+
+
+def bars_ended(
+    instrument: Instrument, request: BarRequest, since: float, until: float
+) -> list[Bar]:
+    """Return the bars that have ended, from the one that began at a time to that of another."""
+    zone, step = instrument.hours.zone, request.bar_seconds
+    found: list[Bar] = []
+    end = since
+    while end < until and len(found) < _MOST_ENDED:
+        start = midnight(zone, day_of(zone, end))
+        following = start + (int(end - start) // step + 1) * step
+        end = until if request.is_daily else min(following, until)
+        bar = running_bar(instrument, request, end - _JUST_BEFORE)
+        if found and bar.time <= found[-1].time:
+            # The market was closed since then.
+            break
+        found.append(bar)
+    return found
 
 
 def bar_date(bar: Bar, request: BarRequest, instrument: Instrument, *, zoned: bool) -> str:
