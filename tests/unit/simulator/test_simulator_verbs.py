@@ -153,6 +153,16 @@ async def test_accounts_are_set_for_sessions_to_come(gateway, connect):
         gateway.accounts(["DU1,DU2"])
 
 
+@pytest.mark.parametrize("accounts", ["DU1", ["DU1"], ("DU1",)])
+def test_one_account_or_one_fault_is_itself(accounts):
+    """A text is one name, and not its letters; what cannot be a name is refused from the start."""
+    gateway = SimulatedGateway(accounts=accounts, faults="slow:2", strict=True)
+    assert gateway.accounts() == ["DU1"]
+    assert gateway.faults() == ["slow:2", "strict"]
+    with pytest.raises(VerbError, match="letters and digits"):
+        SimulatedGateway(accounts=["DU1", "DU 2"])
+
+
 async def test_the_clock_is_set(library, gateway, connect):
     """The gateway's time is the one that was set, and goes on; subscriptions survive the jump."""
     ib = await connect()
