@@ -26,13 +26,14 @@ PROGRAMS = (
     "diagnosing",
     "requesting",
     "serving",
+    "steady",
     "leases",
     "market_data",
     "flood",
     "reruns",
 )
-BY_NAME_ONLY = frozenset({"market_data"})
-"""On a machine with two cores two equal sides differ by more than this budget allows."""
+BY_NAME_ONLY = frozenset({"market_data", "steady"})
+"""On two cores two equal sides of the first differ by more than its budget; the other is long."""
 HEAD = ("what", "measured", "budget", "")
 
 
@@ -43,7 +44,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(PROGRAMS)}")
     parser.add_argument(
-        "--long", action="store_true", help="more repetitions, 1,000 reruns, floods of 10 s"
+        "--long",
+        action="store_true",
+        help="more repetitions, 1,000 reruns, floods of 10 s, a load of 10 minutes",
     )
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     options = parser.parse_args()

@@ -157,7 +157,8 @@ def sim(words: Sequence[str]) -> int:
     try:
         return run(
             options.port,
-            [*options.fault, *(["strict"] if options.strict else [])],
+            options.fault,
+            strict=options.strict,
             release_after=options.release_after,
             seed=options.seed,
             control=options.control,

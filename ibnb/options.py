@@ -392,7 +392,7 @@ def simulate_parser(verb: str) -> Parser:
         nargs="+",
         metavar="WORD",
         help="begin at TIME [ZONE] [xSPEED], such as 2026-07-01T09:29:55 America/New_York x60, "
-        "or now; market hours are real then",
+        "or now; market hours are real then; off is now without them",
     )
     parser.add_argument(
         "--latency", type=_seconds, default=0.0, metavar="S", help="orders take about this long"

@@ -18,6 +18,7 @@ from .simulator.answers.coverage import Coverage, coverage
 from .simulator.client import HIGHEST_VERSION, LOWEST_VERSION
 from .simulator.protocol import texts
 from .simulator.trading import book, checks
+from .simulator.verbs import MAKING
 from .tws.notices import Code
 
 _FATES = {
@@ -127,7 +128,7 @@ def page() -> str:
         _table(("code", "text", "page"), _codes()),
         _FAULTS,
         _table(("fault", "the gateway"), ((f"`{name}`", what) for name, what in FAULTS.items())),
-        _VERBS,
+        _VERBS.format(words=", ".join(f"`{word}`" for word in MAKING.parameters)),
         _table(("verb", "what it does", "takes"), _verbs()),
         _EXAMPLES.format(
             bot=_example(BOT),
@@ -269,6 +270,15 @@ _VERBS = """
 What can be done to it while it runs: by methods of `SimulatedGateway` and of the pytest fixture,
 by words of the marker `simulated_gateway`, over HTTP with `ibnb sim --control PORT`, where `GET /`
 describes what each takes, and by the steps of a file with `ibnb sim --scenario FILE`.
+
+The marker also says how the gateway is made, in the words of `SimulatedGateway` and `ibnb sim`:
+{words}. Scenarios are its plain arguments, or `scenario`. So
+`@pytest.mark.simulated_gateway("crash.toml", clock="now x60", strict=True, cash=5000)` begins now,
+goes sixty times as fast, keeps a real gateway's limits, plays a file, and sets the cash.
+
+`clock` is the same in all of them: `TIME [ZONE] [xSPEED]`, `now`, seconds since 1970, or `off`.
+With it, from the beginning or once it is set, markets have their hours: outside them quotes stand
+still and orders wait. Without it, and after `off`, it is now and every market is always open.
 """
 _EXAMPLES = """
 ## A bot and its test

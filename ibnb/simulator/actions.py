@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from typing import Any
 
@@ -13,6 +12,7 @@ from .state import State
 from .trading.book import Book
 from .trading.orders import OrderRecord
 from .world.calendars import CRYPTO, CURRENCIES, US
+from .world.clock import BadClockError, parse_clock
 from .world.instruments import MARKET_RULES, Instrument
 from .world.market import quote_at
 from .world.pins import Pin
@@ -22,12 +22,11 @@ _FIRST_ADDED = 2_000_000_000
 _ADDED_TYPES = ("STK", "IND", "FUT", "CFD", "CASH", "CRYPTO", "CMDTY", "BOND")
 _NEARLY = 1e-6
 _HOURS = {"CASH": CURRENCIES, "CMDTY": CURRENCIES, "CRYPTO": CRYPTO}
-_LAST_YEAR = 2037
-"""The seconds of later years do not fit where clients keep them."""
 
 
 def take_turn(state: State) -> None:
     """Let orders meet the market as it is now, and tell every client what has changed."""
+    state.world.day = state.time.day
     tell(state, state.book.match(state.now))
     for client in state.clients:
         client.tick()
@@ -313,21 +312,11 @@ def _accounts(state: State, account: str | None) -> tuple[str, ...]:
 
 
 def set_clock(state: State, moment: str | float) -> None:
-    """Set the world's time."""
+    """Set the world's time, with the hours of its markets or without."""
     try:
-        if isinstance(moment, str):
-            at = dt.datetime.fromisoformat(moment)
-            when = (at if at.tzinfo else at.replace(tzinfo=dt.UTC)).timestamp()
-        else:
-            when = float(moment)
-            at = dt.datetime.fromtimestamp(when, dt.UTC)
-    except (ValueError, OverflowError, OSError):
-        raise VerbError(
-            f"moment {moment!r} is not a time: write it like 2026-07-01T15:30:00+00:00, or as "
-            "seconds since 1970"
-        ) from None
-    if not 1971 <= at.year <= _LAST_YEAR:  # noqa: PLR2004 - zones are known since then
-        raise VerbError(f"moment {moment!r} is out of range: give one from 1971 to {_LAST_YEAR}")
-    state.set_clock(when)
+        state.set_clock(parse_clock(moment))
+    except BadClockError as error:
+        raise VerbError(str(error)) from None
     for client in state.clients:
-        client.skip_to(when)
+        client.skip_to(state.now)
+    take_turn(state)

@@ -215,6 +215,13 @@ class Client(asyncio.Protocol):
             if message_id == OutgoingId.MARKET_DATA and farm_of(stream) is not None:
                 self.notify(texts.COMPETING_SESSION, req_id)
 
+    def lose_live_bars(self) -> None:
+        """End every subscription to historical bars, whose farm is lost, and tell so."""
+        for message_id, req_id in list(self.streams):
+            if message_id == OutgoingId.HISTORICAL_DATA:
+                self.unsubscribe(message_id, req_id)
+                self.notify(texts.LIVE_BARS_ENDED, req_id)
+
     def work_off(self, steps: Iterator[None]) -> None:
         """Do a long piece of work step by step, and serve the other clients between two steps."""
         if self._is_closing() or next(steps, _DONE) is _DONE:

@@ -29,6 +29,7 @@ def run(
     port: int,
     faults: Iterable[str],
     *,
+    strict: bool = False,
     release_after: float = 0.0,
     seed: int = DEFAULT_SEED,
     clock: str | None = None,
@@ -45,6 +46,7 @@ def run(
     Args:
         port: where to listen; 0 for any free port.
         faults: how it is broken, each ``NAME`` or ``NAME:SECONDS``.
+        strict: whether it keeps a real gateway's limits.
         release_after: seconds for which a client ID stays held once its connection is closed.
         seed: what its prices are made from.
         clock: the world's time at the beginning; see `SimulatedGateway`.
@@ -73,6 +75,7 @@ def run(
         gateway = SimulatedGateway(
             port,
             faults=faults,
+            strict=strict,
             release_after=release_after,
             seed=seed,
             clock=clock,

@@ -26,7 +26,8 @@ FAULTS: Mapping[str, str] = MappingProxyType(
         "restart": "closes all, refuses for 5 seconds or :SECONDS, then is back; happens once",
         "connectivity-lost": "has lost its link to IBKR (1100) until it is healed (1102): nothing "
         "ticks and nothing fills",
-        "farms-down": "is ready, but its data farms are broken (2103, 2105, 2157)",
+        "farms-down": "is ready, but its data farms are broken (2103, 2105, 2157): what comes from "
+        "them stops or waits, as with farm-down",
         "tif-preset": "has a preset that makes orders without a time in force DAY ones (10349)",
         "read-only": "has the Read-Only API on: refuses orders and requests for them (321)",
         "max-clients": "has 32 API clients already, and lets nobody else in",
@@ -37,7 +38,8 @@ FAULTS: Mapping[str, str] = MappingProxyType(
         "link-flaps": "loses its link to IBKR and is back with all data (1100, 1102), each for 2 "
         "seconds or :SECONDS",
         "farm-down": "has lost usfarm, or :FARM, or several as in :usfarm+ushmds (2103, 2105, "
-        "2157): what comes from there stops",
+        "2157): what comes from there stops; without ushmds bars wait until it is back (165) or "
+        "for a minute (162), and those that are kept up to date end (10182)",
         "farm-flaps": "loses usfarm and connects again (2103, 2119, 2104), each for 2 seconds or "
         ":SECONDS",
         "farms-asleep": "its data farms are inactive until somebody asks for data (2107, 2108)",

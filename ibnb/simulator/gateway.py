@@ -16,6 +16,7 @@ from ibnb.tws.target import HIGHEST_PORT
 from .faults import Faults, parse_faults
 from .handle import Handle
 from .hosting import Hosted
+from .naming import account_names
 from .requests import Request
 from .serving import Serving
 from .state import State
@@ -37,12 +38,13 @@ class SimulatedGateway(Hosted, Handle):
     Args:
         port: where to listen; 0 for any free port.
         faults: how it is broken, each ``NAME`` or ``NAME:SECONDS``; see `FAULTS`.
+        strict: whether it keeps a real gateway's limits, as the fault ``strict`` has it.
         accounts: the accounts of every session; one paper account by default.
         release_after: seconds for which a client ID stays held once its connection is closed.
         seed: what its prices are made from; the same seed is the same world.
         clock: the world's time at the beginning, with its zone and how fast it passes, such as
             ``2026-07-01T09:29:55 America/New_York x60``. Market hours are real then; without it
-            it is now, and every market is open at any hour.
+            it is now, and every market is open at any hour; the verb `clock` takes the same.
         latency: how many seconds of the world an order or a cancel is about on its way to the
             market; how many exactly, the seed decides.
         heard: is called with every request, on the gateway's own thread, from which the gateway
@@ -51,7 +53,8 @@ class SimulatedGateway(Hosted, Handle):
     Raises:
         UnknownFaultError: there is no such fault, or its seconds make no sense.
         BadClockError: the clock cannot be.
-        ValueError: the port, `release_after` or `latency` is out of range.
+        ValueError: the port, `release_after` or `latency` is out of range, or an account's name
+            cannot be one.
     """
 
     what = "this simulated gateway"
@@ -60,11 +63,12 @@ class SimulatedGateway(Hosted, Handle):
         self,
         port: int = 0,
         *,
-        faults: Iterable[str] = (),
-        accounts: Sequence[str] | None = None,
+        faults: str | Iterable[str] = (),
+        strict: bool = False,
+        accounts: str | Sequence[str] | None = None,
         release_after: float = 0.0,
         seed: int = DEFAULT_SEED,
-        clock: str | None = None,
+        clock: str | float | None = None,
         latency: float = 0.0,
         heard: Callable[[Request], None] | None = None,
     ) -> None:
@@ -75,10 +79,11 @@ class SimulatedGateway(Hosted, Handle):
         if not latency >= 0:
             raise ValueError(f"latency is {latency}: give 0 or more seconds")
         super().__init__(port)
-        self._fault_texts = self._first_faults = tuple(faults)
+        given = (faults,) if isinstance(faults, str) else tuple(faults)
+        self._fault_texts = self._first_faults = (*given, *(["strict"] if strict else []))
         self._state = State(
             parse_faults(self._fault_texts, time.monotonic()),
-            accounts,
+            account_names(accounts) if accounts is not None else None,
             release_after,
             seed,
             clock=parse_clock(clock) if clock is not None else None,
@@ -128,7 +133,7 @@ class SimulatedGateway(Hosted, Handle):
 
         Only the newest 20,000 are kept.
         """
-        return self._on_loop(lambda: [one[:2] for one in self._state.received])
+        return self._on_loop(self._state.messages)
 
     @property
     def orders(self) -> tuple[OrderRecord, ...]:

@@ -15,7 +15,7 @@ from ibnb.tws.notices import NO_REQUEST
 
 from . import actions
 from .faults import Faults
-from .naming import ContractName, VerbError, find_instrument
+from .naming import ContractName, VerbError, account_names, find_instrument
 from .protocol import texts
 from .requests import Request, check_request
 from .state import State
@@ -231,15 +231,11 @@ class Handle(ABC):
         Args:
             names: the accounts; none makes a gateway whose sessions have no account.
         """
-        found = [names] if isinstance(names, str) else names
-        _check(
-            all(name and name.isascii() and name.isalnum() for name in found or ()),
-            f"accounts {found!r}: an account is written in letters and digits, such as DU1234567",
-        )
+        found = None if names is None else account_names(names)
 
         def work() -> list[str]:
             if found is not None:
-                self._state.accounts = tuple(found)
+                self._state.accounts = found
             return list(self._state.accounts)
 
         return self._on_loop(work)
@@ -247,11 +243,14 @@ class Handle(ABC):
     def clock(self, moment: str | float | None = None) -> str:
         """Return the world's time, after it was set if one is given; it goes on from there.
 
-        It is as fast as before, and nothing has happened in between. Markets have their hours if
-        they had them before.
+        From then on markets have their hours, as with ``--clock``: outside them quotes stand still
+        and orders wait. Nothing has happened in between.
 
         Args:
-            moment: an ISO date and time, in UTC if it names no zone, or seconds since 1970.
+            moment: a time as ``--clock`` takes it, such as ``2026-07-01T09:29:55 America/New_York
+                x60``, in UTC if it names no zone and as fast as before if it names no speed;
+                ``now``; seconds since 1970; or ``off`` for this machine's time, at which every
+                market is open at any hour.
         """
 
         def work() -> str:

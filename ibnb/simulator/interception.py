@@ -16,6 +16,7 @@ from .protocol import texts
 from .requests import Request, read_request
 from .state import State
 from .stubs import Stub
+from .waiting import WaitingRequests
 
 _HISTORY_SECONDS = 0.3
 REQ_ID = "{reqId}"
@@ -44,11 +45,13 @@ class Interception:
     Args:
         state: the gateway's.
         links: its links, which a request may wake.
+        waiting: takes the requests whose farm is not there.
     """
 
-    def __init__(self, state: State, links: Links) -> None:
+    def __init__(self, state: State, links: Links, waiting: WaitingRequests) -> None:
         self._state = state
         self._links = links
+        self._waiting = waiting
         self._limits = Limits(state)
         self._open: dict[tuple[Client, int], asyncio.TimerHandle] = {}
 
@@ -90,17 +93,23 @@ class Interception:
         if self._limits.stop(client, message_id, request):
             return
         self._links.wake(_farm(message_id, request))
-        if message_id in _OF_HISTORY and not self._state.links.serves(HISTORY):
-            client.notify(texts.HISTORY_TIMED_OUT, request.req_id)
-        elif (refusal := refusal_of(client, message_id, request)) is not None:
+        if (refusal := refusal_of(client, message_id, request)) is not None:
             client.notify(refusal, request.req_id)
+        elif message_id in _OF_HISTORY and not self._state.links.serves(HISTORY):
+            self._let_wait(client, request, fields)
+        elif self._waiting.cancel(client, message_id, request.req_id):
+            return
         elif message_id == OutgoingId.HISTORICAL_DATA and self._takes_time:
-            self._serve_later(client, request.req_id, fields)
+            self._serve_later(client, request, fields)
         elif message_id == OutgoingId.CANCEL_HISTORICAL_DATA and self._is_open(client, request):
             self._open.pop((client, request.req_id)).cancel()
             client.notify(texts.history_cancelled(request.req_id), request.req_id)
         else:
             answer(client, fields)
+
+    def _let_wait(self, client: Client, request: Request, fields: tuple[str, ...]) -> None:
+        live = request.parameters.get("keepUpToDate") == "1"
+        self._waiting.add(client, int(fields[0]), request.req_id, fields, live=live)
 
     @property
     def _takes_time(self) -> bool:
@@ -110,7 +119,8 @@ class Interception:
     def _is_open(self, client: Client, request: Request) -> bool:
         return (client, request.req_id) in self._open
 
-    def _serve_later(self, client: Client, req_id: int, fields: tuple[str, ...]) -> None:
+    def _serve_later(self, client: Client, request: Request, fields: tuple[str, ...]) -> None:
+        req_id = request.req_id
         told = self._limits.beyond_open(len(self._open))
         if told is not None:
             client.notify(told, req_id)
@@ -118,8 +128,12 @@ class Interception:
 
         def serve() -> None:
             self._open.pop((client, req_id), None)
-            if client.is_open:
+            if not client.is_open:
+                return
+            if self._state.links.serves(HISTORY):
                 answer(client, fields)
+            else:
+                self._let_wait(client, request, fields)
 
         loop = asyncio.get_running_loop()
         self._open[client, req_id] = loop.call_later(_HISTORY_SECONDS, serve)

@@ -60,11 +60,18 @@ class Links:
     Args:
         state: how they are.
         clients: returns the clients, who are told of every change.
+        history_is_back: is called once the farm of the history serves again.
     """
 
-    def __init__(self, state: LinkState, clients: Callable[[], list[Any]]) -> None:
+    def __init__(
+        self,
+        state: LinkState,
+        clients: Callable[[], list[Any]],
+        history_is_back: Callable[[], None] = lambda: None,
+    ) -> None:
         self._state = state
         self._clients = clients
+        self._history_is_back = history_is_back
         self._timers: list[asyncio.TimerHandle] = []
 
     def begin(self, faults: Faults) -> None:
@@ -150,6 +157,11 @@ class Links:
         for name, state in self._state.farms.items():
             if before[name] != state:
                 self._tell(texts.farm(name, FARMS[name], state))
+        if self._state.farms[HISTORY] == "broken" != before[HISTORY]:
+            for client in self._clients():
+                client.lose_live_bars()
+        if self._state.serves(HISTORY):
+            self._history_is_back()
 
     def _tell(self, text: texts.Text) -> None:
         for client in self._clients():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .world.instruments import ContractSpec, Instrument
@@ -29,6 +29,20 @@ _FIELDS: Mapping[str, str] = {
 
 class VerbError(ValueError):
     """What a gateway was told to do makes no sense, or cannot be done now. One line."""
+
+
+def account_names(given: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the accounts that somebody names, one or several.
+
+    Raises:
+        VerbError: one of them cannot be the name of an account.
+    """
+    names = (given,) if isinstance(given, str) else tuple(given)
+    if not all(isinstance(one, str) and one.isascii() and one.isalnum() for one in names):
+        raise VerbError(
+            f"accounts {given!r}: an account is written in letters and digits, such as DU1234567"
+        )
+    return names
 
 
 def find_instrument(world: Universe, contract: ContractName) -> Instrument:

@@ -6,6 +6,7 @@ The names are those of the API's own calls and parameters, as programs write the
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -34,6 +35,7 @@ _NOTHING = frozenset({("conId", "0"), ("strike", "0.0"), ("strike", "0")})
 """What clients send for a contract that has none."""
 _UNSET = frozenset({"1.7976931348623157e+308", "1.7976931348623157E308", "2147483647"})
 _IDS = ("reqId", "orderId", "tickerId")
+_WHOLE = re.compile(r"-?[0-9]{1,20}")
 
 # By message id: the name of the request, then those of its fields; `version` is a message's own.
 _REQUESTS: Mapping[int, str] = {
@@ -166,7 +168,7 @@ class Request:
     def req_id(self) -> int:
         """The id under which an answer comes; -1 if it has none."""
         found = next((self.parameters[name] for name in _IDS if name in self.parameters), "")
-        return int(found) if found.lstrip("-").isdigit() else NO_REQUEST
+        return int(found) if _WHOLE.fullmatch(found) else NO_REQUEST
 
     def has(self, parameters: Mapping[str, object]) -> bool:
         """Say whether it has these parameters; numbers are compared as numbers."""
@@ -183,7 +185,7 @@ class Request:
 def read_request(client_id: int | None, fields: Sequence[str], version: int) -> Request:
     """Return what a message asks, whose fields begin with the message id.
 
-    What cannot be read has the name of its number, or no parameters.
+    What cannot be read has the name of its number, or the parameters that come before that.
     """
     try:
         number = int(fields[0]) if fields else -1
@@ -219,26 +221,31 @@ def check_request(name: str, parameters: Mapping[str, object]) -> None:
 
 
 def _parameters(number: int, fields: Sequence[str], version: int) -> Mapping[str, str]:
-    try:
-        if number == OutgoingId.PLACE_ORDER:
+    names = _FIELDS.get(number, ())
+    if number == OutgoingId.PLACE_ORDER:
+        try:
             return _order(fields, version)
-        names = _FIELDS.get(number, ())
-        if number in _PLAIN_CANCELS and version >= _PLAIN_CANCELS_SINCE:
-            names = names[1:]
-        return _named(names, list(fields[1:]))
-    except (IndexError, ValueError):
-        return {}
+        except (IndexError, ValueError):
+            return _named(names, list(fields[1:]))
+    if number in _PLAIN_CANCELS and version >= _PLAIN_CANCELS_SINCE:
+        names = names[1:]
+    return _named(names, list(fields[1:]))
 
 
 def _named(names: Sequence[str], fields: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in names:
+        if not fields:
+            break
         if name == _LEGS:
-            if found.get("secType") == "BAG":
-                del fields[: 1 + _LEG_FIELDS * int(fields[0] or 0)]
+            if found.get("secType") != "BAG":
+                continue
+            if not _WHOLE.fullmatch(fields[0] or "0"):
+                break
+            del fields[: 1 + _LEG_FIELDS * int(fields[0] or 0)]
         elif name == _DELTA_NEUTRAL:
             del fields[: 1 + _DELTA_NEUTRAL_FIELDS * (fields[0] == "1")]
-        elif fields:
+        else:
             value = fields.pop(0)
             if value and name != "version" and (name, value) not in _NOTHING:
                 found[name] = value

@@ -8,12 +8,14 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from .actions import let_arrive, pass_night, take_turn
+from .answers import answer
 from .client import Client
 from .door import Door
 from .faults import Faults
 from .interception import Interception
 from .links import Links
 from .state import State
+from .waiting import WaitingRequests
 
 _TICK_SECONDS = 0.5
 _ARRIVAL_SECONDS = 0.02
@@ -39,8 +41,9 @@ class Serving:
     def __init__(self, state: State, listener: socket.socket) -> None:
         self._state = state
         self._door = Door(listener, self._connect)
-        self._links = Links(state.links, lambda: list(state.clients))
-        self._interception = Interception(state, self._links)
+        self._waiting = WaitingRequests(answer)
+        self._links = Links(state.links, lambda: list(state.clients), self._waiting.answer_all)
+        self._interception = Interception(state, self._links, self._waiting)
         self._connections: set[Client] = set()
         self._due = bool(ONCE & set(state.faults.active))
         self._happening: asyncio.TimerHandle | None = None
@@ -73,6 +76,7 @@ class Serving:
         """Close every connection and the port."""
         self._ending = True
         self._links.stop()
+        self._waiting.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         async with self._changing:
             self._door.close()

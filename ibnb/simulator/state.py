@@ -26,6 +26,8 @@ PAPER_ACCOUNT = "DU1234567"
 LIVE_ACCOUNT = "U1234567"
 KEPT_MESSAGES = 20_000
 """Of the messages received, only the newest are kept."""
+_SEPARATOR = "\0"
+"""Ends a field on the wire, and is therefore in none."""
 
 
 @dataclass
@@ -108,7 +110,7 @@ class State:
         self._first_clock = clock
         self._first_seed = self._seed = seed
         self.time, self.world, self.book = self._beginning(seed)
-        self.received: deque[tuple[int | None, tuple[str, ...], int]] = deque(maxlen=KEPT_MESSAGES)
+        self._received: deque[tuple[int | None, str, int]] = deque(maxlen=KEPT_MESSAGES)
         self.stubs = Stubs()
         self.rejections: deque[Text] = deque()
         self._heard = heard
@@ -135,13 +137,21 @@ class State:
 
     def hear(self, client_id: int | None, fields: tuple[str, ...], version: int) -> None:
         """Take note of a message that a client sent."""
-        self.received.append((client_id, fields, version))
+        # As one text: so many small ones would take five times the memory.
+        self._received.append((client_id, _SEPARATOR.join(fields), version))
         if self._heard is not None:
             self._heard(read_request(client_id, fields, version))
 
     def requests(self) -> list[Request]:
         """Return what clients have sent, oldest first."""
-        return [read_request(*one) for one in self.received]
+        return [
+            read_request(client_id, tuple(text.split(_SEPARATOR)), version)
+            for client_id, text, version in self._received
+        ]
+
+    def messages(self) -> list[tuple[int | None, tuple[str, ...]]]:
+        """Return what clients have sent, oldest first: client ID, and fields."""
+        return [(one, tuple(text.split(_SEPARATOR))) for one, text, _ in self._received]
 
     def begin_anew(self, seed: int | None = None) -> None:
         """Forget what happened since the beginning; the world is another one if a seed is given.
@@ -152,7 +162,7 @@ class State:
         self._accounts = self._first_accounts
         self.time, self.world, self.book = self._beginning(self._seed)
         self.closed_at = self.now
-        self.received.clear()
+        self._received.clear()
         self.rejections.clear()
         self.stubs.clear()
 
@@ -177,10 +187,13 @@ class State:
         """The time of the world, in seconds since the epoch."""
         return self.time.now
 
-    def set_clock(self, moment: float) -> None:
-        """Let the world's time be a moment, from which it goes on; nothing happened in between."""
-        self.book.skip_to(moment, before=self.now)
-        self.time.set(moment)
+    def set_clock(self, setting: ClockSetting | None) -> None:
+        """Let the world's time go on as a setting has it; nothing happened in between."""
+        before = self.now
+        self.time.follow(setting)
+        self.world.timetable.is_kept = self.time.keeps_hours
+        self.world.day = self.time.day
+        self.book.skip_to(self.now, before=before)
 
     @property
     def is_closed(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Protocol
 from .protocol import data_messages, market_messages, messages
 from .trading.account import account_values, profit
 from .trading.book import Book
-from .world.history import BarRequest, running_bar
+from .world.history import BarRequest, bars_ended, running_bar
 from .world.instruments import Instrument
 from .world.market import Level, Quote, depth_at, prices_between, quote_at, trades_between
 
@@ -62,17 +62,24 @@ class QuoteStream:
 
 @dataclass
 class BarStream:
-    """Historical bars that are kept up to date."""
+    """Historical bars that are kept up to date; `began` is when the last one sent did."""
 
     req_id: int
     instrument: Instrument
     request: BarRequest
+    began: float | None = None
 
     def update(self, now: float, version: int) -> bytes:
-        """Return the bar that is under way."""
+        """Return what ended since the last time, as it is for good, and the bar under way."""
         bar = running_bar(self.instrument, self.request, now)
-        return market_messages.historical_update(
-            self.req_id, bar, self.request, self.instrument, version
+        since = bar.time if self.began is None else self.began
+        self.began = bar.time
+        ended = bars_ended(self.instrument, self.request, since, bar.time)
+        return b"".join(
+            market_messages.historical_update(
+                self.req_id, one, self.request, self.instrument, version
+            )
+            for one in [*ended, bar]
         )
 
 
@@ -90,7 +97,7 @@ class RealTimeBarStream:
         sent = b""
         while self.done + REAL_TIME_BAR_SECONDS <= now:
             ends = self.done + REAL_TIME_BAR_SECONDS
-            bar = prices_between(self.instrument, self.done, ends)
+            bar = prices_between(self.instrument, self.done, ends, self.kind)
             if bar.count:
                 sent += data_messages.real_time_bar(
                     self.req_id, self.done, bar, of_trades=self.kind == "TRADES"
@@ -194,6 +201,8 @@ class AccountStream:
 def skip_to(stream: Stream, now: float) -> None:
     """Let a subscription go on at a time to which the clock was set, whatever lies between."""
     match stream:
+        case BarStream():
+            stream.began = None
         case RealTimeBarStream():
             stream.done = int(now) // REAL_TIME_BAR_SECONDS * REAL_TIME_BAR_SECONDS
         case TickStream():

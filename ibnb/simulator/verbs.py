@@ -7,13 +7,14 @@ import inspect
 import math
 import types
 import typing
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, is_dataclass
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
 from .faults import UnknownFaultError
+from .gateway import SimulatedGateway
 from .handle import Handle
 from .naming import VerbError
 from .requests import UnknownRequestError
@@ -24,7 +25,7 @@ _NAMES = words(
     "faults drop restart reset requests"
 )
 _LAST = inspect.Parameter.VAR_KEYWORD
-_KINDS: Mapping[type, str] = {
+_KINDS: Mapping[Any, str] = {
     str: "a text",
     int: "a whole number",
     float: "a number",
@@ -32,6 +33,8 @@ _KINDS: Mapping[type, str] = {
     types.NoneType: "null",
     Mapping: "an object",
     Sequence: "a list",
+    Iterable: "a list",
+    Callable: "a function",
 }
 
 
@@ -60,6 +63,7 @@ class Verb:
     """One verb: what it does, what it takes, and how it is called."""
 
     name: str
+    function: Callable[..., Any] = field(repr=False)
 
     @cached_property
     def about(self) -> str:
@@ -68,13 +72,12 @@ class Verb:
 
     @property
     def _doc(self) -> str:
-        return inspect.getdoc(getattr(Handle, self.name)) or ""
+        return inspect.getdoc(self.function) or ""
 
     @cached_property
     def parameters(self) -> Mapping[str, Parameter]:
         """What it takes, by name; what it takes by any other name is not among them."""
-        method = getattr(Handle, self.name)
-        hints = typing.get_type_hints(method)
+        hints = typing.get_type_hints(self.function)
         told = _arguments(self._doc)
         return {
             name: Parameter(
@@ -84,17 +87,16 @@ class Verb:
                 one.default is inspect.Parameter.empty,
                 hints[name],
             )
-            for name, one in inspect.signature(method).parameters.items()
+            for name, one in inspect.signature(self.function).parameters.items()
             if name != "self" and one.kind is not _LAST
         }
 
     @cached_property
     def others(self) -> Any:
         """The types of what it takes by any other name; None if there is nothing of the kind."""
-        method = getattr(Handle, self.name)
-        named = inspect.signature(method).parameters.values()
+        named = inspect.signature(self.function).parameters.values()
         last = next((one.name for one in named if one.kind is _LAST), None)
-        return typing.get_type_hints(method)[last] if last else None
+        return typing.get_type_hints(self.function)[last] if last else None
 
     def check(self, given: Mapping[str, Any]) -> None:
         """Look at what somebody gives the verb, before it is done.
@@ -151,8 +153,12 @@ class Verb:
         return {next(iter(self.parameters)): value}
 
 
-VERBS: Mapping[str, Verb] = MappingProxyType({name: Verb(name) for name in _NAMES})
+VERBS: Mapping[str, Verb] = MappingProxyType(
+    {name: Verb(name, getattr(Handle, name)) for name in _NAMES}
+)
 """Every verb, by its name."""
+MAKING = Verb("simulated_gateway", SimulatedGateway.__init__)
+"""What a gateway is made with: the words of its constructor, which are those of ``ibnb sim``."""
 
 
 def verb_named(name: str) -> Verb:
@@ -205,7 +211,9 @@ def _fits_one(value: Any, kind: Any) -> bool:
     origin = typing.get_origin(kind) or kind
     if origin is Mapping:
         return isinstance(value, Mapping)
-    if origin is Sequence:
+    if origin is Callable:
+        return callable(value)
+    if origin in {Sequence, Iterable}:
         (inner,) = typing.get_args(kind)
         return isinstance(value, list | tuple) and all(_fits(one, inner) for one in value)
     if isinstance(value, bool):

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from commands import python
 
+from ibnb.options import simulate_parser
+from ibnb.simulator.marker import read_marker
+
 PLUGIN = "ibnb.pytest_plugin"
 PROJECT = Path(__file__).parents[2]
 
@@ -83,6 +86,68 @@ def test_no_such_file(simulated_gateway):
 """
 
 
+MADE = """
+import pytest
+
+NIGHT = "2026-07-01T22:00:00 America/New_York x1000"
+pytestmark = pytest.mark.simulated_gateway(seed=7, faults=["slow:0"], accounts=["DU7654321"])
+
+
+@pytest.mark.simulated_gateway(clock=NIGHT, strict=True, latency=0.5, release_after=0)
+def test_made(simulated_gateway):
+    for _ in range(2):
+        assert simulated_gateway.seed() == 7
+        assert simulated_gateway.accounts() == ["DU7654321"]
+        assert simulated_gateway.faults() == ["slow:0", "strict"]
+        assert simulated_gateway.clock().startswith("2026-07-02T0")
+        simulated_gateway.reset()
+
+
+@pytest.mark.simulated_gateway(clock=NIGHT)
+def test_hours(simulated_gateway):
+    pair = simulated_gateway.set_quote("EURUSD")["last"]
+    stock = simulated_gateway.set_quote("AAPL")["last"]
+    while simulated_gateway.set_quote("EURUSD")["last"] == pair:
+        pass
+    assert simulated_gateway.set_quote("AAPL")["last"] == stock
+
+
+@pytest.mark.simulated_gateway(clock="off", faults="half-open", scenario="world.toml", seed=8)
+@pytest.mark.parametrize("simulated_gateway", ["id-held"], indirect=True)
+def test_nearer_words_replace_others(simulated_gateway):
+    assert simulated_gateway.clock() > "2026-07-03"
+    assert simulated_gateway.faults() == ["half-open:0", "id-held"]
+    assert simulated_gateway.cash() == {"DU7654321": {"USD": 9.0}}
+    assert simulated_gateway.seed() == 8
+
+
+@pytest.mark.simulated_gateway(faults={"names": ["slow:1"]}, clock={"moment": NIGHT})
+def test_verbs_by_all_their_parameters(simulated_gateway):
+    assert simulated_gateway.faults() == ["slow:1"]
+    assert simulated_gateway.clock() < "2026-07-03"
+
+
+@pytest.mark.simulated_gateway(latency="fast")
+def test_a_value_of_another_type(simulated_gateway):
+    pass
+
+
+@pytest.mark.simulated_gateway(latency=-1)
+def test_a_value_that_cannot_be(simulated_gateway):
+    pass
+
+
+@pytest.mark.simulated_gateway(clock="noon")
+def test_a_clock_that_cannot_be(simulated_gateway):
+    pass
+
+
+@pytest.mark.simulated_gateway(fault="id-held")
+def test_a_word_that_is_none(simulated_gateway):
+    pass
+"""
+
+
 def is_installed():
     """Say whether pytest finds the plugin by itself here, which it does once ibnb is installed."""
     return any(each.value == PLUGIN for each in entry_points(group="pytest11"))
@@ -123,14 +188,36 @@ def test_its_marker_sets_the_world_up(run_pytest, tmp_path):
     ended = run_pytest(MARKED, "-q")
     assert "2 passed" in ended.stdout, ended.stdout + ended.stderr
     assert "2 errors" in ended.stdout
-    assert "there is no verb 'fil': did you mean fill?" in ended.stdout
+    assert "simulated_gateway has no word 'fil': did you mean fill?" in ended.stdout
     assert "none.toml cannot be read" in ended.stdout
+
+
+def test_its_marker_says_how_it_is_made(run_pytest, tmp_path):
+    """In the words of the constructor and the program; `reset` goes back to it."""
+    (tmp_path / "world.toml").write_text("[[step]]\nverb = 'cash'\namount = 9")
+    ended = run_pytest(MADE, "-q")
+    assert "4 passed, 4 errors" in ended.stdout, ended.stdout + ended.stderr
+    assert "simulated_gateway: latency is 'fast': give a number" in ended.stdout
+    assert "latency is -1: give 0 or more seconds" in ended.stdout
+    assert "clock 'noon': write a time, a zone and a speed" in ended.stdout
+    assert "simulated_gateway has no word 'fault': did you mean faults?" in ended.stdout
+
+
+def test_its_marker_has_every_option_of_the_program(tmp_path):
+    """But for those that are about the program and not about the gateway."""
+    of_programs = {"control", "verbose", "list", "page", "record", "replay", "fast", "parent_pid"}
+    options = vars(simulate_parser("ibnb sim").parse_args([]))
+    words = {name.replace("fault", "faults") for name in options} - of_programs
+    examples = {"faults": ["slow"], "clock": "now", "scenario": [], "strict": True}
+    marker = read_marker((), {word: examples.get(word, 1) for word in words}, tmp_path)
+    assert set(marker.made_with) == words - {"scenario"}
+    assert marker.verbs == []
 
 
 def test_its_marker_is_listed(run_pytest):
     """`pytest --markers` shows it."""
     ended = run_pytest("", "--markers")
-    assert "@pytest.mark.simulated_gateway(*scenarios, **verbs)" in ended.stdout, ended.stderr
+    assert "@pytest.mark.simulated_gateway(*scenarios, **words)" in ended.stdout, ended.stderr
 
 
 def test_it_is_listed_with_what_it_does(run_pytest):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from ibnb.simulator.client import Client
 from ibnb.simulator.protocol import texts, tickets
+from ibnb.simulator.requests import read_request
 from ibnb.tws.notices import NO_REQUEST
 from ibnb.tws.wire import OutgoingId
 
@@ -145,7 +146,9 @@ def answer(client: Client, fields: tuple[str, ...]) -> None:
         elif message_id not in _WITHOUT_ANSWER:
             client.notify(texts.UNKNOWN_ID)
     except (IndexError, ValueError) as error:
-        client.notify(texts.unreadable(f"Unable to parse message {message_id}: {error}"))
+        told = texts.unreadable(f"Unable to parse message {message_id}: {error}")
+        # Under its own id, if that can be read: whoever waits for it learns that nothing comes.
+        client.notify(told, read_request(client.client_id, fields, client.version).req_id)
 
 
 def _req_id(fields: tuple[str, ...], at: int | None) -> int:

@@ -20,6 +20,7 @@ from ibnb.simulator.world.history import (
     first_day,
     lacks_zone,
     parse_time,
+    schedule_for,
     sessions_for,
 )
 from ibnb.simulator.world.instruments import ContractSpec, Instrument
@@ -67,7 +68,8 @@ def historical_data(client: Client, fields: tuple[str, ...]) -> None:
     if lacks_zone(end):
         client.notify(texts.ZONE_MISSING, req_id)
     if kind == "SCHEDULE":
-        client.send(market_messages.schedule(req_id, instrument, sessions, client.version))
+        planned = schedule_for(instrument, request, now)
+        client.send(market_messages.schedule(req_id, instrument, planned, client.version))
         return
     if request.keep_up_to_date:
         client.subscribe(OutgoingId.HISTORICAL_DATA, req_id, QuietStream())
@@ -102,7 +104,7 @@ def _send_bars(
     )
     # Unless it was cancelled before its first bars were there.
     if request.keep_up_to_date and (OutgoingId.HISTORICAL_DATA, req_id) in client.streams:
-        stream = BarStream(req_id, instrument, request)
+        stream = BarStream(req_id, instrument, request, bars[-1].time)
         client.streams[OutgoingId.HISTORICAL_DATA, req_id] = stream
 
 
@@ -156,6 +158,8 @@ def historical_ticks(client: Client, fields: tuple[str, ...]) -> None:
     if instrument.is_valued_daily:
         client.notify(texts.no_data(f"{instrument.symbol}/{instrument.sec_type} {kind}"), req_id)
         return
+    if lacks_zone(start) or lacks_zone(end):
+        client.notify(texts.ZONE_MISSING, req_id)
     now = client.state.now
     begins, ends = parse_time(start), parse_time(end)
     if begins is not None:

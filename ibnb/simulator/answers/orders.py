@@ -11,7 +11,7 @@ from ibnb.simulator.protocol.order_messages import WhatIf
 from ibnb.simulator.protocol.tickets import Ticket, read_ticket
 from ibnb.simulator.state import State
 from ibnb.simulator.trading.account import margin, margin_change
-from ibnb.simulator.trading.checks import objection_to, refusal_of
+from ibnb.simulator.trading.checks import bad_time_of, objection_to, refusal_of
 from ibnb.simulator.trading.exercise import Exercise
 from ibnb.simulator.trading.orders import (
     Change,
@@ -24,7 +24,7 @@ from ibnb.simulator.trading.orders import (
     Word,
     commission,
 )
-from ibnb.simulator.world.history import parse_time
+from ibnb.simulator.world.history import lacks_zone, parse_time
 from ibnb.simulator.world.instruments import ContractSpec, Instrument
 from ibnb.simulator.world.market import quote_at, utc
 
@@ -33,6 +33,7 @@ from .asked import account_of, instrument_of
 
 _EXERCISE, _LAPSE = 1, 2
 
+_TIMES = ("goodTillDate", "goodAfterTime")
 _NO_DAYS = 2**31 - 1
 """What clients send where they mean that no number of days was given."""
 
@@ -67,6 +68,8 @@ def place_order(client: Client, fields: tuple[str, ...]) -> None:
     if state.rejections:
         client.notify(state.rejections.popleft(), ticket.order_id)
         return
+    if any(lacks_zone(ticket.text(name)) for name in _TIMES):
+        client.notify(texts.ZONE_MISSING, ticket.order_id)
     tell(state, state.book.place(client.id, account, ticket, instrument, now=now))
 
 
@@ -84,7 +87,7 @@ def _unacceptable(ticket: Ticket, accounts: tuple[str, ...]) -> texts.Text | Non
     if objection:
         return texts.invalid(objection)
     is_open = len(accounts) > 1 and not ticket.text("account")
-    return texts.ACCOUNT_MISSING if is_open else None
+    return texts.ACCOUNT_MISSING if is_open else bad_time_of(ticket)
 
 
 def cancel_order(client: Client, fields: tuple[str, ...]) -> None:
@@ -158,6 +161,8 @@ def executions(client: Client, fields: tuple[str, ...]) -> None:
     """Send this client's fills that pass the request's filter."""
     req_id = int(fields[2])
     _, account, since, symbol, sec_type, exchange, side = fields[3:10]
+    if lacks_zone(since):
+        client.notify(texts.ZONE_MISSING, req_id)
     days = _days_of(fields[10:], client.state.now)
     for fill in client.state.book.executions:
         order = fill.order

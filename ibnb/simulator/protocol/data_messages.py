@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ibnb.simulator.trading.account import Profit
 from ibnb.simulator.world.instruments import Instrument
-from ibnb.simulator.world.market import Level, Prices, Quote, Trade, price_at
+from ibnb.simulator.world.market import Level, Prices, Quote, Top, Trade, price_at, top_at
 from ibnb.simulator.world.options import Greeks, carry_of, greeks, volatility_of, years_left
 from ibnb.tws import wire
 from ibnb.tws.wire import IncomingId
@@ -75,16 +75,14 @@ def tick_by_tick(req_id: int, instrument: Instrument, trade: Trade, kind: str) -
     head = (IncomingId.TICK_BY_TICK, req_id, number, int(trade.time))
     if kind in {"Last", "AllLast"}:
         return wire.message(*head, trade.price, trade.size, 0, instrument.listed_on, "")
+    top = top_at(instrument, trade.time)
     if kind == "MidPoint":
-        return wire.message(*head, trade.price)
-    bid, ask = around(instrument, trade.price)
-    return wire.message(*head, bid, ask, trade.size, trade.size, 0)
+        return wire.message(*head, _middle(top, instrument))
+    return wire.message(*head, top.bid, top.ask, top.bid_size, top.ask_size, 0)
 
 
-def around(instrument: Instrument, price: float) -> tuple[float, float]:
-    """Return the bid and the offer at the time of a trade."""
-    tick = instrument.min_tick
-    return round(price - tick, instrument.decimals), round(price + tick, instrument.decimals)
+def _middle(top: Top, instrument: Instrument) -> float:
+    return round((top.bid + top.ask) / 2, instrument.decimals + 1)
 
 
 def historical_ticks(
@@ -100,10 +98,12 @@ def historical_ticks(
         fields += [int(trade.time), 0]
         if kind == "TRADES":
             fields += [trade.price, trade.size, instrument.listed_on, ""]
-        elif kind == "BID_ASK":
-            fields += [*around(instrument, trade.price), trade.size, trade.size]
+            continue
+        top = top_at(instrument, trade.time)
+        if kind == "BID_ASK":
+            fields += [top.bid, top.ask, top.bid_size, top.ask_size]
         else:
-            fields += [trade.price, 0]
+            fields += [_middle(top, instrument), 0]
     return wire.message(*fields, 1)
 
 

@@ -61,7 +61,8 @@ def contract_details(
     fields += [
         req_id,
         instrument.symbol,
-        instrument.sec_type,
+        # A continuous future is told as what was asked for, with the conId of the one traded now.
+        spec.sec_type if spec.sec_type == "CONTFUT" else instrument.sec_type,
         last_trade,
     ]
     if version >= LAST_TRADE_DATE_SINCE:

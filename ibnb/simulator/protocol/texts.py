@@ -14,12 +14,16 @@ OTHER_ORDER = 105
 PRICE_INCREMENT = 110
 NOT_CANCELLABLE = 161
 HISTORY_ERROR = 162
+HISTORY_MESSAGE = 165
 ORDER_REJECTED = 201
 NO_TICKER = 300
 DEPTH_LINES = 309
 NO_DEPTH = 310
 UNREADABLE = 320
 PROCESSING = 322
+BAD_GOOD_TILL_DATE = 334
+BAD_GOOD_AFTER_TIME = 337
+BAD_DATE = 343
 NOT_SUBSCRIBED = 354
 ORDER_HELD = 399
 NO_REAL_TIME = 420
@@ -31,6 +35,7 @@ PARTLY_SUBSCRIBED = 10090
 CANCEL_TOO_LATE = 10148
 DELAYED_NOT_ENABLED = 10168
 DELAYED_NOT_ENABLED_OLD = 10186
+LIVE_BARS = 10182
 NO_TICKS = 10189
 TICK_LINES = 10190
 COMPETING = 10197
@@ -113,6 +118,20 @@ DELAYED_DATA: Text = (
     "Requested market data is not subscribed. Displaying delayed market data.",
 )
 HISTORY_TIMED_OUT: Text = (HISTORY_ERROR, f"{_HISTORY_TEXT}Request Timed Out")
+_QUERY_TEXT = "Historical Market Data Service query message:"
+HISTORY_LINK_LOST: Text = (
+    HISTORY_MESSAGE,
+    f"{_QUERY_TEXT}HMDS server disconnect occurred.  Attempting reconnection...",
+)
+HISTORY_LINK_FAILED: Text = (
+    HISTORY_MESSAGE,
+    f"{_QUERY_TEXT}HMDS connection attempt failed.  Connection will be re-attempted...",
+)
+HISTORY_LINK_BACK: Text = (
+    HISTORY_MESSAGE,
+    f"{_QUERY_TEXT}HMDS server connection was successful.",
+)
+LIVE_BARS_ENDED: Text = (LIVE_BARS, "Failed to request live updates (disconnected).")
 ID_IN_USE: Text = (
     Code.CLIENT_ID_IN_USE,
     "Unable to connect as the client id is already in use. Retry with a unique client id.",
@@ -124,6 +143,13 @@ DISCLAIMER: Text = (
 NO_DEFINITION: Text = (
     Code.NO_SECURITY_DEFINITION,
     "No security definition has been found for the request",
+)
+GOOD_TILL_WHEN: Text = (BAD_GOOD_TILL_DATE, "Invalid Good Till Date order")
+_DATE_FORMAT = "The date, time, or time-zone entered is invalid. The correct format is"
+GOOD_TILL_NO_TIME: Text = (BAD_DATE, f"{_DATE_FORMAT} yyyymmdd hh:mm:ss xxx")
+GOOD_AFTER_NO_TIME: Text = (
+    BAD_GOOD_AFTER_TIME,
+    f"{_DATE_FORMAT} yyyymmdd hh:mm:ss xxx where yyyymmdd and xxx are optional.",
 )
 CANCELLED: Text = (Code.ORDER_CANCELLED, "Order Canceled - reason:")
 PRICE_TOO_FAR: Text = (

@@ -233,12 +233,13 @@ class Book:
     def skip_to(self, now: float, *, before: float) -> None:
         """Go on at a time to which the clock was set; the market did nothing in between.
 
-        What is on its way takes as long as it would have taken from `before`.
+        What is on its way takes as long as it would have taken from `before`. No order was placed
+        later than now: one for the day ends with the day to which the clock was set back.
         """
         self._matched = now
         for order in self.open_orders():
-            if order.arrives is not None:
-                self._store(replace(order, arrives=order.arrives + now - before))
+            arrives = None if order.arrives is None else order.arrives + now - before
+            self._store(replace(order, arrives=arrives, placed=min(order.placed, now)))
 
     def _arrive(self, order: OrderRecord, now: float) -> list[Change]:
         if order.is_done or order.arrives is None or order.arrives > now:

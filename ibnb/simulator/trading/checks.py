@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ibnb.simulator.protocol import texts
 from ibnb.simulator.protocol.tickets import Ticket
+from ibnb.simulator.world.history import parse_time
 from ibnb.simulator.world.instruments import Instrument
 
 from .account import margin, margin_change
@@ -46,6 +47,16 @@ def objection_to(ticket: Ticket, accounts: tuple[str, ...]) -> str | None:
         (ticket.text("account") not in ("", *accounts), "Invalid account code"),
     )
     return next((cause for applies, cause in objections if applies), None)
+
+
+def bad_time_of(ticket: Ticket) -> texts.Text | None:
+    """Return the notice that refuses an order for the times that it names, or None."""
+    until, since = ticket.text("goodTillDate"), ticket.text("goodAfterTime")
+    if ticket.text("tif") == "GTD" and not until:
+        return texts.GOOD_TILL_WHEN
+    if until and parse_time(until) is None:
+        return texts.GOOD_TILL_NO_TIME
+    return texts.GOOD_AFTER_NO_TIME if since and parse_time(since) is None else None
 
 
 def refusal_of(

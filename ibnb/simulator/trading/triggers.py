@@ -22,6 +22,7 @@ from .orders import CLOSE_TYPES, LIMIT_TYPES, STOP_TYPES, TOUCH_TYPES, TRAILING_
 PRICE_CAP = 0.2
 """How far beyond the market an order's limit may be, as a part of the price."""
 _FOR_A_DAY = frozenset({"", "DAY"})
+_DATE_ALONE = len("YYYYMMDD")
 
 
 class Triggers:
@@ -60,7 +61,10 @@ class Triggers:
         """Return when an order's time is over; None if only a cancel or a fill ends it."""
         tif, until = order.ticket.text("tif"), order.ticket.text("goodTillDate")
         if tif == "GTD" and until:
-            return parse_time(until)
+            if len(until.strip()) > _DATE_ALONE:
+                return parse_time(until)
+            # Good till a day is good through all of it.
+            return parse_time(f"{until.strip()} 23:59:59 {order.instrument.hours.zone}")
         if not order.instrument.keeps_hours:
             return None
         if tif == "OPG":

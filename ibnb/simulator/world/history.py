@@ -63,8 +63,12 @@ _AT_HOME = {
     "REBATE_RATE": 4.0,
 }
 """What is not a price, and how much it is where the price is at home; it rises when that falls."""
+_FIRST_YEAR = "1900"
+"""Of times that may be asked for: before it, days cannot be counted in every zone."""
 _FIRST_DAY = dt.date(1990, 1, 2).toordinal()
 _STARTS_OVER = 5000
+_MOST_ENDED = 200
+_JUST_BEFORE = 0.001
 MAX_BARS = 20_000
 """No answer has more bars; a longer one is refused, as the real gateway limits its own."""
 
@@ -210,6 +214,15 @@ def sessions_for(instrument: Instrument, request: BarRequest, now: float) -> lis
     return found[::-1]
 
 
+def schedule_for(instrument: Instrument, request: BarRequest, now: float) -> list[Session]:
+    """Return when trading begins and ends, by the calendar, on the days that a request reaches."""
+    regular = request.regular_hours or not trades_early(instrument)
+    return [
+        Session(one.day, *session(instrument.hours, one.day, regular=regular))
+        for one in sessions_for(instrument, request, now)
+    ]
+
+
 def bar_count(sessions: list[Session], request: BarRequest) -> int:
     """Return how many bars an answer has, about."""
     if request.is_daily:
@@ -258,6 +271,25 @@ def running_bar(instrument: Instrument, request: BarRequest, now: float) -> Bar:
     return _bar(instrument, request, start, now, day)
 
 
+def bars_ended(
+    instrument: Instrument, request: BarRequest, since: float, until: float
+) -> list[Bar]:
+    """Return the bars that have ended, from the one that began at a time to that of another."""
+    zone, step = instrument.hours.zone, request.bar_seconds
+    found: list[Bar] = []
+    end = since
+    while end < until and len(found) < _MOST_ENDED:
+        start = midnight(zone, day_of(zone, end))
+        following = start + (int(end - start) // step + 1) * step
+        end = until if request.is_daily else min(following, until)
+        bar = running_bar(instrument, request, end - _JUST_BEFORE)
+        if found and bar.time <= found[-1].time:
+            # The market was closed since then.
+            break
+        found.append(bar)
+    return found
+
+
 def bar_date(bar: Bar, request: BarRequest, instrument: Instrument, *, zoned: bool) -> str:
     """Return a bar's date as the request's date format has it.
 
@@ -296,6 +328,8 @@ def parse_time(text: str) -> float | None:
     known = known_zone(zone) if zone and zone != "UTC" else dt.UTC
     if known is None:
         return None
+    if day < _FIRST_YEAR:
+        return None
     try:
         at = dt.datetime.strptime(f"{day} {clock or '00:00:00'}", "%Y%m%d %H:%M:%S")  # noqa: DTZ007
         return at.replace(tzinfo=known).timestamp()
@@ -331,7 +365,7 @@ def _cuts(instrument: Instrument, step: int, one: Session) -> Iterator[tuple[int
 
 
 def _bar(instrument: Instrument, request: BarRequest, start: float, end: float, day: int) -> Bar:
-    was = prices_between(instrument, start, end)
+    was = prices_between(instrument, start, end, request.kind)
     bar = Bar(
         start, was.open, was.high, was.low, was.close, was.volume, was.average, was.count, day
     )
@@ -341,26 +375,8 @@ def _bar(instrument: Instrument, request: BarRequest, start: float, end: float, 
         whole = _AT_HOME[request.kind] * instrument.price
         values = [round(whole / price, 6) for price in (bar.open, bar.low, bar.high, bar.close)]
         opened, high, low, closed = values
-        return replace(
-            bar, open=opened, high=high, low=low, close=closed, volume=-1, average=-1.0, count=-1
-        )
-    tick = instrument.min_tick
-    below = tick if request.kind in {"BID", "BID_ASK"} else -tick if request.kind == "ASK" else 0.0
-    above = -tick if request.kind == "BID" else tick if request.kind in {"ASK", "BID_ASK"} else 0.0
-
-    def moved(price: float, by: float) -> float:
-        return round(price + by, instrument.decimals)
-
-    return replace(
-        bar,
-        open=moved(bar.open, -below),
-        high=moved(bar.high, above),
-        low=moved(bar.low, -below),
-        close=moved(bar.close, above),
-        volume=-1,
-        average=-1.0,
-        count=-1,
-    )
+        bar = replace(bar, open=opened, high=high, low=low, close=closed)
+    return replace(bar, volume=-1, average=-1.0, count=-1)
 
 
 def _group(bar: Bar, request: BarRequest) -> int:

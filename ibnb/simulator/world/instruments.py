@@ -22,14 +22,21 @@ MARKET_RULES = {26: 0.01, 239: 0.00005, 240: 0.005, 67: 0.25, 109: 0.1, 31: 0.01
 _RIGHTS = {"C": "C", "CALL": "C", "P": "P", "PUT": "P"}
 
 
+@dataclass
+class Timetable:
+    """Whether the markets of one world have their hours, or are open at any hour."""
+
+    is_kept: bool = False
+
+
 @dataclass(frozen=True)
 class Instrument:
     """One tradable contract, with what contract details say of it and how its price moves.
 
     `path` is None for an option: its price follows that of `underlying`. It is None for a
     combination, too: its price is what its `legs` are worth, each with how often it is bought, or
-    sold if that is negative. `keeps_hours` says whether it is traded in its exchange's hours only,
-    and not at any hour. `pins` are the quotes that were set of it.
+    sold if that is negative. `timetable` is its world's, and `pins` are the quotes that were set of
+    it.
     """
 
     con_id: int
@@ -65,12 +72,17 @@ class Instrument:
     size_increment: str = "1"
     suggested_size: str = "1"
     derivatives: tuple[str, ...] = ()
-    keeps_hours: bool = False
+    timetable: Timetable = field(default_factory=Timetable, repr=False, compare=False)
     pins: Pins = field(default_factory=Pins, repr=False, compare=False)
 
     def __hash__(self) -> int:
         """Return the conId: instruments are looked up at every tick."""
         return self.con_id
+
+    @property
+    def keeps_hours(self) -> bool:
+        """Whether it is traded in its exchange's hours only, and not at any hour."""
+        return self.timetable.is_kept
 
     @property
     def followed(self) -> Iterator[Instrument]:

@@ -18,6 +18,8 @@ from .pins import Pin, pieces
 
 _STEPS = (1800, 60, 1)
 """How finely a combination is looked at: by half hours, minutes, seconds, and then trades."""
+SIDES = frozenset({"BID", "ASK", "MIDPOINT", "BID_ASK"})
+"""What is told of bids and offers, and not of trades."""
 DEPTH_ROWS = 10
 """How many price levels the market shows on each side."""
 _SIZES = {"STK": 3, "CASH": 1_000_000, "FUT": 20, "IND": 0, "CRYPTO": 2, "BOND": 50}
@@ -43,6 +45,16 @@ class Quote:
     def __hash__(self) -> int:
         """Return what nearly always tells one quote from the next: they are looked up often."""
         return hash((self.last, self.volume, self.bid_size))
+
+
+@dataclass(frozen=True)
+class Top:
+    """What is bid and asked at one time, and how much of it."""
+
+    bid: float
+    ask: float
+    bid_size: int
+    ask_size: int
 
 
 @dataclass(frozen=True)
@@ -93,18 +105,61 @@ def price_at(instrument: Instrument, time: float) -> float:
     return _option_price(instrument, price_at(instrument.underlying, time), time)
 
 
-def prices_between(instrument: Instrument, start: float, end: float) -> Prices:
-    """Return what the price does from `start` up to but without `end`."""
+def prices_between(
+    instrument: Instrument, start: float, end: float, kind: str = "TRADES"
+) -> Prices:
+    """Return what the price does from `start` up to but without `end`.
+
+    The price is that of trades, of what is bid or asked if `kind` is BID or ASK, what is between
+    these if it is MIDPOINT, or reaches from the one to the other if it is BID_ASK.
+    """
     if not instrument.is_pinned:
-        return _by_hours(instrument, start, end)
+        return _seen_as(kind, instrument, _by_hours(instrument, start, end), start)
     found = []
     for begins, ends in pieces([one.pins for one in instrument.followed], start, end):
         pin = instrument.pins.at(begins)
         one = _still(instrument, begins, ends, pin) if pin else _by_hours(instrument, begins, ends)
         # A time without trades counts only if it shows a price all the same.
         if one.count or instrument.is_valued_daily or instrument.is_pinned_at(begins):
-            found.append(one)
-    return _joined(found, instrument.decimals) if found else _by_hours(instrument, start, end)
+            found.append(_seen_as(kind, instrument, one, begins))
+    if found:
+        return _joined(found, instrument.decimals)
+    return _seen_as(kind, instrument, _by_hours(instrument, start, end), start)
+
+
+def _seen_as(kind: str, instrument: Instrument, was: Prices, time: float) -> Prices:
+    """What trades did as bids or offers show it, which are as far from them as at a time."""
+    if kind not in SIDES:
+        return was
+    below, above = _beside(instrument, time)
+    least = -math.inf if instrument.legs else instrument.min_tick
+    prices = was.open, was.high, was.low, was.close
+    bids = [max(round(price - below, instrument.decimals), least) for price in prices]
+    asks = [round(price + above, instrument.decimals) for price in prices]
+    middles = [
+        round((bid + ask) / 2, instrument.decimals + 1) for bid, ask in zip(bids, asks, strict=True)
+    ]
+    # What reaches from one side to the other begins and is lowest at the bid.
+    both = [bids[0], asks[1], bids[2], asks[3]]
+    found = {"BID": bids, "ASK": asks, "MIDPOINT": middles, "BID_ASK": both}[kind]
+    return replace(was, open=found[0], high=found[1], low=found[2], close=found[3])
+
+
+def _beside(instrument: Instrument, time: float) -> tuple[float, float]:
+    """How far the bid is below the price at a time, and the offer above it."""
+    pin = instrument.pins.at(time)
+    if pin is not None:
+        return pin.last - pin.bid, pin.ask - pin.last
+    if instrument.is_valued_daily:
+        # A fund has one price, at which it is bought and sold.
+        return 0.0, 0.0
+    below = above = 0.0
+    for leg, ratio in instrument.legs:
+        one = _beside(leg, time)
+        below += abs(ratio) * one[ratio < 0]
+        above += abs(ratio) * one[ratio > 0]
+    tick = instrument.min_tick
+    return (below, above) if instrument.legs else (tick, tick)
 
 
 def _still(instrument: Instrument, start: float, end: float, pin: Pin) -> Prices:
@@ -220,18 +275,45 @@ def quote_at(instrument: Instrument, time: float) -> Quote:
     turn = int(shown(instrument, time) * TRADES_A_SECOND)
     # Of what was set by hand nothing is remembered: it holds at once, and in this gateway alone.
     if not instrument.is_pinned:
-        return _quote(instrument, turn)
-    quote = _fresh_quote(instrument, turn)
-    pin = instrument.pins.at(turn / TRADES_A_SECOND)
-    if pin is None:
-        return quote
-    return replace(
-        quote,
-        bid=pin.bid,
-        ask=pin.ask,
-        bid_size=quote.bid_size if pin.bid_size is None else pin.bid_size,
-        ask_size=quote.ask_size if pin.ask_size is None else pin.ask_size,
+        return _quote(instrument, turn, instrument.keeps_hours)
+    return _fresh_quote(instrument, turn)
+
+
+def top_at(instrument: Instrument, time: float) -> Top:
+    """Return what is bid and asked at a time: the top of the depth, and of the quote."""
+    turn = int(shown(instrument, time) * TRADES_A_SECOND)
+    time = turn / TRADES_A_SECOND
+    if instrument.legs:
+        return _combined_top(instrument, time)
+    last = price_at(instrument, time)
+    below, above = _beside(instrument, time)
+    size = _SIZES.get(instrument.sec_type, 10)
+    wobble = turn // TRADES_A_SECOND % 7
+    most = size * _SHARE_OF_TOP // 3 if instrument.sec_type == "STK" else size
+    top = Top(
+        max(to_tick(instrument, last - below), instrument.min_tick),
+        to_tick(instrument, last + above),
+        most + wobble,
+        most + 7 - wobble,
     )
+    pin = instrument.pins.at(time)
+    if pin is None:
+        return top
+    return replace(
+        top,
+        bid_size=top.bid_size if pin.bid_size is None else pin.bid_size,
+        ask_size=top.ask_size if pin.ask_size is None else pin.ask_size,
+    )
+
+
+def _combined_top(combination: Instrument, time: float) -> Top:
+    """What the legs of a combination cost to buy, and bring when they are sold."""
+    tops = [(top_at(leg, time), ratio) for leg, ratio in combination.legs]
+    bid = sum(ratio * (one.bid if ratio > 0 else one.ask) for one, ratio in tops)
+    ask = sum(ratio * (one.ask if ratio > 0 else one.bid) for one, ratio in tops)
+    size = max(min(min(one.bid_size, one.ask_size) // abs(ratio) for one, ratio in tops), 1)
+    decimals = combination.decimals
+    return Top(round(bid, decimals), round(ask, decimals), size, size)
 
 
 def moments(start: float, end: float) -> list[float]:
@@ -311,35 +393,30 @@ class _Look:
 
 
 def _combined(combination: Instrument, time: float) -> Quote:
-    """The quote of a combination: what its legs cost to buy, and bring when they are sold."""
-    quotes = [(quote_at(leg, time), ratio) for leg, ratio in combination.legs]
-    bid = sum(ratio * (one.bid if ratio > 0 else one.ask) for one, ratio in quotes)
-    ask = sum(ratio * (one.ask if ratio > 0 else one.bid) for one, ratio in quotes)
-    size = min(min(one.bid_size, one.ask_size) // abs(ratio) for one, ratio in quotes)
+    """The quote of a combination."""
+    top = _combined_top(combination, time)
     last = price_at(combination, time)
-    close = sum(ratio * one.close for one, ratio in quotes)
-    ends = [round(price, combination.decimals) for price in (bid, ask, close)]
-    size = max(size, 1)
+    close = sum(ratio * quote_at(leg, time).close for leg, ratio in combination.legs)
     zone = combination.hours.zone
     begins = midnight(zone, day_of(zone, time))
     today = prices_between(combination, begins, time + LAST_LOOK)
     return Quote(
-        bid=ends[0],
-        ask=ends[1],
+        bid=top.bid,
+        ask=top.ask,
         last=last,
-        bid_size=size,
-        ask_size=size,
+        bid_size=top.bid_size,
+        ask_size=top.ask_size,
         last_size=1,
         high=today.high,
         low=today.low,
         open=today.open,
-        close=ends[2],
+        close=round(close, combination.decimals),
         volume=today.volume,
     )
 
 
 @lru_cache(maxsize=4096)
-def _quote(instrument: Instrument, turn: int) -> Quote:
+def _quote(instrument: Instrument, turn: int, keeps_hours: bool) -> Quote:  # noqa: ARG001 - part of the key
     return _fresh_quote(instrument, turn)
 
 
@@ -352,18 +429,14 @@ def _fresh_quote(instrument: Instrument, turn: int) -> Quote:
     begins = midnight(hours.zone, day_of(hours.zone, time))
     # One turn more: the trade at this very time belongs to the day.
     today = prices_between(instrument, begins, time + LAST_LOOK)
-    size = _SIZES.get(instrument.sec_type, 10)
-    wobble = turn // TRADES_A_SECOND % 7
-    top = size * _SHARE_OF_TOP // 3 if instrument.sec_type == "STK" else size
-    # A fund has one price, at which it is bought and sold.
-    beside = 0.0 if instrument.is_valued_daily else instrument.min_tick
+    top = top_at(instrument, time)
     return Quote(
-        bid=max(to_tick(instrument, last - beside), instrument.min_tick),
-        ask=to_tick(instrument, last + beside),
+        bid=top.bid,
+        ask=top.ask,
         last=last,
-        bid_size=top + wobble,
-        ask_size=top + 7 - wobble,
-        last_size=1 + wobble,
+        bid_size=top.bid_size,
+        ask_size=top.ask_size,
+        last_size=1 + turn // TRADES_A_SECOND % 7,
         high=today.high,
         low=today.low,
         open=today.open,

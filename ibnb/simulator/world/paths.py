@@ -17,6 +17,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from .calendars import DAY, Hours, day_of, moment
+from .recent import Recent
 
 BLOCK = 1800
 MINUTE = 60
@@ -90,7 +91,7 @@ class Path:
 
     def trades(self, second: int) -> Sequence[tuple[float, int, int]]:
         """Return the trades of one second: time, price in ticks, and size."""
-        return _trades(self, second)
+        return _trades((self, second))
 
     def _nodes(self, start: int, end: int) -> Iterator[Span]:
         """The largest nodes that together are exactly what lies between two seconds."""
@@ -108,13 +109,15 @@ class Path:
                     yield _blocks(self, begins, ends)[within // BLOCK]
                     at += BLOCK
                 elif within % MINUTE == 0 and at + MINUTE <= stop:
-                    in_block = within % BLOCK
-                    yield _minutes(self, at - in_block)[in_block // MINUTE]
-                    at += MINUTE
+                    block = at - within % BLOCK
+                    last = min((stop - block) // MINUTE, BLOCK // MINUTE)
+                    yield from _minutes(self, block)[(at - block) // MINUTE : last]
+                    at = block + last * MINUTE
                 else:
-                    in_minute = within % MINUTE
-                    yield _seconds(self, at - in_minute)[in_minute]
-                    at += 1
+                    minute = at - within % MINUTE
+                    last = min(stop - minute, MINUTE)
+                    yield from _seconds((self, minute))[at - minute : last]
+                    at = minute + last
 
 
 def _part_around(hours: Hours, time: int) -> tuple[int, int]:
@@ -133,8 +136,8 @@ def _part_of(hours: Hours, time: int) -> tuple[int, int]:
     raise AssertionError("a day holds each of its times")
 
 
-@lru_cache(maxsize=16_384)
-def _trades(path: Path, second: int) -> Sequence[tuple[float, int, int]]:
+def _make_trades(key: tuple[Path, int]) -> Sequence[tuple[float, int, int]]:
+    path, second = key
     node = _second(path, second)
     first_up = _mixed(path.seed, 7, second) & 1
     middle = (node.high, node.low) if first_up else (node.low, node.high)
@@ -186,15 +189,20 @@ def _minute(path: Path, at: int) -> Span:
     return _minutes(path, at - within)[within // MINUTE]
 
 
-@lru_cache(maxsize=4096)
-def _seconds(path: Path, minute: int) -> list[Span]:
+def _make_seconds(key: tuple[Path, int]) -> list[Span]:
+    path, minute = key
     return _split(_minute(path, minute), MINUTE, 1, path.seed, minute)
+
+
+# They are by far the most, and those of a time that has passed are hardly ever looked at again.
+_trades = Recent(_make_trades, 16_384)
+_seconds = Recent(_make_seconds, 4096)
 
 
 def _second(path: Path, at: int) -> Span:
     begins, _ = _part_around(path.hours, at)
     within = (at - begins) % MINUTE
-    return _seconds(path, at - within)[within]
+    return _seconds((path, at - within))[within]
 
 
 def _split(parent: Span, parts: int, seconds: int, seed: int, at: int) -> list[Span]:

@@ -17,7 +17,7 @@ from .calendars import (
     CRYPTO,
     CURRENCIES,
 )
-from .instruments import ContractSpec, Instrument, LegSpec, find
+from .instruments import ContractSpec, Instrument, LegSpec, Timetable, find
 from .listings import (
     CFDS,
     COINS,
@@ -68,9 +68,10 @@ class Universe:
 
     Args:
         seed: what makes this world's prices.
-        day: what is traded depends on it: futures and options end.
+        day: what is traded depends on it: futures and options end. It may be set later.
         denied: symbols of stocks that do not exist.
-        keeps_hours: whether everything is traded in its exchange's hours only.
+        keeps_hours: whether everything is traded in its exchange's hours only; its `timetable`
+            says so from then on.
     """
 
     def __init__(
@@ -82,9 +83,9 @@ class Universe:
         keeps_hours: bool = False,
     ) -> None:
         self._seed = seed
-        self._day = day or dt.datetime.now(dt.UTC).date()
+        self.day = day or dt.datetime.now(dt.UTC).date()
         self._denied = frozenset(denied)
-        self._keeps_hours = keeps_hours
+        self.timetable = Timetable(keeps_hours)
         self._known: dict[int, Instrument] = {}
         self._named: dict[tuple[str, ...], Instrument] = {}
         self._added: dict[tuple[str, str, str], Instrument] = {}
@@ -191,19 +192,21 @@ class Universe:
 
     def expirations(self, underlying: Instrument) -> list[str]:
         """Return when options on an instrument end: the next Fridays, and one in each month."""
-        friday = self._day + dt.timedelta(days=(FRIDAY - self._day.weekday()) % 7)
+        friday = self.day + dt.timedelta(days=(FRIDAY - self.day.weekday()) % 7)
         dates = {friday + dt.timedelta(weeks=week) for week in range(_WEEKLIES)}
         if underlying.sec_type == "FUT":
             # An option ends with its future, or before it and after the one that ended last.
             ends = sorted(
                 one.expiry for one in self._futures(ContractSpec(symbol=underlying.symbol))
             )
+            if underlying.expiry not in ends:
+                return []
             before = ends[ends.index(underlying.expiry) - 1] if underlying.expiry != ends[0] else ""
-        year, month = self._day.year, self._day.month
+        year, month = self.day.year, self.day.month
         for _ in range(_MONTHLIES):
             dates.add(third_friday(year, month))
             year, month = (year, month + 1) if month < max(EXPIRY_MONTHS) else (year + 1, 1)
-        found = sorted(f"{date:%Y%m%d}" for date in dates if date >= self._day)
+        found = sorted(f"{date:%Y%m%d}" for date in dates if date >= self.day)
         if underlying.sec_type != "FUT":
             return found
         return [date for date in found if before < date <= underlying.expiry]
@@ -292,7 +295,7 @@ class Universe:
                 volume=int(path.get("volume", 3_000_000)),
             )
             instrument = replace(instrument, path=made)
-        instrument = replace(instrument, keeps_hours=self._keeps_hours)
+        instrument = replace(instrument, timetable=self.timetable)
         self._named[key] = self._known[instrument.con_id] = instrument
         return instrument
 
@@ -385,7 +388,7 @@ class Universe:
     def _futures(self, spec: ContractSpec) -> Iterator[Instrument]:
         roots = [root for root in ROOTS if root == spec.symbol or not spec.symbol]
         for root in roots:
-            for expiry in quarterly_expiries(self._day, _FUTURES):
+            for expiry in quarterly_expiries(self.day, _FUTURES):
                 key = ("FUT", root, f"{expiry:%Y%m%d}")
                 yield self._named.get(key) or self._keep(
                     key, make_future(root, expiry), volatility=0.7, volume=900_000
@@ -438,7 +441,7 @@ class Universe:
         if symbol not in WARRANTS:
             return
         index = self._index(symbol)
-        for expiry in quarterly_expiries(self._day, _FUTURES):
+        for expiry in quarterly_expiries(self.day, _FUTURES):
             for strike in self.strikes(index)[::_WARRANT_STRIKES]:
                 for right in "CP":
                     key = ("WAR", symbol, f"{expiry:%Y%m%d}", str(strike), right)

@@ -1,6 +1,7 @@
 """What is set by hand in a world that has hours: its clock, quotes, and whether it is closed."""
 
 import datetime as dt
+import time
 import zoneinfo
 
 import pytest
@@ -59,16 +60,25 @@ def session(library, until):
 
 
 def test_a_clock_that_is_set_keeps_its_speed():
-    """It goes on from the moment to which it was set, as fast as before, and keeps hours."""
-    passed = iter([0.0, 10.0, 12.0])
+    """It goes on from the moment to which it was set, as fast as before unless a speed is named."""
+    passed = iter([0.0, 10.0, 12.0, 20.0, 21.0])
     clock = WorldClock(parse_clock("2026-07-01T12:00:00 x60"), lambda: next(passed))
-    clock.set(at(6, 12))
+    clock.follow(parse_clock("2026-07-06T12:00:00 America/New_York"))
     assert clock.now == at(6, 12) + 120
+    clock.follow(parse_clock("2026-07-06T12:00:00 America/New_York x2"))
+    assert clock.now == at(6, 12) + 2
     assert clock.keeps_hours
-    plain = WorldClock()
-    plain.set(at(6, 12))
-    assert at(6, 12) <= plain.now < at(6, 13)
-    assert not plain.keeps_hours
+
+
+def test_a_clock_is_taken_away():
+    """Then it is this machine's time at this machine's speed, and there are no hours."""
+    clock = WorldClock(parse_clock("2026-07-01T12:00:00 x60"))
+    clock.follow(parse_clock("off"))
+    assert clock.now == pytest.approx(time.time(), abs=60)
+    assert (clock.keeps_hours, clock.speed) == (False, 1.0)
+    clock.follow(parse_clock(at(6, 12)))
+    assert at(6, 12) <= clock.now < at(6, 13)
+    assert (clock.keeps_hours, clock.speed) == (True, 1.0)
 
 
 async def test_reset_goes_back_to_the_beginning_of_the_clock(library, session, until):

@@ -8,6 +8,7 @@ import pytest
 from ibnb.simulator import SimulatedGateway
 
 FARMS_OK = {"2104", "2106", "2158"}
+STOCK = ("265598", "AAPL", "STK", "", "0.0", "", "", "SMART", "", "USD", "", "")
 
 
 @pytest.mark.parametrize(
@@ -197,7 +198,47 @@ def test_an_unreadable_request_is_answered_and_breaks_nothing(gateway, dial):
     client.send(9, 8)
     client.send(3, 1, "")
     answers = [client.read() for _ in range(7)][-2:]
-    assert [answer[3] for answer in answers] == ["320", "320"]
+    assert [answer[2:4] for answer in answers] == [["-1", "320"], ["1", "320"]]
+
+
+@pytest.mark.parametrize(
+    ("request_", "req_id"),
+    [
+        ((20, 5, "0", "AAPL"), "5"),
+        ((20, 5, *STOCK, 0, "", "1 day", "5 D", "1"), "5"),
+        ((96, 6, *STOCK, 0, "", "20261102-15:00:00", "many", "TRADES", 1, 0, ""), "6"),
+        ((1, 11, 7, "x"), "7"),
+        ((1, 11, 7, "0", "A", "BAG", *[""] * 9, "many"), "7"),
+        ((22, "-1"), "-1"),
+        ((3, 8, "0", "AAPL"), "8"),
+        ((1, 11, "--5", *STOCK), "-1"),
+        ((1, 11, "\u00b2", *STOCK), "-1"),
+    ],
+)
+@pytest.mark.parametrize("faults", [[], ["slow:0"]])
+def test_whoever_waits_for_an_unreadable_request_is_told(gateway, dial, request_, req_id, faults):
+    """320 comes under its own id if that can be read: no library waits for it in vain."""
+    client = dial(gateway)
+    client.open()
+    gateway.faults(faults)
+    client.send(*request_)
+    client.send(49, 1)
+    told = [one[2:4] for one in client.read_until(49) if one[0] == "4"]
+    assert told[-1] == [req_id, "320"]
+
+
+@pytest.mark.parametrize("day", ["00010101", "00000101", "18991231"])
+def test_a_time_long_before_there_were_markets_is_none(gateway, dial, day):
+    """It is refused under the request's own id, as is any other that cannot be."""
+    client = dial(gateway)
+    client.open()
+    end = f"{day}-00:00:00"
+    client.send(20, 5, *STOCK, 0, end, "1 day", "5 D", 1, "TRADES", 1, 0, "")
+    client.send(96, 6, *STOCK, 0, end, "", 10, "TRADES", 1, 0, "")
+    client.send(96, 7, *STOCK, 0, "", end, 10, "TRADES", 1, 0, "")
+    client.send(49, 1)
+    told = [one[2:4] for one in client.read_until(49) if one[0] == "4"]
+    assert told[-3:] == [["5", "321"], ["6", "321"], ["7", "321"]]
 
 
 def test_a_request_that_is_not_simulated_is_refused(gateway, dial):

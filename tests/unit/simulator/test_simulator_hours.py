@@ -53,24 +53,44 @@ def instrument(kind):
     ("text", "start", "speed"),
     [
         ("2026-07-01T09:29:55 America/New_York x60", at(1, 9, 29, 55), 60),
-        ("2026-07-01T09:29:55 US/Eastern", at(1, 9, 29, 55), 1),
-        ("2026-07-01T13:29:55", at(1, 9, 29, 55), 1),
+        ("2026-07-01T09:29:55 US/Eastern", at(1, 9, 29, 55), None),
+        ("2026-07-01 09:29:55 US/Eastern", at(1, 9, 29, 55), None),
+        ("2026-07-01T13:29:55", at(1, 9, 29, 55), None),
+        (at(1, 9, 29, 55), at(1, 9, 29, 55), None),
         ("2026-07-01T13:29:55+00:00 x0.5", at(1, 9, 29, 55), 0.5),
         ("now x10", None, 10),
+        ("now", None, None),
     ],
 )
 def test_a_clock_is_read(text, start, speed):
-    """A time, its zone and a speed; UTC if no zone is named; ``now`` is this machine's time."""
+    """A time, its zone and a speed; UTC if no zone is named; ``now`` is this machine's time.
+
+    A number is in seconds since 1970.
+    """
     setting = parse_clock(text)
     assert (setting.start, setting.speed) == (start, speed)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "yesterday", "2026-07-01T09:29 Nowhere/City", "now x0", "now UTC", "x60"]
+    "text",
+    [
+        *("", "yesterday", "2026-07-01T09:29 Nowhere/City", "now x0", "now UTC", "x60", "off x2"),
+        *(float("nan"), "2026-07-01 09:29 x", "0001-01-01T00:00:00 x"),
+    ],
 )
 def test_what_is_not_a_clock_is_refused(text):
     """The message names an example."""
     with pytest.raises(BadClockError, match="America/New_York x60"):
+        SimulatedGateway(clock=text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1960-01-01T00:00:00", "0001-01-01T00:00:00+14:00", "2150-01-01T00:00:00 UTC x2", 1e18, -1e9],
+)
+def test_a_year_that_clients_cannot_keep_is_refused(text):
+    """Wherever it is given, and with the years that there are."""
+    with pytest.raises(BadClockError, match="from 1971 to 2037"):
         SimulatedGateway(clock=text)
 
 

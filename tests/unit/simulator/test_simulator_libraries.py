@@ -385,6 +385,20 @@ async def test_a_continuous_future_has_no_end_date(connect, library):
     assert await ib.reqHistoricalDataAsync(future, "", "1 D", "1 hour", "TRADES", True)
 
 
+async def test_a_continuous_future_stays_one_when_it_is_qualified(connect, library):
+    """It has the conId of the future that is traded now, and still no end date."""
+    ib = await connect()
+    (future,) = await ib.qualifyContractsAsync(library.ContFuture("ES", "CME"))
+    months = await ib.reqContractDetailsAsync(library.Future("ES", exchange="CME"))
+    first = min(months, key=lambda one: one.contract.lastTradeDateOrContractMonth).contract
+    assert (future.secType, future.conId) == ("CONTFUT", first.conId)
+    assert first.secType == "FUT"
+    arguments = (78, future, "20250606 12:00:00 UTC", "1 D", "1 hour", "TRADES", True, 1, False, [])
+    (notice,) = await notices_of(ib, lambda: ib.client.reqHistoricalData(*arguments))
+    assert notice[:2] == (78, 10339)
+    assert await ib.reqHistoricalDataAsync(future, "", "1 D", "1 hour", "TRADES", True)
+
+
 async def test_a_snapshot_has_no_generic_ticks(connect, library):
     """Both together are refused, as on a real gateway."""
     ib = await connect()

@@ -1,10 +1,13 @@
 """What a gateway's lost links do: to the IBKR servers, and to one data farm or another."""
 
+import asyncio
 from itertools import pairwise
 
 import pytest
 
 from ibnb.simulator import FAULTS, UnknownFaultError
+from ibnb.simulator.protocol import texts
+from ibnb.simulator.waiting import WaitingRequests
 
 
 def notices(client, count):
@@ -137,16 +140,184 @@ def test_one_farm_alone_is_down(gateway, dial):
     assert float(ticks(client, 7)[4]) == 1.0
 
 
-def test_history_without_its_farm_times_out(broken, dial):
-    """162 with the text of a time-out ends the request; market data is not concerned."""
-    client = dial(broken("farm-down:ushmds+secdefil"))
-    told = dict(ready(client))
-    assert {2105, 2157} < set(told)
-    client.send(20, 5, *STOCK, 0, "", "1 day", "5 D", 1, "TRADES", 1, 0, "")
-    ((code, text),) = notices(client, 1)
-    assert (code, text.endswith("Request Timed Out")) == (162, True)
+BARS = (20, 5, *STOCK, 0, "", "1 day", "5 D", 1, "TRADES", 1, 0, "")
+LIVE_BARS = (20, 6, *STOCK, 0, "", "1 min", "1 D", 1, "TRADES", 1, 1, "")
+HEAD = (87, 7, *STOCK, 0, 1, "TRADES", 1)
+HISTOGRAM = (88, 8, *STOCK, 0, 1, "1 day")
+TICKS = (96, 9, *STOCK, 0, "", "20261102-15:00:00", 10, "TRADES", 1, 0, "")
+
+
+def told(client, *req_ids):
+    """Return what the next notices say of these requests, each in its order."""
+    found = []
+    while len(found) < len(req_ids):
+        frame = client.read_until(4)[-1]
+        if int(frame[2]) in req_ids:
+            found.append((int(frame[2]), int(frame[3]), frame[4]))
+    return found
+
+
+def test_bars_wait_for_their_farm(broken, dial):
+    """They are told so with 165 and come once it is back; market data is not concerned."""
+    gateway = broken("farm-down:ushmds+secdefil")
+    client = dial(gateway)
+    assert {2105, 2157} < {code for code, _ in ready(client)}
+    client.send(*BARS)
+    ((_, code, text),) = told(client, 5)
+    assert (code, "Attempting reconnection" in text) == (165, True)
     subscribe(client, 7, STOCK)
     ticks(client, 7)
+    gateway.faults([])
+    frames = client.read_until(17)
+    notices_ = [frame[3:5] for frame in frames if frame[0] == "4"]
+    assert [code for code, _ in notices_] == ["2106", "2158", "165"]
+    assert notices_[-1][1].endswith("HMDS server connection was successful.")
+    assert (frames[-1][1], frames[-1][4]) == ("5", "5")
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer"), [(HEAD, 88), (HISTOGRAM, 89), (TICKS, 98), (BARS, 17)]
+)
+def test_whatever_waits_is_answered_once(broken, dial, request_, answer):
+    """Of a head time stamp, a histogram and ticks nothing is said meanwhile."""
+    gateway = broken("farm-down:ushmds")
+    client = dial(gateway)
+    ready(client)
+    client.send(*request_)
+    gateway.wait_for(lambda: len(gateway.requests()) == 2)
+    gateway.faults([])
+    frames = client.read_until(answer)
+    assert [frame[2] for frame in frames if frame[0] == "4"][-1:] == (
+        ["5"] if request_ is BARS else ["-1"]
+    )
+    gateway.faults(["farm-down:ushmds"])
+    gateway.faults([])
+    client.send(49, 1)
+    assert str(answer) not in [frame[0] for frame in client.read_until(49)]
+
+
+def test_a_head_time_stamp_is_given_up(broken, dial):
+    """After some seconds, with 162, although the farm stays away."""
+    client = dial(broken("farms-down"))
+    ready(client)
+    client.send(*HEAD)
+    assert told(client, 7)[0][1:] == (
+        162,
+        "Historical Market Data Service error message:Request Timed Out",
+    )
+
+
+def test_live_bars_end_with_their_farm(gateway, dial):
+    """10182, once, both for those that flow and those that are asked for without it."""
+    client = dial(gateway)
+    ready(client)
+    client.send(*LIVE_BARS)
+    client.read_until(17)
+    gateway.faults(["farm-down:ushmds"])
+    assert [one[:2] for one in told(client, 6)] == [(6, 10182)]
+    client.send(20, 10, *LIVE_BARS[2:])
+    assert [one[:2] for one in told(client, 10)] == [(10, 10182)]
+    gateway.faults([])
+    client.send(49, 1)
+    frames = client.read_until(49)
+    assert not {"17", "90"} & {frame[0] for frame in frames}
+    client.send(20, 11, *LIVE_BARS[2:])
+    client.read_until(90)
+
+
+def test_what_waits_can_be_cancelled(broken, dial):
+    """Bars are told so, as ever; nothing comes of any of it, and the others go on waiting."""
+    gateway = broken("farm-down:ushmds")
+    client = dial(gateway)
+    ready(client)
+    client.send(*BARS)
+    client.send(20, 15, *BARS[2:])
+    for one in (HEAD, HISTOGRAM):
+        client.send(*one)
+    client.send(25, 1, 5)
+    client.send(90, 7)
+    client.send(89, 8)
+    found = [one[1:] for one in told(client, 5, 5)]
+    assert found[-1] == (
+        162,
+        "Historical Market Data Service error message:API historical data query cancelled: 5",
+    )
+    gateway.faults([])
+    client.send(49, 1)
+    answers = [frame for frame in client.read_until(49) if frame[0] in {"17", "88", "89"}]
+    assert [frame[:2] for frame in answers] == [["17", "15"]]
+
+
+def test_who_waits_may_leave(broken, dial):
+    """A client that is gone is not answered, and the others are."""
+    gateway = broken("farm-down:ushmds")
+    leaves, stays = dial(gateway), dial_again(dial, gateway)
+    for client in (leaves, stays):
+        ready(client)
+        client.send(*BARS)
+        told(client, 5)
+    leaves.close()
+    gateway.wait_for(lambda: gateway.open_clients == (2,))
+    gateway.faults([])
+    assert stays.read_until(17)[-1][1] == "5"
+
+
+def test_bars_that_take_their_time_wait_for_a_farm_that_is_lost_meanwhile(broken, dial):
+    """What was under way when the farm was lost is told so, and comes with it."""
+    gateway = broken("history-open:50")
+    client = dial(gateway)
+    ready(client)
+    client.send(*BARS)
+    gateway.wait_for(lambda: len(gateway.requests()) == 2)
+    gateway.faults(["history-open:50", "farm-down:ushmds"])
+    assert told(client, 5)[0][1] == 165
+    gateway.faults([])
+    assert client.read_until(17)[-1][1] == "5"
+
+
+async def test_a_library_waits_for_its_bars(library, gateway, connect, until):
+    """165 does not end its wait; live bars end at once, and are empty."""
+    ib = await connect()
+    codes = []
+    ib.errorEvent += lambda _req_id, code, *_: codes.append(code)
+    stock = library.Stock("AAPL", "SMART", "USD", conId=265598)
+    asked = {"durationStr": "5 D", "whatToShow": "TRADES", "useRTH": True}
+    gateway.faults(["farm-down:ushmds"])
+    task = asyncio.ensure_future(
+        ib.reqHistoricalDataAsync(stock, "", barSizeSetting="1 day", **asked)
+    )
+    await until(lambda: 165 in codes)
+    assert not task.done()
+    live = await ib.reqHistoricalDataAsync(
+        stock, "", barSizeSetting="1 min", keepUpToDate=True, **asked
+    )
+    assert (len(live), 10182 in codes) == (0, True)
+    gateway.faults([])
+    assert len(await task) == 5
+
+
+async def test_patience_ends():
+    """Bars hear of each attempt that fails, and then 162; nobody waits for ever."""
+    ended = asyncio.Event()
+    said = []
+
+    class Listener:
+        is_open = True
+
+        def notify(self, text, req_id):
+            said.append((req_id, text[0]))
+            if text == texts.HISTORY_TIMED_OUT:
+                ended.set()
+
+    def answer(*_):
+        raise AssertionError("its farm never came back")
+
+    waiting = WaitingRequests(answer, patience=0.5, attempts=0.1)
+    waiting.add(Listener(), 20, 5, ("20",), live=False)
+    await asyncio.wait_for(ended.wait(), 20)
+    assert said[0] == said[1] == (5, 165)
+    assert said[-1] == (5, 162)
+    waiting.answer_all()
 
 
 def test_a_farm_flaps(broken, dial):
@@ -207,7 +378,7 @@ def test_values_that_make_no_sense(gateway, fault, said):
     [
         ("data-lost", "1100 1101"),
         ("link-flaps", "1100 1102"),
-        ("farm-down", "2103 2105 2157"),
+        ("farm-down", "2103 2105 2157 165 162 10182"),
         ("farm-flaps", "2103 2119 2104"),
         ("farms-asleep", "2107 2108"),
     ],

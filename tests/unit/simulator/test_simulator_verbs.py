@@ -153,6 +153,16 @@ async def test_accounts_are_set_for_sessions_to_come(gateway, connect):
         gateway.accounts(["DU1,DU2"])
 
 
+@pytest.mark.parametrize("accounts", ["DU1", ["DU1"], ("DU1",)])
+def test_one_account_or_one_fault_is_itself(accounts):
+    """A text is one name, and not its letters; what cannot be a name is refused from the start."""
+    gateway = SimulatedGateway(accounts=accounts, faults="slow:2", strict=True)
+    assert gateway.accounts() == ["DU1"]
+    assert gateway.faults() == ["slow:2", "strict"]
+    with pytest.raises(VerbError, match="letters and digits"):
+        SimulatedGateway(accounts=["DU1", "DU 2"])
+
+
 async def test_the_clock_is_set(library, gateway, connect):
     """The gateway's time is the one that was set, and goes on; subscriptions survive the jump."""
     ib = await connect()
@@ -160,7 +170,7 @@ async def test_the_clock_is_set(library, gateway, connect):
     ib.reqRealTimeBars(spy(library), 5, "TRADES", useRTH=False)
     assert gateway.clock("2026-07-01T15:30:00").startswith("2026-07-01T15:30:0")
     assert f"{await ib.reqCurrentTimeAsync():%Y-%m-%d %H:%M}" == "2026-07-01 15:30"
-    with pytest.raises(VerbError, match="moment 'noon' is not a time"):
+    with pytest.raises(VerbError, match="clock 'noon': write a time, a zone"):
         gateway.clock("noon")
 
 
@@ -255,13 +265,13 @@ def test_every_request_that_a_gateway_knows_has_a_name():
         (("58", "1"), 178, "reqGlobalCancel()"),
         (("23", "1", "5"), 178, "cancelScannerSubscription(reqId=5)"),
         (("81", "5"), 178, "reqMatchingSymbols(reqId=5)"),
-        (("3", "5", "x"), 178, "placeOrder()"),
+        (("3", "5", "x"), 178, "placeOrder(orderId=5)"),
         (("777", "5"), 178, "message 777()"),
         ((), 178, "message -1()"),
     ],
 )
 def test_a_request_is_read_by_its_version(fields, version, said):
-    """What is missing is not there, and what cannot be read has its name alone."""
+    """What is missing is not there, and what cannot be read has what comes before it."""
     assert str(read_request(1, fields, version)) == said
 
 
