@@ -25,6 +25,22 @@ CONNECTS = """
     print(connect())
 """
 
+INSIDE_A_LOOP = """
+    import asyncio
+    from {library} import IB
+    import ibnb
+
+    async def cell():
+        ibnb.guard()
+        ib = IB()
+        ib.connect("127.0.0.1", {port}, clientId=7, timeout=5)
+        print(ib.isConnected(), len(ib.positions()) > 0)
+        ib.disconnect()
+
+    asyncio.run(cell())
+"""
+"""As marimo runs its cells, and every other notebook that is no IPython."""
+
 
 def bundle(value):
     """Return what a front-end asks a value for, after looking that IPython's names work too."""
@@ -71,6 +87,14 @@ def test_the_guard_makes_connects_of_plain_python_safe_to_repeat(library, guarde
         ended = python("-c", source, IBNB_STATE_DIR=str(tmp_path))
     assert ended.stdout.splitlines() == (["True", "True"] if guarded else ["True"]), ended.stderr
     assert (ended.returncode == 0) == guarded
+
+
+def test_the_guard_lets_blocking_calls_work_where_a_loop_runs(library, tmp_path):
+    """As the extension does in a notebook; the library alone raises that a loop is running."""
+    with SimulatedGateway() as gateway:
+        source = dedent(INSIDE_A_LOOP).format(library=library, port=gateway.port)
+        ended = python("-c", source, IBNB_STATE_DIR=str(tmp_path))
+    assert ended.stdout == "True True\n", ended.stderr
 
 
 def test_the_guard_ends_with_its_context(library):
