@@ -1,5 +1,6 @@
 """Without IPython: how values show themselves, and the guard for code of one's own."""
 
+import os
 from textwrap import dedent
 
 import pytest
@@ -62,6 +63,17 @@ def test_a_report_shows_itself():
     forms = bundle(ibnb.diagnose(1, only=("env.library",)))
     assert forms["text/plain"].startswith("✓ OK: Everything works")
     assert "Everything works" in forms["text/html"]
+
+
+def test_a_simulated_gateway_of_this_program_is_not_taken_for_another_program():
+    """The report says what listens, and its steps are those for a gateway that says nothing."""
+    with SimulatedGateway(faults=["silent"]) as gateway:
+        report = ibnb.diagnose(gateway.port, timeout=1)
+    assert report.verdict.id == "handshake-silent"
+    text = bundle(report)["text/plain"]
+    assert "neither a TWS nor a Gateway" not in text
+    (port,) = (one for one in report.results if one.id == "net.port")
+    assert port.summary.startswith(f"A simulated gateway (process {os.getpid()}) listens")
 
 
 def test_a_connection_shows_itself():
