@@ -67,7 +67,8 @@ async def port(context: Context) -> Result:
         if is_simulated(target.host, target.port):
             # Also one that runs within a program, whose process has another name.
             evidence["simulated"] = True
-            who = f"A simulated gateway (process {here[0].pid})"
+            pid = here[0].pid
+            who = "A simulated gateway" + (f" (process {pid})" if pid is not None else "")
         return Result("net.port", "pass", f"{who} listens on port {target.port}.", evidence)
     wire = await context.probe.until(Stage.TCP) if context.connects else None
     reached = context.connects and (wire is None or wire.stage >= Stage.TCP)
