@@ -9,9 +9,10 @@ endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Most tests wait for something: two on each core.
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(2 * (os.cpu_count() or 1))")
+STORIES ?= quickstart reruns errors diagnostics resume testing
 SIDE_BY_SIDE := --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: demo test docs prereleases benchmark clean
+.PHONY: demo test docs prereleases stories benchmark clean
 
 # make demo              JupyterLab on the quickstart notebook, beside a simulated gateway
 # make demo HEADLESS=1   the same notebook without a browser, executed and written as HTML
@@ -42,6 +43,12 @@ prereleases:
 	$(VENV)-prereleases/bin/python -m pip install --quiet --upgrade --pre ib_async ipython ipykernel
 	$(VENV)-prereleases/bin/python -m pytest $(SIDE_BY_SIDE) tests/unit -m library
 	$(VENV)-prereleases/bin/python -m pytest $(SIDE_BY_SIDE) tests/kernel -m "not serial"
+
+# make stories           the notebooks that tell a story, executed and stored as they are then
+stories: $(VENV)/.test
+	IBNB_STATE_DIR=$$(mktemp -d) $(BIN)/python -m nbconvert --execute --inplace --log-level WARN \
+	    --ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.record_timing=False \
+	    $(STORIES:%=notebooks/%.ipynb)
 
 benchmark: $(VENV)/.test
 	$(PIP) install --editable ".[benchmark]"

@@ -228,14 +228,17 @@ def guard(names: Mapping[str, Any] | None = None) -> ExitStack:
 
     For plain Python and for notebooks that are no IPython, such as marimo's. When code connects, a
     connection to the same address with the same client ID that nobody holds any more is closed
-    first, an ID that is still held is waited for, and what fails is explained. It ends with the
-    program, or with the context that is returned; while it is on, another call changes nothing.
+    first, an ID that is still held is waited for, and what fails is explained. Where a loop runs
+    already, blocking calls such as ``ib.connect()`` work inside it from then on. The guard ends
+    with the program, or with the context that is returned; while it is on, another call changes
+    nothing.
 
     Args:
         names: the variables that hold connections; left out: those of the module that calls.
     """
     from .app import the_app
 
+    _let_blocking_calls_work()
     found = sys._getframe(1).f_globals if names is None else names  # noqa: SLF001 - documented
     return the_app().guard(found)
 
@@ -253,9 +256,15 @@ def _let_values_show_themselves() -> None:
     draw_with(draw)
 
 
-def _run(answer: Coroutine[Any, Any, _T]) -> _T:
-    from .session.notebook.event_loop import current_loop, patch_loop, run
+def _let_blocking_calls_work() -> None:
+    from .session.notebook.event_loop import current_loop, patch_loop
 
     if current_loop().is_running():
         patch_loop()
+
+
+def _run(answer: Coroutine[Any, Any, _T]) -> _T:
+    from .session.notebook.event_loop import run
+
+    _let_blocking_calls_work()
     return run(answer)

@@ -281,11 +281,11 @@ class App:
             self._recordings = Recordings(self.settings, self._leave, _say)
         return self._recordings
 
-    def _leave(self, host: str, port: int) -> None:
-        """Close the session's connection if it is to this address, which is about to go."""
+    def _leave(self, host: str, port: int, why: str) -> None:
+        """Close the session's connection if it is to this address."""
         connection = self.session.connection
         if connection is not None and connection.plan.target.address == (host, port):
-            run(self.session.disconnect("What it was connected to has ended."), self.session.home)
+            run(self.session.disconnect(why), self.session.home)
 
     def close(self) -> None:
         """Close the connection and end the simulated gateway, if there are any."""

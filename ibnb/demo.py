@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -70,15 +70,24 @@ def run(*, headless: bool, output: str, port: int) -> int:
 
 def _working_copy(folder: Path) -> Path:
     """Return the notebook to work in: one that is there already is somebody's, and is kept."""
-    copy, original = folder / QUICKSTART, _notebooks() / QUICKSTART
+    copy, fresh = folder / QUICKSTART, _without_outputs(_notebooks() / QUICKSTART)
     if not copy.exists():
-        shutil.copy(original, copy)
-    elif copy.read_bytes() != original.read_bytes():
+        copy.write_bytes(fresh)
+    elif copy.read_bytes() != fresh:
         print(  # noqa: T201
             f"{copy} is opened as you left it. For a fresh one, rename it or delete it first.",
             flush=True,
         )
     return copy
+
+
+def _without_outputs(notebook: Path) -> bytes:
+    """Return a notebook as it is before anything has run: what is stored ran elsewhere."""
+    book = json.loads(notebook.read_bytes())
+    for cell in book["cells"]:
+        if cell["cell_type"] == "code":
+            cell |= {"execution_count": None, "outputs": []}
+    return json.dumps(book, indent=1, ensure_ascii=False).encode()
 
 
 def _notebooks() -> Path:

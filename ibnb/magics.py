@@ -126,11 +126,12 @@ class IbMagics(Magics, IbSettings):
             if not options.name.isidentifier() or keyword.iskeyword(options.name):
                 raise BadInputError(f"--name {options.name!r}: give a Python name, such as ib")
             opened = self.app.connect(connect_options(options))
-        self.cells.show_opened(opened)
+        # IPython cannot see that a magic's line ended in a semicolon, which asks for no output.
+        has_value = not line.rstrip().endswith(";")
+        self.cells.show_opened(opened, has_value=has_value)
         self._name = options.name
         self.shell_.push({options.name: opened.connection.ib})
-        # IPython cannot see that a magic's line ended in a semicolon, which asks for no output.
-        return None if line.rstrip().endswith(";") else opened.connection.ib
+        return opened.connection.ib if has_value else None
 
     @line_magic
     @_with_help

@@ -30,14 +30,14 @@ class Recordings:
 
     Args:
         settings: whose `target` is set.
-        leave: closes the session's connection if it is to this host and port.
+        leave: closes the session's connection if it is to this host and port, and takes why.
         tell: takes a line for the user, on any thread.
     """
 
     def __init__(
         self,
         settings: IbSettings,
-        leave: Callable[[str, int], None],
+        leave: Callable[[str, int, str], None],
         tell: Callable[[str], None],
     ) -> None:
         self._settings = settings
@@ -74,6 +74,9 @@ class Recordings:
             made = RecordingGateway(upstreams, path, tell=self._tell)
         except BadRecordingError as error:
             raise BadInputError(str(error)) from None
+        for host, port in upstreams:
+            # Through the recorder it is the same gateway, which would refuse the same client ID.
+            self._leave(host, port, "%ibrecord closed it: connect again, to be recorded.")
         self._begin(made)
         return made
 
@@ -98,7 +101,7 @@ class Recordings:
         if ended is not None:
             if self._settings.target == ended.address:
                 self._settings.target = self._target_before
-            self._leave(ended.host, ended.port)
+            self._leave(ended.host, ended.port, "What it was connected to has ended.")
             ended.stop()
         return ended
 

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from ibnb.tws.notices import NO_REQUEST
+from ibnb.tws.simulated import known_here
 from ibnb.tws.target import HIGHEST_PORT
 
 from .faults import Faults, parse_faults
@@ -221,8 +222,10 @@ class SimulatedGateway(Hosted, Handle):
             await serving.end()
             raise
         self._serving = serving
+        known_here(self._port, runs=True)
 
     async def _end(self) -> None:
+        known_here(self._port, runs=False)
         serving, self._serving = self._serving, None
         if serving is not None:
             await serving.end()

@@ -1,5 +1,7 @@
-"""Which ports of this machine are those of simulated gateways: their processes tell in small files.
+"""Which ports of this machine are those of simulated gateways.
 
+A process that is nothing else tells in a small file. One that a program or a notebook starts within
+itself is known there, and to nobody else: to others it is the gateway that it stands for.
 On the wire a simulated gateway cannot be told from a real one, on purpose. A person has to be told.
 """
 
@@ -13,6 +15,16 @@ from pathlib import Path
 
 from .own import is_loopback
 from .process_start import ProcessUnreadableError, process_start, runs_since
+
+_here: set[int] = set()
+
+
+def known_here(port: int, *, runs: bool) -> None:
+    """Let it be known within this process that it simulates a gateway on a port, or no longer."""
+    if runs:
+        _here.add(port)
+    else:
+        _here.discard(port)
 
 
 @contextlib.contextmanager
@@ -34,6 +46,8 @@ def is_simulated(host: str, port: int) -> bool:
     """Say whether a simulated gateway of this user's listens on a port of this machine."""
     if not is_loopback(host):
         return False
+    if port in _here:
+        return True
     mark = _mark(port)
     try:
         if mark.stat().st_uid != _user():

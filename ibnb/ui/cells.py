@@ -23,6 +23,7 @@ from .messages import (
     resumed_by_itself_line,
     waiting_line,
 )
+from .notebook import ends_with_magic
 from .telling import CellTeller
 
 if TYPE_CHECKING:
@@ -121,9 +122,20 @@ class Cells:
             for line in shown:
                 line.update("")
 
-    def show_opened(self, opened: Opened) -> None:
-        """Say in one line what was closed, and what is open now."""
-        print(opened_line(opened, show_accounts=self.app.settings.show_accounts))  # noqa: T201
+    def show_opened(self, opened: Opened, *, has_value: bool) -> None:
+        """Say in one line what was closed and what is open now, unless the badge says it.
+
+        `has_value`: the magic returns the `IB` object, which shows itself if the cell ends with it.
+        """
+        line = opened_line(
+            opened,
+            badge_follows=has_value
+            and self._running.is_running
+            and ends_with_magic(self.shell, "ibconnect"),
+            show_accounts=self.app.settings.show_accounts,
+        )
+        if line:
+            print(line)  # noqa: T201
 
     def _resumed(self, connection: Connection, outcome: Resumed | ConnectFailed) -> None:
         self._say(resumed_by_itself_line(connection, outcome))

@@ -17,20 +17,22 @@ if TYPE_CHECKING:
     from ibnb.simulator.recording import RecordingGateway, ReplayedGateway
 
 
-def opened_line(opened: Opened, *, show_accounts: bool = False) -> str:
-    """Say what was closed, what it still had, and what is open now."""
-    return harmless(_opened(opened, show_accounts=show_accounts), show_accounts=show_accounts)
+def opened_line(opened: Opened, *, badge_follows: bool = False, show_accounts: bool = False) -> str:
+    """Say what was closed, what it still had, and what is open now.
+
+    If the badge follows, what it says is left out; often nothing remains.
+    """
+    said = _opened(opened, badge_follows=badge_follows, show_accounts=show_accounts)
+    return harmless(said, show_accounts=show_accounts)
 
 
-def _opened(opened: Opened, *, show_accounts: bool) -> str:
+def _opened(opened: Opened, *, badge_follows: bool, show_accounts: bool) -> str:
     connection = opened.connection
     plan, attempt = connection.plan, connection.attempt
     if opened.how == "left":
         return f"Nothing to resume: {where(connection.address)} is open and was left as it is."
     if opened.resumed is not None:
         return resumed_line(connection, opened.resumed)
-    accounts = (attempt.accounts or ()) if attempt is not None else ()
-    shown = ", ".join(accounts if show_accounts else map(mask, accounts))
     parts = []
     if opened.how == "afresh":
         parts.append("There was no lost connection to resume.")
@@ -38,8 +40,11 @@ def _opened(opened: Opened, *, show_accounts: bool) -> str:
         before = opened.closed_where
         closed = f"Closed {before}" if opened.was_open else f"Replaced {before} (already closed)"
         parts.append(f"{closed}{_with(opened.closed)}.")
-    what = f"{_kind(connection)} {shown}"
-    parts.append(f"Connected to {plan.target}: {what}, client ID {plan.client_id}.")
+    if not badge_follows:
+        accounts = (attempt.accounts or ()) if attempt is not None else ()
+        shown = ", ".join(accounts if show_accounts else map(mask, accounts))
+        what = f"{_kind(connection)} {shown}"
+        parts.append(f"Connected to {plan.target}: {what}, client ID {plan.client_id}.")
     if plan.client_id == 0:
         parts.append("Client ID 0 also takes over orders placed manually.")
     if plan.client_id != opened.asked_id:
@@ -48,17 +53,17 @@ def _opened(opened: Opened, *, show_accounts: bool) -> str:
             f"that placed them: those of {opened.asked_id} can be changed and cancelled only "
             f"with {opened.asked_id}."
         )
-    return " ".join([*parts, *_limits(opened)])
+    return " ".join([*parts, *_limits(opened, badge_follows=badge_follows)])
 
 
-def _limits(opened: Opened) -> Iterator[str]:
+def _limits(opened: Opened, *, badge_follows: bool) -> Iterator[str]:
     """Say what cannot be done over a connection, or is not known."""
     connection = opened.connection
     if opened.trading_objection:
         yield f"Orders are locked. {opened.trading_objection}"
     elif connection.orders_locked:
         yield "Orders are locked (--trade unlocks them)."
-    if connection.missing:
+    if connection.missing and not badge_follows:
         yield f"Not received in time: {', '.join(connection.missing)}."
 
 

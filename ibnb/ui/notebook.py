@@ -1,7 +1,8 @@
-"""Which notebook this kernel serves, as far as its frontend tells."""
+"""Which notebook this kernel serves, as far as its frontend tells, and what its code is."""
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import sys
@@ -48,3 +49,21 @@ def reachable(shell: Any) -> Iterator[Root]:
         handlers = vars(widget).get("_click_handlers")
         yield Root("a widget", getattr(handlers, "callbacks", None))
         yield Root("a widget", getattr(widget, "_trait_notifiers", None))
+
+
+def ends_with_magic(shell: Any, name: str) -> bool:
+    """Say whether the cell that runs ends with a line magic, whose value IPython then shows.
+
+    In doubt it does not.
+    """
+    if shell.ast_node_interactivity == "none":
+        return False
+    try:
+        statements = ast.parse(shell.history_manager.input_hist_parsed[-1]).body
+    except (IndexError, SyntaxError, ValueError):
+        return False
+    match statements[-1:]:
+        case [ast.Expr(ast.Call(ast.Attribute(attr="run_line_magic"), [ast.Constant(said), _]))]:
+            return bool(said == name)
+        case _:
+            return False

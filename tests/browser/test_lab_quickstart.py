@@ -45,7 +45,7 @@ def test_a_newcomer_runs_the_quickstart(lab, open_notebook):
     assert connects
     for number in connects:
         expect(page.output(number).get_by_role("status")).to_contain_text("as of")
-        page.expect_shown(number, "Connected to 127.0.0.1:")
+        page.expect_shown(number, "Closed 127.0.0.1:")
     diagnoses = cells_beginning(sources, "%ibdiag")
     assert diagnoses
     for number in diagnoses:

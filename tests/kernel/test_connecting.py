@@ -11,19 +11,53 @@ from kernels import Notebook
 from ibnb.simulator import SimulatedGateway
 
 
-def client_ids(text):
-    return re.findall(r"client ID (\d+)", text)
+def client_ids(run):
+    """Return the client IDs that a run names, in its line or in a badge."""
+    return set(re.findall(r"\bID (\d+)", run.text))
 
 
 def test_connects_and_binds_ib(notebook, gateway, library):
-    """One line says what is open, the object is bound to `ib`, and requests work at once."""
+    """The badge says what is open, the object is bound to `ib`, and requests work at once."""
     notebook.run("%load_ext ibnb")
     run = notebook.run(f"%ibconnect {gateway.port} --library {library}")
     assert run.status == "ok", run.everything
-    assert f"Connected to 127.0.0.1:{gateway.port}: paper DU•••567" in run.stdout
+    assert f"● Ready · PAPER · DU•••567 · 127.0.0.1:{gateway.port} · ID" in run.text
     assert notebook.value("type(ib).__module__") == f"'{library}.ib'"
     assert notebook.value("len(ib.positions()) > 0") == "True"
     assert notebook.value("len(ib.reqContractDetails(ib.positions()[0].contract))") == "1"
+
+
+def test_a_line_says_what_is_open_if_no_badge_follows(notebook, gateway, library):
+    """Whatever else keeps the value of the magic from showing itself, nothing is left unsaid."""
+    notebook.run("%load_ext ibnb")
+    connect = f"%ibconnect {gateway.port} --library {library}"
+    said = f"Connected to 127.0.0.1:{gateway.port}: paper DU•••567, client ID "
+    for cell in (
+        f"{connect};",
+        f"same = {connect}",
+        f"{connect}\nlen(ib.positions())",
+        f"if True:\n    {connect}",
+        f"%time {connect}",
+        f"get_ipython().run_cell('{connect};')\npass",
+    ):
+        run = notebook.run(cell)
+        assert run.status == "ok", run.everything
+        assert said in run.stdout, cell
+
+
+@pytest.mark.parametrize("above", ["", "# said\n", "pass\n", "%load_ext ibnb\n"])
+def test_a_line_says_nothing_that_the_badge_below_it_says(notebook, gateway, above):
+    """The first time there is none; a rerun says what it closed, and no more."""
+    connect = f"{above}%ibconnect {gateway.port} --client-id 41"
+    if "load_ext" not in above:
+        notebook.run("%load_ext ibnb")
+    assert notebook.run(connect).stdout == ""
+    run = notebook.run(connect)
+    # IPython says of its own that an extension is loaded already.
+    assert run.stdout.splitlines()[2 if "load_ext" in above else 0 :] == [
+        f"Closed 127.0.0.1:{gateway.port} as client ID 41."
+    ]
+    assert f"● Ready · PAPER · DU•••567 · 127.0.0.1:{gateway.port} · ID 41" in run.text
 
 
 def test_returns_ib_and_binds_another_name(notebook, gateway):
@@ -57,9 +91,9 @@ def test_sim_starts_a_gateway_of_its_own(notebook):
     notebook.run("%load_ext ibnb")
     run = notebook.run("%ibconnect sim")
     assert run.status == "ok", run.everything
-    assert "paper DU•••567" in run.stdout
+    assert "● Ready · SIM · DU•••567" in run.text
     again = notebook.run("%ibconnect sim")
-    assert client_ids(again.stdout) == client_ids(run.stdout) * 2
+    assert client_ids(again) == client_ids(run)
 
 
 def test_the_simulated_gateway_can_be_broken_and_healed(notebook):
@@ -87,13 +121,13 @@ def test_the_simulated_gateway_can_be_broken_and_healed(notebook):
 def test_same_notebook_same_client_id_after_a_restart(notebook, gateway):
     """The client ID is the notebook's own: the same in every run and after a kernel restart."""
     notebook.run("%load_ext ibnb")
-    first = client_ids(notebook.run(f"%ibconnect {gateway.port}").stdout)
+    first = client_ids(notebook.run(f"%ibconnect {gateway.port}"))
     notebook.restart()
     notebook.run("%load_ext ibnb")
     run = notebook.run(f"%ibconnect {gateway.port}")
     assert run.status == "ok", run.everything
-    assert client_ids(run.stdout) == first
-    assert 1000 <= int(first[0]) <= 9999
+    assert client_ids(run) == first
+    assert 1000 <= int(first.pop()) <= 9999
 
 
 def test_two_notebooks_have_two_client_ids(tmp_path, gateway):
@@ -202,7 +236,7 @@ def test_held_id_is_asked_for_again_without_showing_a_326(notebook):
         # As a word: a port may have these digits.
         assert not any(re.search(r"\b326\b", run.everything) for run in runs)
         assert gateway.refused_326 > 0
-        assert len({client_ids(run.stdout)[-1] for run in runs}) == 1
+        assert len({one for run in runs for one in client_ids(run)}) == 1
         assert gateway.max_open_clients == 1
 
 

@@ -43,10 +43,11 @@ def test_host_and_port_are_a_target(notebook, gateway, library):
 
 
 def test_a_simulated_gateway_says_so_wherever_the_account_is_shown(notebook, library):
-    """In the line, in the badge as HTML and as text, live or closed; and not PAPER."""
+    """In the line, if there is one, in the badge as HTML and as text, live or closed."""
     notebook.run("%load_ext ibnb")
-    run = notebook.run(SIM.format(library=library))
+    run = notebook.run(f"{SIM.format(library=library)};")
     assert "simulated paper DU" in run.stdout
+    run = notebook.run(SIM.format(library=library))
     assert ">SIM<" in run.html
     assert "SIM" in run.text
     assert "PAPER" not in run.everything

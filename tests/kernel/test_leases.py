@@ -30,7 +30,7 @@ def connected_id(book, gateway, options=""):
     book.run("%load_ext ibnb")
     run = book.run(f"%ibconnect {gateway.port} {options}")
     assert run.status == "ok", run.everything
-    return int(re.search(r"Connected to .*client ID (\d+)", run.stdout)[1])
+    return int(re.search(r"Ready .* ID (\d+)", run.text)[1])
 
 
 def crash(book):
@@ -255,7 +255,7 @@ def test_broken_leases_cost_nothing_but_the_hint(books, gateway, tmp_path, troub
         book.run("%load_ext ibnb")
         run = book.run(f"%ibconnect {gateway.port}")
         assert run.status == "ok", run.everything
-        assert 1000 <= int(re.search(r"Connected to .*client ID (\d+)", run.stdout)[1]) <= 9999
+        assert 1000 <= int(re.search(r"Ready .* ID (\d+)", run.text)[1]) <= 9999
         (line,) = run.stderr.splitlines()
         assert re.match("ibnb: .*client IDs are not remembered", line, re.IGNORECASE), line
         again = book.run(f"%ibconnect {gateway.port}")

@@ -43,7 +43,7 @@ def connect(notebook, gateway, library, *options):
 def test_orders_are_locked_on_a_live_account(notebook, live, library, call):
     """Every order-sending call raises OrdersLocked, and nothing reaches the gateway."""
     run = connect(notebook, live, library)
-    assert "LIVE" in run.stdout
+    assert "LIVE" in run.text
     assert "Orders are locked" in run.stdout
     ordered = notebook.run(call)
     assert ordered.error_name == "OrdersLocked", ordered.everything

@@ -75,7 +75,7 @@ def reader(notebook, gateway, library):
     opened = reader.run(f"%ibconnect {gateway.port} --library {library}")
     assert opened.status == "ok", opened.everything
     for masked in ("F7•••321", "pr•••k-7", "Ün•••de1"):
-        assert masked in opened.stdout
+        assert masked in opened.text
         assert masked in opened.html
     return reader
 

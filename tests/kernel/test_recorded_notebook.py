@@ -75,6 +75,20 @@ def test_a_notebook_runs_without_a_gateway_as_it_did_with_one(tmp_path, gateway,
         replaying.close()
 
 
+def test_a_notebook_that_is_connected_already_can_be_recorded(notebook, gateway, library):
+    """Its connection goes, and says why: through the recorder the same ID would be refused."""
+    notebook.run("%load_ext ibnb")
+    connect = f"--client-id 41 --wait 0 --library {library}"
+    assert notebook.run(f"%ibconnect {gateway.port} {connect}").status == "ok"
+    notebook.run("earlier = ib")
+    assert notebook.run(f"%ibrecord recording.jsonl {gateway.address}").status == "ok"
+    assert "%ibrecord closed it" in notebook.run("earlier").text
+    run = notebook.run(f"%ibconnect {connect}")
+    assert run.status == "ok", run.everything
+    assert gateway.refused_326 == 0
+    assert gateway.open_clients == (41,)
+
+
 def test_what_cannot_be_recorded_or_replayed_is_one_line(notebook, tmp_path):
     """A file that is no recording, none at all, no name: one line, and nothing has changed."""
     (tmp_path / "notes.txt").write_text("mine")

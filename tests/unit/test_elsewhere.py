@@ -1,5 +1,6 @@
 """Without IPython: how values show themselves, and the guard for code of one's own."""
 
+import os
 from textwrap import dedent
 
 import pytest
@@ -25,6 +26,22 @@ CONNECTS = """
     print(connect())
 """
 
+INSIDE_A_LOOP = """
+    import asyncio
+    from {library} import IB
+    import ibnb
+
+    async def cell():
+        ibnb.guard()
+        ib = IB()
+        ib.connect("127.0.0.1", {port}, clientId=7, timeout=5)
+        print(ib.isConnected(), len(ib.positions()) > 0)
+        ib.disconnect()
+
+    asyncio.run(cell())
+"""
+"""As marimo runs its cells, and every other notebook that is no IPython."""
+
 
 def bundle(value):
     """Return what a front-end asks a value for, after looking that IPython's names work too."""
@@ -46,6 +63,17 @@ def test_a_report_shows_itself():
     forms = bundle(ibnb.diagnose(1, only=("env.library",)))
     assert forms["text/plain"].startswith("✓ OK: Everything works")
     assert "Everything works" in forms["text/html"]
+
+
+def test_a_simulated_gateway_of_this_program_is_not_taken_for_another_program():
+    """The report says what listens, and its steps are those for a gateway that says nothing."""
+    with SimulatedGateway(faults=["silent"]) as gateway:
+        report = ibnb.diagnose(gateway.port, timeout=1)
+    assert report.verdict.id == "handshake-silent"
+    text = bundle(report)["text/plain"]
+    assert "neither a TWS nor a Gateway" not in text
+    (port,) = (one for one in report.results if one.id == "net.port")
+    assert port.summary.startswith(f"A simulated gateway (process {os.getpid()}) listens")
 
 
 def test_a_connection_shows_itself():
@@ -71,6 +99,14 @@ def test_the_guard_makes_connects_of_plain_python_safe_to_repeat(library, guarde
         ended = python("-c", source, IBNB_STATE_DIR=str(tmp_path))
     assert ended.stdout.splitlines() == (["True", "True"] if guarded else ["True"]), ended.stderr
     assert (ended.returncode == 0) == guarded
+
+
+def test_the_guard_lets_blocking_calls_work_where_a_loop_runs(library, tmp_path):
+    """As the extension does in a notebook; the library alone raises that a loop is running."""
+    with SimulatedGateway() as gateway:
+        source = dedent(INSIDE_A_LOOP).format(library=library, port=gateway.port)
+        ended = python("-c", source, IBNB_STATE_DIR=str(tmp_path))
+    assert ended.stdout == "True True\n", ended.stderr
 
 
 def test_the_guard_ends_with_its_context(library):

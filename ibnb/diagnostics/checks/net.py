@@ -15,6 +15,7 @@ from ibnb.tws.attempt import cause
 from ibnb.tws.handshake import Stage
 from ibnb.tws.names import UnresolvedError
 from ibnb.tws.own import IpAddress, plain_address
+from ibnb.tws.simulated import is_simulated
 from ibnb.tws.sockets import (
     HIDDEN,
     Listener,
@@ -62,9 +63,13 @@ async def port(context: Context) -> Result:
     asked = await _addresses(context)
     here = [one for one in seen.on(target.port) if not asked or _takes(one, asked)]
     if here:
-        return Result(
-            "net.port", "pass", f"{_who(here[0])} listens on port {target.port}.", evidence
-        )
+        who = _who(here[0])
+        if is_simulated(target.host, target.port):
+            # Also one that runs within a program, whose process has another name.
+            evidence["simulated"] = True
+            pid = here[0].pid
+            who = "A simulated gateway" + (f" (process {pid})" if pid is not None else "")
+        return Result("net.port", "pass", f"{who} listens on port {target.port}.", evidence)
     wire = await context.probe.until(Stage.TCP) if context.connects else None
     reached = context.connects and (wire is None or wire.stage >= Stage.TCP)
     if not seen.complete and (wire is None or wire.ending != "refused"):

@@ -142,6 +142,9 @@ class Findings:
     @property
     def is_simulated(self) -> bool:
         """Whether what listens on the port is a simulated gateway."""
+        port = self.results.get("net.port")
+        if port is not None and port.evidence.get("simulated"):
+            return True
         simulated = {one["pid"] for one in self._processes if one["kind"] == "simulator"}
         return bool(self._listening & simulated)
 

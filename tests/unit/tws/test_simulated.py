@@ -7,6 +7,7 @@ import time
 import pytest
 from commands import python
 
+from ibnb.simulator import SimulatedGateway
 from ibnb.simulator.process import start_simulator
 from ibnb.tws import simulated
 from ibnb.tws.simulated import is_simulated, marked_as_simulated
@@ -33,6 +34,14 @@ def test_a_simulated_gateway_is_known_while_it_runs(place):
         gateway.stop()
     assert not is_simulated("127.0.0.1", gateway.port)
     assert not any(path.is_file() for path in place.rglob("*"))
+
+
+def test_a_simulated_gateway_of_this_process_is_known_to_this_process_alone(place):
+    """To another it is the gateway that it stands for: nothing is written."""
+    with SimulatedGateway() as gateway:
+        assert is_simulated("127.0.0.1", gateway.port)
+        assert not any(path.is_file() for path in place.rglob("*"))
+    assert not is_simulated("127.0.0.1", gateway.port)
 
 
 def test_a_mark_that_outlived_its_process_counts_for_nothing():
