@@ -101,14 +101,17 @@ def test_the_simulated_gateway_can_be_broken_and_healed(notebook):
     notebook.run("%load_ext ibnb")
     assert notebook.run("%ibconnect sim --fault not-subscribed:10089").status == "ok"
     port = notebook.value("ib.client.port")
-    notebook.run(
+    asked = notebook.run(
         "codes = []\n"
         "ib.errorEvent += lambda _req_id, code, *_: codes.append(code)\n"
         "from importlib import import_module\n"
         "library = import_module(type(ib).__module__.partition('.')[0])\n"
-        "stock = library.Stock('AAPL', 'SMART', 'USD')\n"
-        "_ = ib.reqMktData(stock); ib.reqCurrentTime()"
+        "stock = library.Stock('AAPL', 'SMART', 'USD', conId=265598)\n"
+        "_ = ib.reqMktData(stock)\n"
+        "for _ in range(100):\n"
+        "    codes or ib.sleep(0.1)"
     )
+    assert asked.status == "ok", asked.everything
     assert notebook.value("codes") == "[10089]"
     assert notebook.run("%ibconnect sim --fault not-subscribed:10089").status == "ok"
     assert notebook.value("ib.client.port") == port
