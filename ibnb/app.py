@@ -24,9 +24,8 @@ from .session.address import where
 from .session.client_ids.notebook_leases import NotebookLeases
 from .session.library import reading
 from .session.library.libraries import is_ib
-from .session.notebook.event_loop import inspect_loop, patch_loop, run
+from .session.notebook.event_loop import patch_loop, run
 from .settings import IbSettings, apply_environment, state_folder
-from .situations import Situations
 
 if TYPE_CHECKING:
     from .diagnostics import Diagnosis, Diagnostician, Observer, Question
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from .session.reconnect.throttle import Throttle
     from .session.records.last_good import GoodConnects, Known
     from .simulator.process import SimulatorProcess
+    from .situations import Situations
     from .tws.target import Target
 
 
@@ -59,7 +59,6 @@ class App:
         self.context = context or NotebookContext()
         self.session = session or Session()
         self.notebook_leases = NotebookLeases(self._notebook, self._lease_store)
-        self.situations = Situations(self.session, settings, self._context)
         self.planner = Planner(
             settings, self._context, self.session, self.situation, self._own_simulator
         )
@@ -92,6 +91,13 @@ class App:
 
             self._pace = Throttle(self._state())
         return self._pace
+
+    @cached_property
+    def situations(self) -> Situations:
+        """Who reads advice here, and what has just failed."""
+        from .situations import Situations
+
+        return Situations(self.session, self.settings, self._context)
 
     @cached_property
     def good(self) -> GoodConnects:
@@ -267,6 +273,8 @@ class App:
             from .diagnostics import Diagnostician
 
             self._diagnostician = Diagnostician(pace=self.pace, good=self.good)
+        from .session.notebook.loop_facts import inspect_loop
+
         loop = inspect_loop() if self.context.in_notebook else None
         ib = self.context.at_hand()
         at_hand = self.session.health(ib) if is_ib(ib) else None

@@ -19,7 +19,7 @@ PAUSE_SECONDS = 0.1
 MODULES = (
     *("ibnb.options", "ibnb.session.connection", "ibnb.session.opening.retry"),
     *("ibnb.session.health", "ibnb.session.results", "ibnb.session.client_ids.leases"),
-    *("ibnb.session.records.last_good", "ibnb.session.notebook.reach"),
+    *("ibnb.session.records.last_good", "ibnb.session.notebook.reach", "ibnb.situations"),
     *("ibnb.session.reconnect.heartbeat", "ibnb.ui.sections", "ibnb.ui.html", "ibnb.ui.text"),
     "jinja2",
 )

@@ -12,7 +12,7 @@ from ibnb.knowledge import Situation
 from ibnb.session import Health
 from ibnb.session.client_ids.leases import LeaseStore
 from ibnb.session.library.libraries import Library
-from ibnb.session.notebook.event_loop import LoopFacts
+from ibnb.session.notebook.loop_facts import LoopFacts
 from ibnb.session.reconnect.disconnects import Loss
 from ibnb.session.reconnect.heartbeat import Pulse
 from ibnb.session.records.pacing import Pacing

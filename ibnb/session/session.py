@@ -7,6 +7,7 @@ import time
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .address import Address, address_of, where
@@ -16,7 +17,6 @@ from .library import instrument, libraries, reading
 from .notebook.cell_runs import Run, current_run
 from .notebook.succession import Succession
 from .opening.failed import OpeningFailedError
-from .reconnect.disconnects import OWN_CODE, DisconnectLog, End, Loss
 from .reconnect.reconnector import SILENT, Reconnector
 from .records.journal import Journal
 from .registry import ConnectionRegistry, closed_line
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .errors import ConnectFailed
     from .health import Health
     from .opening.retry import OnWait
+    from .reconnect.disconnects import DisconnectLog, End, Loss
     from .reconnect.heartbeat import Pulse, Pulses
     from .results import Closed, Opened
     from .tracked import TrackedConnection
@@ -70,7 +71,6 @@ class Session:
         self._ended: weakref.WeakKeyDictionary[Any, Health] = weakref.WeakKeyDictionary()
         self._last: Health | None = None
         self._turn: asyncio.Lock | None = None
-        self._endings = DisconnectLog()
         self._pulses: Pulses | None = None
         self.reconnector = Reconnector(
             current=lambda: self.connection,
@@ -86,6 +86,12 @@ class Session:
         """Say what is open, or how the last connection ended."""
         shown = self.connection or self._opening or "nothing open"
         return f"<Session: {shown}, {self.journal.count} notices, {len(self.losses)} losses>"
+
+    @cached_property
+    def _endings(self) -> DisconnectLog:
+        from .reconnect.disconnects import DisconnectLog
+
+        return DisconnectLog()
 
     @property
     def notebook_leases(self) -> NotebookLeases:
@@ -138,6 +144,8 @@ class Session:
 
     def note_end(self, held: TrackedConnection, loss: Loss | None) -> None:
         """Take note of an end that ibnb did not ask for: a loss, or the user's own disconnect."""
+        from .reconnect.disconnects import OWN_CODE
+
         ib = held.tracked_ib
         if loss is not None:
             self._endings.lost(ib, loss)

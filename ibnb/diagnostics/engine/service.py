@@ -19,7 +19,7 @@ from ibnb.diagnostics.verdict.since_good import LastGood
 from ibnb.knowledge import Situation
 from ibnb.session import BadInputError, Health, Session
 from ibnb.session.library.libraries import SPEAKS, Library, event_packages, installed
-from ibnb.session.notebook.event_loop import LoopFacts
+from ibnb.session.notebook.loop_facts import LoopFacts
 from ibnb.session.reconnect.throttle import Throttle
 from ibnb.session.records.last_good import GoodConnects, connect_settings
 from ibnb.session.records.pacing import pacing

@@ -9,23 +9,22 @@ import threading
 import time
 import warnings
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from types import FrameType, TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
 CLEANING_SECONDS = 5.0
 """How long what was cancelled may take to clean up before it is not waited for."""
 _FLAG = "_nest_patched"
 
+Patch = Literal["nest_asyncio2", "nest_asyncio", "none"]
 
-@dataclass(frozen=True)
-class LoopFacts:
-    """The event loop as found: whether it runs, its class, and which patch is active."""
 
-    running: bool
-    kind: str
-    patch: Literal["nest_asyncio2", "nest_asyncio", "none"]
+def active_patch() -> Patch:
+    """Return which patch of asyncio is active, if any."""
+    if not hasattr(asyncio, _FLAG):
+        return "none"
+    return "nest_asyncio2" if hasattr(asyncio, "_nest_asyncio2") else "nest_asyncio"
 
 
 def current_loop() -> asyncio.AbstractEventLoop:
@@ -45,19 +44,6 @@ def current_loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
-def inspect_loop() -> LoopFacts:
-    """Say which loop and which patch this thread has, changing nothing."""
-    try:
-        loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
-    except RuntimeError:
-        loop = None
-    kind = f"{type(loop).__module__}.{type(loop).__qualname__}" if loop is not None else "none"
-    if not hasattr(asyncio, _FLAG):
-        return LoopFacts(loop is not None, kind, "none")
-    good = hasattr(asyncio, "_nest_asyncio2")
-    return LoopFacts(loop is not None, kind, "nest_asyncio2" if good else "nest_asyncio")
-
-
 def patch_loop() -> bool:
     """Let blocking calls run inside the running loop; return True if a bad patch was repaired.
 
@@ -67,7 +53,7 @@ def patch_loop() -> bool:
     import nest_asyncio2
 
     loop = current_loop()
-    repaired = inspect_loop().patch == "nest_asyncio"
+    repaired = active_patch() == "nest_asyncio"
     if repaired:
         for owner in (asyncio, *type(loop).__mro__):
             if _FLAG in vars(owner):

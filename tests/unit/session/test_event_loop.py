@@ -9,6 +9,7 @@ import pytest
 from commands import python
 
 from ibnb.session.notebook import event_loop
+from ibnb.session.notebook.loop_facts import inspect_loop
 
 SOON = 20.0
 
@@ -212,6 +213,7 @@ PATCHING = """
 import asyncio, json, warnings
 warnings.simplefilter("ignore")
 from ibnb.session.notebook import event_loop
+from ibnb.session.notebook.loop_facts import inspect_loop
 
 facts = {}
 
@@ -219,19 +221,19 @@ async def blocking():
     return asyncio.get_running_loop().run_until_complete(asyncio.sleep(0, "nested"))
 
 async def main():
-    facts["before"] = event_loop.inspect_loop().patch
+    facts["before"] = inspect_loop().patch
     if BAD:
         import nest_asyncio
         nest_asyncio.apply()
-    facts["found"] = event_loop.inspect_loop().patch
+    facts["found"] = inspect_loop().patch
     facts["repaired"] = event_loop.patch_loop()
-    facts["after"] = event_loop.inspect_loop().patch
+    facts["after"] = inspect_loop().patch
     facts["again"] = event_loop.patch_loop()
-    facts["running"] = event_loop.inspect_loop().running
+    facts["running"] = inspect_loop().running
     if BAD:
         import nest_asyncio
         nest_asyncio.apply()
-    facts["at last"] = event_loop.inspect_loop().patch
+    facts["at last"] = inspect_loop().patch
     facts["nested"] = await blocking()
 
 asyncio.run(main())
@@ -273,7 +275,7 @@ def test_repairing_a_bad_patch():
 async def test_looking_at_the_loop_changes_nothing():
     """`inspect_loop` names the loop that runs, and patches none."""
     before = vars(asyncio).keys() | set()
-    facts = event_loop.inspect_loop()
+    facts = inspect_loop()
     assert facts.running
     assert facts.kind == "asyncio.unix_events._UnixSelectorEventLoop" or sys.platform == "win32"
     assert vars(asyncio).keys() == before
@@ -281,7 +283,7 @@ async def test_looking_at_the_loop_changes_nothing():
 
 def test_no_loop_runs_in_a_plain_thread():
     """A diagnosis from a terminal says so."""
-    facts = event_loop.inspect_loop()
+    facts = inspect_loop()
     assert (facts.running, facts.kind) == (False, "none")
 
 
