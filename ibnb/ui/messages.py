@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ibnb.session.address import where
+from ibnb.session.client_ids.counts import OPEN_LIMIT
 from ibnb.session.errors import ConnectFailed
 from ibnb.tws.accounts import mask
 
@@ -108,9 +109,15 @@ def recording_line(one: RecordingGateway | ReplayedGateway | None, *, ended: boo
 def waiting_line(waiting: Waiting) -> str:
     """Say what is waited for, and how long still."""
     if waiting.is_history:
+        more = f" ({waiting.more} more wait)" if waiting.more else ""
+        if waiting.is_full:
+            return (
+                f"{OPEN_LIMIT} historical requests are open at {waiting.target}, as many as IBKR "
+                f"serves at once: waiting for one to end{more}"
+            )
         return (
             f"Historical requests at {waiting.target} are at IBKR's limit: the next one goes in "
-            f"{waiting.seconds_left:.0f} s"
+            f"{waiting.seconds_left:.0f} s{more}"
         )
     if waiting.ahead is not None:
         first = f", {waiting.ahead} ahead of this one" if waiting.ahead else ""

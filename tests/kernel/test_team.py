@@ -276,6 +276,114 @@ def test_a_paced_request_waits_without_a_team_too(notebook, gateway, library):
         assert (AT_THE_LIMIT in asked.text) == waits, asked.text
 
 
+PENDING = """
+import asyncio
+from {library} import Stock
+contracts = [Stock(name, 'SMART', 'USD') for name in ('AAPL', 'MSFT', 'IBM', 'AMZN')]
+ib.qualifyContracts(*contracts)
+asked = [
+    asyncio.ensure_future(
+        ib.reqHistoricalDataAsync(one, '', '10 D', '1 day', 'TRADES', False, keepUpToDate=False)
+    )
+    for one in contracts
+]
+"""
+OPEN_NOW = """
+import asyncio, ibnb.app
+shared = ibnb.app.the_app().notebook_leases.shared
+while (found := shared.counts('127.0.0.1', {port})) is None or found.open != {count}:
+    await asyncio.sleep(0.05)
+"""
+
+
+def test_what_is_open_is_counted_until_it_is_over(books, gateway, library):
+    """Long bars, too: given back when they are answered or cancelled, and with their connection."""
+    gateway.on("reqHistoricalData", silent=True)
+    first, second = books("a.ipynb", "one"), books("b.ipynb", "two")
+
+    def wait_for(count):
+        run = second.run(OPEN_NOW.format(port=gateway.port, count=count))
+        assert run.status == "ok", run.everything
+
+    for book in (first, second):
+        connect(book, gateway, library)
+    assert first.run(PENDING.format(library=library)).status == "ok"
+    assert second.run(PENDING.format(library=library)).status == "ok"
+    wait_for(8)
+    assert "history requests open now: 8 of 50" in second.run("%ibhealth --team").stdout
+    asked = gateway.requests("reqHistoricalData")
+    # What the user does not wait for any more is answered still.
+    first.run("asked[0].cancel()")
+    wait_for(8)
+    first.run(f"ib.client.cancelHistoricalData({asked[1].req_id})")
+    wait_for(7)
+    gateway.drop(asked[0].client_id)
+    wait_for(4)
+    second.run("%ibdisconnect")
+    wait_for(0)
+
+
+def test_what_a_killed_kernel_had_open_is_given_back(books, gateway, library):
+    """After its time, as its seat is."""
+    gateway.on("reqHistoricalData", silent=True)
+    first, second = books("a.ipynb", "one"), books("b.ipynb", "two")
+    for book in (first, second):
+        connect(book, gateway, library)
+    assert first.run(PENDING.format(library=library)).status == "ok"
+    assert second.run(OPEN_NOW.format(port=gateway.port, count=4)).status == "ok"
+    os.kill(first.pid, signal.SIGKILL)
+    run = second.run(OPEN_NOW.format(port=gateway.port, count=0))
+    assert run.status == "ok", run.everything
+
+
+AT_ONCE = """
+import asyncio
+from {library} import Stock
+contract = Stock('AAPL', 'SMART', 'USD')
+ib.qualifyContracts(contract)
+found = await asyncio.gather(*(
+    ib.reqHistoricalDataAsync(contract, '', f'{{number}} {unit}', '{size}', 'TRADES', False)
+    for number in range({begin}, {begin} + {count})
+))
+print(sum(map(bool, found)), "answered")
+"""
+
+
+@pytest.mark.parametrize(
+    ("fault", "asked"),
+    [
+        ("history-open", {"count": 35, "unit": "D", "size": "1 day"}),
+        ("history-pacing", {"count": 6, "unit": "S", "size": "5 secs"}),
+    ],
+)
+def test_many_paced_requests_at_once(books, library, fault, asked):
+    """Two notebooks have no more than 50 open together, and send five of one contract at once."""
+    with SimulatedGateway(faults=[fault]) as gateway:
+        both = books("a.ipynb", "one"), books("b.ipynb", "two")
+        for book in both:
+            book.run("%config IbMagics.paced = True")
+            connect(book, gateway, library)
+        sent = [
+            book.send(AT_ONCE.format(library=library, begin=begin, **asked))
+            for book, begin in zip(both, (60, 120), strict=True)
+        ]
+        for book, one in zip(both, sent, strict=True):
+            (run,) = book.collect([one])
+            assert run.status == "ok", run.everything
+            assert f"{asked['count']} answered" in run.stdout, run.everything
+
+
+def test_the_same_requests_are_refused_unless_they_are_paced(books, library):
+    """And are explained as what they are."""
+    with SimulatedGateway(faults=["history-open:10"]) as gateway:
+        book = books("a.ipynb")
+        connect(book, gateway, library)
+        words = {"library": library, "unit": "D", "size": "1 day", "count": 60, "begin": 60}
+        run = book.run(AT_ONCE.format(**words))
+        assert "60 answered" not in run.stdout, run.everything
+        assert "Too many historical requests are open at once" in run.text
+
+
 def test_without_the_server_notebooks_go_on(books, server, gateway, library):
     """Connected as with no store, with one line that says so; then the server is back."""
     server.kill()

@@ -113,10 +113,13 @@ class GrantKeeper:
             self._thread = threading.Thread(target=self._keep, name="ibnb-grants", daemon=True)
         self._thread.start()
 
-    def ask(self, work: Callable[[GrantStore], T], otherwise: U) -> T | U:
+    def ask(
+        self, work: Callable[[GrantStore], T], otherwise: U, seconds: float = CONNECT_SECONDS
+    ) -> T | U:
         """Return what work with the store comes to; `otherwise` if it does not answer soon.
 
         A store that does not answer is waited for once, and left alone until it answers again.
+        `seconds` is how long whoever asks can wait.
         """
         self.start()
         if not self._knows.wait(CONNECT_SECONDS):
@@ -138,9 +141,9 @@ class GrantKeeper:
         # Not a pool's thread: the interpreter would wait for it when it ends.
         threading.Thread(target=run, name="ibnb-ask", daemon=True).start()
         try:
-            return answer.result(CONNECT_SECONDS)
+            return answer.result(seconds)
         except TimeoutError:
-            self._went_down(f"no answer within {CONNECT_SECONDS:g} s")
+            self._went_down(f"no answer within {seconds:g} s")
         except StoreDownError as error:
             self._went_down(str(error))
         return otherwise
@@ -150,6 +153,8 @@ class GrantKeeper:
     ) -> Wanted:
         """Ask for something, and keep it from now on, or ask again for it until it is dropped.
 
+        Once the keeper is closed nothing is asked for.
+
         Raises:
             StoreDownError: the store does not answer; it is asked again when it does.
         """
@@ -158,6 +163,8 @@ class GrantKeeper:
             wanted = self._wanted.get((scope, name))
             if wanted is None:
                 wanted = Wanted(scope, name, lease, new_token())
+                if self._is_closed:
+                    return wanted
                 self._wanted[scope, name] = wanted
             wanted.lease, wanted.limit = lease, limit
             self._acquire(wanted, take_over=take_over)
@@ -210,9 +217,11 @@ class GrantKeeper:
 
     def close(self) -> None:
         """Release everything, and stop."""
+        with self._turn:
+            # First of all: the thread may be about to ask for what is released here.
+            self._is_closed = True
         for wanted in self.wanted:
             self.drop(wanted.scope, wanted.name)
-        self._is_closed = True
         self._wake.set()
         self.store.close()
 

@@ -25,7 +25,8 @@ class Waiting:
     """A wait for a held client ID: seconds left of it, and the ID.
 
     With `ahead` it is a wait for one of the gateway's seats, and so many others come first;
-    `is_history` says that a historical request waits for its turn.
+    `is_history` says that a historical request waits for its turn, or with `is_full` for another to
+    end; `more` wait with it.
     """
 
     client_id: int
@@ -33,6 +34,8 @@ class Waiting:
     seconds_left: float
     ahead: int | None = None
     is_history: bool = False
+    is_full: bool = False
+    more: int = 0
 
 
 OnWait = Callable[[Waiting], None]

@@ -239,6 +239,19 @@ def test_the_right_to_trade_has_one_holder(team):
     assert not rights[0].allows_now([ACCOUNT])
 
 
+def test_nothing_is_asked_for_once_it_is_closed(team, keep, server):
+    """A thread that is about to renew the right does not get it back for half a minute."""
+    leases = settled(team())
+    right = TradingRight(leases.keeper)
+    assert right.claim([ACCOUNT], lease()) == ""
+    leases.close()
+    right._claim(RedisGrants(StoreUrl(server.url), SHORT))
+    leases.take(lease())
+    other = RedisGrants(StoreUrl(server.url), SHORT)
+    assert other.held("trading") == other.held(SCOPE) == ()
+    assert keep
+
+
 def test_a_store_that_is_slow_at_the_wrong_moment_lets_nothing_go(team, own_server):
     """It has answered before, so somebody may have the right; it is asked for again."""
     leases = settled(team(at=own_server))
@@ -402,14 +415,27 @@ def test_the_team_is_one_document(team):
     leases.take(lease(42, "b.ipynb"))
     right = TradingRight(leases.keeper)
     assert right.claim([ACCOUNT], lease(42, "b.ipynb")) == ""
-    used = Used("me", history=(HistoryRequest(1.0, 2, "x"),), lines=frozenset({"AAPL"}))
+    used = Used(
+        "me",
+        history=(HistoryRequest(1.0, 2, "x"),),
+        lines=frozenset({"AAPL"}),
+        opened=frozenset({"1"}),
+    )
     leases.keeper.store.use(SCOPE, used)
     document = team_of(team("two")).to_dict()
     assert (document["schema"], document["store"]) == (1, "redis")
     (gateway,) = document["gateways"]
     assert (gateway["host"], gateway["port"]) == GATEWAY
     assert gateway["seats"] == {"taken": 2, "limit": 32}
-    assert gateway["history"] == {"used": 2, "limit": 60, "window_s": 600}
+    assert gateway["history"] == {
+        "used": 2,
+        "limit": 60,
+        "window_s": 600,
+        "identical": 0,
+        "burst": 0,
+        "open": 1,
+        "open_limit": 50,
+    }
     assert gateway["lines"] == {"used": 1}
     told = [(one["client_id"], one["notebook"], one["trades"]) for one in gateway["leases"]]
     assert told == [(41, "a.ipynb", False), (42, "b.ipynb", True)]
@@ -417,7 +443,14 @@ def test_the_team_is_one_document(team):
         *("client_id", "notebook", "user", "host", "pid", "since", "trades")
     }
     text = team_text(team_of(team("three")))
-    for words in ("2 of 32 seats", "ID 42  b.ipynb", "trades", "2 of 60", "market data lines: 1"):
+    for words in (
+        "2 of 32 seats",
+        "ID 42  b.ipynb",
+        "trades",
+        "2 of 60",
+        "open now: 1 of 50",
+        "lines: 1",
+    ):
         assert words in text
 
 
