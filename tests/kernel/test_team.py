@@ -1,10 +1,14 @@
 """A team's notebooks at one gateway, with a Redis server between them."""
 
+import getpass
 import json
 import os
+import platform
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import PurePath
 
 import pytest
@@ -94,7 +98,8 @@ def test_the_holder_of_an_id_is_named_from_another_machine(books, gateway, libra
     line = f"%ibconnect {gateway.port} --library {library} --client-id {client_id} --wait 0"
     run = second.run(line)
     assert f"Client ID {client_id} is held by notebook" in run.error, run.everything
-    for word in ("one/a.ipynb", f"process {first.pid} on", "since"):
+    place = f"(process {first.pid} on {platform.node()}, since "
+    for word in (f"one/a.ipynb of {getpass.getuser()} ", place):
         assert word in run.error
     first.run("%ibdisconnect")
     run = second.run(line)
@@ -382,6 +387,113 @@ def test_the_same_requests_are_refused_unless_they_are_paced(books, library):
         run = book.run(AT_ONCE.format(**words))
         assert "60 answered" not in run.stdout, run.everything
         assert "Too many historical requests are open at once" in run.text
+
+
+def everything_in(server, password):
+    """Return all keys and values of a server as one text, and how many keys there are."""
+    import redis
+
+    client = redis.Redis(port=server.port, password=password, decode_responses=True)
+    read = {
+        "string": client.get,
+        "hash": client.hgetall,
+        "set": client.smembers,
+        "zset": lambda key: client.zrange(key, 0, -1, withscores=True),
+    }
+    kept = {key: read[client.type(key)](key) for key in client.scan_iter(count=1000)}
+    return repr(kept), len(kept)
+
+
+class Monitor:
+    """Hears every command that a server is given."""
+
+    def __init__(self, server, password):
+        self._sock = socket.create_connection(("127.0.0.1", server.port))
+        self._sock.sendall(f"AUTH {password}\r\nMONITOR\r\n".encode())
+        self.heard = b""
+        self._thread = threading.Thread(target=self._hear)
+        self._thread.start()
+
+    def _hear(self):
+        while data := self._sock.recv(65536):
+            self.heard += data
+
+    def end(self):
+        """Return all that was heard."""
+        self._sock.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._sock.close()
+        return self.heard.decode()
+
+
+LOGGING = """
+import logging
+handler = logging.FileHandler({path!r})
+for name in ('ibnb', 'redis'):
+    logging.getLogger(name).addHandler(handler)
+    logging.getLogger(name).setLevel(logging.DEBUG)
+"""
+BUSY = """
+from {library} import Stock, LimitOrder
+contract = Stock('AAPL', 'SMART', 'USD')
+ib.qualifyContracts(contract)
+ib.reqMktData(contract)
+ib.reqAccountUpdates('{account}')
+ib.reqPnL('{account}')
+bars = ib.reqHistoricalData(contract, '', '600 S', '5 secs', 'TRADES', False, keepUpToDate=True)
+trade = ib.placeOrder(contract, LimitOrder('BUY', 1, 1.0, account='{account}'))
+import asyncio, ibnb.app
+leases = ibnb.app.the_app().notebook_leases
+while True:
+    found = leases.shared.counts('127.0.0.1', {port})
+    if found is not None and (found.open, found.lines, found.history) == (1, 1, 1):
+        break
+    await asyncio.sleep(0.05)
+print(*(one.token for one in leases.shared.keeper.wanted))
+"""
+
+
+def test_nothing_secret_is_in_the_store_or_in_the_log(books, tmp_path, library):
+    """After a busy session: no account, password or token in keys, values, commands and log."""
+    account, password = "U9081726", "right-horse-4711"
+    folder = tmp_path / "secured"
+    folder.mkdir()
+    server = RedisServer(folder, "--requirepass", password)
+    try:
+        monitor = Monitor(server, password)
+        with SimulatedGateway() as live:
+            live.accounts([account])
+            url = f"redis://:{password}@127.0.0.1:{server.port}/0"
+            book = books(f"{account} plan.ipynb", url=url)
+            book.run(LOGGING.format(path=str(tmp_path / "log")))
+            book.run("%config IbMagics.paced = True")
+            connect(book, live, library, "--trade")
+            book.run(HAS_RIGHT.replace("U1234567", account))
+            run = book.run(BUSY.format(library=library, account=account, port=live.port))
+            assert run.status == "ok", run.everything
+            tokens = run.stdout.split()
+            other = books("b.ipynb", "two", url=url)
+            other.run(f"%ibconnect {live.port} --library {library} --trade")
+            shown = other.run("%ibhealth --team").text + other.run("%ibdiag").everything
+            kept, keys = everything_in(server, password)
+            live.drop()
+            book.run("%ibconnect --resume")
+        heard = monitor.end()
+    finally:
+        server.kill()
+    log = (tmp_path / "log").read_text()
+    # What is looked through is what there is to look through.
+    assert keys > 10
+    assert all(what in kept for what in ("ibnb:open:", "ibnb:history:", "ibnb:grant:trading:"))
+    assert heard.count("EVALSHA") > 20
+    assert log
+    assert len(tokens) == 2
+    for secret in (account, account[1:], password):
+        for text in (kept, heard, log, shown):
+            assert secret not in text
+    for token in tokens:
+        for text in (kept, log, shown):
+            assert token not in text
 
 
 def test_without_the_server_notebooks_go_on(books, server, gateway, library):

@@ -18,8 +18,8 @@ from .lease import Lease
 
 T = TypeVar("T")
 U = TypeVar("U")
-CONNECT_SECONDS = 0.25
-"""What a connect waits for the store at most."""
+CONNECT_SECONDS = 0.2
+"""What a connect waits for the store at most; with all around it less than a quarter second."""
 RETRY_SECONDS = 5.0
 """How often a store that does not answer is looked for."""
 
@@ -58,6 +58,7 @@ class GrantKeeper:
     Args:
         store: where grants are kept.
         probe: looks quickly whether the store is there; raises `StoreDownError`.
+        prepare: does what takes its time, and is not the store's fault, as importing its client.
         every: seconds between renewals.
         retry: seconds between looks for a store that does not answer.
     """
@@ -66,12 +67,13 @@ class GrantKeeper:
         self,
         store: GrantStore,
         probe: Callable[[], None] = lambda: None,
+        prepare: Callable[[], None] = lambda: None,
         *,
         every: float = RENEW_EVERY,
         retry: float = RETRY_SECONDS,
     ) -> None:
         self.store = store
-        self._probe = probe
+        self._probe, self._prepare = probe, prepare
         self._every, self._retry = every, retry
         self._wanted: dict[tuple[str, str], Wanted] = {}
         self._also: list[Callable[[GrantStore], None]] = []
@@ -81,6 +83,7 @@ class GrantKeeper:
         self._has_answered = False
         self._knows = threading.Event()
         self._prepared = threading.Event()
+        self._connected = threading.Event()
         self._wake = threading.Event()
         self._is_closed = False
         self._thread: threading.Thread | None = None
@@ -122,12 +125,17 @@ class GrantKeeper:
         `seconds` is how long whoever asks can wait.
         """
         self.start()
-        if not self._knows.wait(CONNECT_SECONDS):
-            self._went_down(f"no answer within {CONNECT_SECONDS:g} s")
+        begun = steady()
+        if not self._knows.wait(seconds):
+            self._went_down(f"no answer within {seconds:g} s")
         if self.is_down:
             return otherwise
-        # The store is there: what is still imported and connected is not its fault.
+        waited = steady() - begun
+        # The store is there: what is still imported is not its fault.
         self._prepared.wait()
+        begun = steady() - waited
+        if not self._connected.wait(max(0.0, begun + seconds - steady())):
+            self._went_down(f"no answer within {seconds:g} s")
         if self._why_down is not None:
             return otherwise
         answer: Future[T] = Future()
@@ -141,7 +149,7 @@ class GrantKeeper:
         # Not a pool's thread: the interpreter would wait for it when it ends.
         threading.Thread(target=run, name="ibnb-ask", daemon=True).start()
         try:
-            return answer.result(seconds)
+            return answer.result(max(0.0, begun + seconds - steady()))
         except TimeoutError:
             self._went_down(f"no answer within {seconds:g} s")
         except StoreDownError as error:
@@ -260,13 +268,14 @@ class GrantKeeper:
         while not self._is_closed:
             begun = steady()
             try:
-                if self.is_down or not self._prepared.is_set():
+                if self.is_down or not self._connected.is_set():
                     self._probe()
                     self._knows.set()
-                    # It may take its time, as to import what speaks to the store.
+                    self._prepare()
+                    self._prepared.set()
                     self.store.scopes()
                     self._came_up()
-                    self._prepared.set()
+                    self._connected.set()
                 for work in self._also:
                     work(self.store)
                 for wanted in self.wanted:
@@ -276,6 +285,7 @@ class GrantKeeper:
             except Exception as error:  # noqa: BLE001 - the thread goes on whatever happens
                 self._went_down(f"{type(error).__name__}: {error}")
             self._prepared.set()
+            self._connected.set()
             pause = self._retry if self.is_down else self._every
             self._wake.wait(max(0.0, pause - (steady() - begun)))
             self._wake.clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -38,6 +39,12 @@ UNUSED_SECONDS = 90 * 24 * 3600
 ANSWER_SECONDS = 2.0
 """How long an answer is waited for in the background; a connect waits less."""
 INSTALL = "redis-py is not installed: pip install 'ibnb[redis]'"
+
+
+def import_client() -> None:
+    """Import what speaks to a server, if it is installed, ahead of its use."""
+    with suppress(ImportError):
+        import redis  # noqa: F401
 
 
 class RedisGrants:

@@ -168,9 +168,9 @@ def open_shared(url: StoreUrl, folder: Path | None, local: LeaseStore | None) ->
 
     Nothing is waited for.
     """
-    from .redis_grants import RedisGrants
+    from .redis_grants import RedisGrants, import_client
 
-    keeper = GrantKeeper(RedisGrants(url), lambda: probe(url))
+    keeper = GrantKeeper(RedisGrants(url), lambda: probe(url), import_client)
     keeper.start()
     return SharedLeases(keeper, local, place_in(folder))
 
