@@ -9,6 +9,7 @@ import os
 import platform
 import secrets
 import socket
+import ssl
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -201,13 +202,25 @@ def probe(url: StoreUrl) -> None:
         StoreDownError: it is not, or it does not answer.
     """
     try:
-        with socket.create_connection((url.host, url.port), PROBE_SECONDS) as sock:
-            if url.is_encrypted:
-                return
-            sock.settimeout(PROBE_SECONDS)
-            # Whoever wants a password says so, and that is an answer, too.
-            sock.sendall(b"PING\r\n")
-            if not sock.recv(1):
-                raise StoreDownError("the connection was closed")
+        with socket.create_connection((url.host, url.port), PROBE_SECONDS) as plain:
+            plain.settimeout(PROBE_SECONDS)
+            with _encrypted(plain) if url.is_encrypted else plain as sock:
+                # Whoever wants a password says so, and that is an answer, too.
+                sock.sendall(b"PING\r\n")
+                if not sock.recv(1):
+                    raise StoreDownError("the connection was closed")
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+        raise StoreDownError("the connection was closed") from None
+    except ssl.SSLError:
+        # It is there, and why it refuses its client is for that to find out.
+        return
     except (OSError, ValueError) as error:
         raise StoreDownError(url.clean(error)) from None
+
+
+def _encrypted(sock: socket.socket) -> ssl.SSLSocket:
+    """Begin TLS with whoever is there: nothing secret is sent."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(sock)

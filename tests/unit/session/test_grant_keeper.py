@@ -1,7 +1,10 @@
 """What a program was granted: kept by a thread, and without a store it goes on as with none."""
 
 import logging
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from dataclasses import replace
@@ -87,6 +90,9 @@ def team(server, keep, tmp_path):
         keeper = keep(RedisGrants(url, ttl), lambda: probe(url))
         folder = tmp_path / machine
         folder.mkdir(exist_ok=True)
+        keeper.start()
+        # Not what these tests are about: on a busy machine its first answer takes its time.
+        until(lambda: keeper.has_answered and not keeper.is_down)
         return SharedLeases(keeper, SqliteLeases(folder), place_in(folder))
 
     return team
@@ -231,20 +237,60 @@ def test_a_name_that_is_looked_up_for_long_is_not_waited_for(keep, tmp_path, cap
 
 def test_a_server_that_begins_to_answer_and_stops_is_not_waited_for(keep, tmp_path):
     """As a proxy whose server is gone: it is there, and then its client waits."""
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        silent.settimeout(LONGEST)
-        url = StoreUrl(f"rediss://127.0.0.1:{silent.getsockname()[1]}/0")
+    with socket.create_server(("127.0.0.1", 0)) as stopping:
+        stopping.settimeout(LONGEST)
+        url = StoreUrl(f"redis://127.0.0.1:{stopping.getsockname()[1]}/0")
         keeper = keep(RedisGrants(url, SHORT), lambda: probe(url), import_client)
         leases = SharedLeases(keeper, SqliteLeases(tmp_path), "here")
-        assert leases.client_id("a.ipynb", 4711, GATEWAY) is None
-        probed, _ = silent.accept()
-        client, _ = silent.accept()
-        with probed, client:
+        keeper.start()
+        with stopping.accept()[0] as probed:
+            probed.recv(1)
+            probed.sendall(b"+PONG\r\n")
+        with stopping.accept()[0] as client:
+            assert leases.client_id("a.ipynb", 4711, GATEWAY) is None
             # Its client waits still, and whoever asks does not.
             client.setblocking(False)
             client.recv(65536)
             with pytest.raises(BlockingIOError):
                 client.recv(1)
+
+
+def test_an_encrypted_server_that_stays_silent_is_not_waited_for(keep, tmp_path):
+    """It is known for silent before its client is imported, which takes longer than a connect."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url, imported = StoreUrl(f"rediss://127.0.0.1:{silent.getsockname()[1]}/0"), []
+        keeper = keep(RedisGrants(url, SHORT), lambda: probe(url), lambda: imported.append("redis"))
+        leases = SharedLeases(keeper, SqliteLeases(tmp_path), "here")
+        assert leases.client_id("a.ipynb", 4711, GATEWAY) is None
+        assert leases.is_silent
+        assert not imported
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate with openssl")
+def test_an_encrypted_server_is_found(tmp_path):
+    """Whosever its certificate is: that is looked at by its client; a closed one is not there."""
+    words = ["-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=store", "-days", "1"]
+    files = str(tmp_path / "certificate"), str(tmp_path / "key")
+    made = ["openssl", "req", *words, "-out", files[0], "-keyout", files[1]]
+    subprocess.run(made, check=True, capture_output=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(*files)
+    asked = []
+
+    def answer(server):
+        with server.accept()[0] as plain, tls.wrap_socket(plain, server_side=True) as sock:
+            asked.append(sock.recv(100))
+            sock.sendall(b"-NOAUTH Authentication required.\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = StoreUrl(f"rediss://:hunter2@127.0.0.1:{server.getsockname()[1]}/0")
+        answering = threading.Thread(target=answer, args=(server,))
+        answering.start()
+        probe(url)
+        answering.join()
+    assert asked == [b"PING\r\n"]
+    with pytest.raises(StoreDownError, match="refused"):
+        probe(url)
 
 
 def test_a_server_that_is_held_up_meanwhile_is_left_alone(team, own_server, caplog):
@@ -322,7 +368,7 @@ def test_a_store_that_is_slow_at_the_wrong_moment_lets_nothing_go(team, own_serv
     right = TradingRight(leases.keeper)
     own_server.pause()
     try:
-        assert "did not answer" in right.claim([ACCOUNT], lease())
+        assert right.claim([ACCOUNT], lease()).startswith("The team's store did not answer")
         assert not right.allows_now([ACCOUNT])
     finally:
         own_server.go_on()
