@@ -28,6 +28,8 @@ from .records.requests import Request, RequestJournal
 
 LOOKING_SECONDS = 1.0
 """How often it is looked whether it is a request's turn, while that is awaited."""
+TELLING_SECONDS = 0.5
+"""How often the line of those that wait is written anew, at most."""
 MANY = 20
 """So many requests that wait for others to end ask as often as one does."""
 MARGIN_SECONDS = 0.1
@@ -61,6 +63,7 @@ class Turns:
         self._waits: dict[str, Waiting] = {}
         self._shown: AbstractContextManager[OnWait | None] | None = None
         self._on_wait: OnWait | None = None
+        self._tell_at = 0.0
         self._asking: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
 
     def attach(self, ib: Any, address: Address) -> None:
@@ -147,7 +150,9 @@ class Turns:
                 shown.__exit__(None, None, None)
 
     def _tell(self) -> None:
-        """Say what comes first of all that waits, and how much does."""
-        if self._on_wait is not None:
+        """Say what comes first of all that waits, and how many do; not each time one asks."""
+        now = time.monotonic()
+        if self._on_wait is not None and now >= self._tell_at:
+            self._tell_at = now + TELLING_SECONDS
             first = min(self._waits.values(), key=lambda one: (one.is_full, one.seconds_left))
             self._on_wait(replace(first, more=len(self._waits) - 1))

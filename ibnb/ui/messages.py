@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil
 from typing import TYPE_CHECKING
 
 from ibnb.session.address import where
@@ -117,7 +118,7 @@ def waiting_line(waiting: Waiting) -> str:
             )
         return (
             f"Historical requests at {waiting.target} are at IBKR's limit: the next one goes in "
-            f"{waiting.seconds_left:.0f} s{more}"
+            f"{ceil(waiting.seconds_left)} s{more}"
         )
     if waiting.ahead is not None:
         first = f", {waiting.ahead} ahead of this one" if waiting.ahead else ""

@@ -378,6 +378,22 @@ def test_many_paced_requests_at_once(books, library, fault, asked):
             assert f"{asked['count']} answered" in run.stdout, run.everything
 
 
+def test_many_paced_requests_without_a_team_share_one_line(notebook, library):
+    """Counted by what this kernel has open and has sent; the line says how many wait."""
+    asked = {"library": library, "begin": 60}
+    with SimulatedGateway(faults=["history-open", "history-pacing"]) as gateway:
+        notebook.run("%load_ext ibnb")
+        notebook.run("%config IbMagics.paced = True")
+        connect(notebook, gateway, library)
+        run = notebook.run(AT_ONCE.format(count=70, unit="D", size="1 day", **asked))
+        assert "70 answered" in run.stdout, run.everything
+        run = notebook.run(AT_ONCE.format(count=16, unit="S", size="5 secs", **asked))
+        assert "16 answered" in run.stdout, run.everything
+        lines = [one for one in run.displays if AT_THE_LIMIT in one["text/plain"]]
+        assert len(lines) == 1
+        assert "more wait)" in lines[0]["text/plain"]
+
+
 def test_the_same_requests_are_refused_unless_they_are_paced(books, library):
     """And are explained as what they are."""
     with SimulatedGateway(faults=["history-open:10"]) as gateway:

@@ -65,7 +65,8 @@ class Team:
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
         gateways = [one.to_dict() for one in self.gateways]
-        return {"schema": SCHEMA, "store": self.store, "gateways": gateways}
+        answers = not self.is_silent
+        return {"schema": SCHEMA, "store": self.store, "answers": answers, "gateways": gateways}
 
 
 def team_of(store: LeaseStore | None) -> Team:

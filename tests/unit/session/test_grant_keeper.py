@@ -14,7 +14,7 @@ from redis_server import RedisServer
 
 from ibnb.session.client_ids.counts import HistoryRequest, Used
 from ibnb.session.client_ids.grants import Refusal, StoreDownError, new_token, steady
-from ibnb.session.client_ids.keeper import GrantKeeper
+from ibnb.session.client_ids.keeper import CONNECT_SECONDS, GrantKeeper
 from ibnb.session.client_ids.lease import SharedLease, new_lease, shared
 from ibnb.session.client_ids.leases import SqliteLeases
 from ibnb.session.client_ids.notebook_leases import NotebookLeases
@@ -533,7 +533,7 @@ def test_the_team_is_one_document(team):
     )
     leases.keeper.store.use(SCOPE, used)
     document = team_of(team("two")).to_dict()
-    assert (document["schema"], document["store"]) == (1, "redis")
+    assert (document["schema"], document["store"], document["answers"]) == (1, "redis", True)
     (gateway,) = document["gateways"]
     assert (gateway["host"], gateway["port"]) == GATEWAY
     assert gateway["seats"] == {"taken": 2, "limit": 32}
@@ -584,6 +584,26 @@ def test_a_silent_store_is_said(team, own_server):
     own_server.kill()
     until(lambda: leases.is_silent)
     assert "does not answer" in team_text(team_of(leases))
+    document = team_of(leases).to_dict()
+    assert (document["answers"], document["gateways"]) == (False, [])
+
+
+def test_whoever_looks_waits_longer_than_a_connect(keep, server, tmp_path):
+    """A busy store is not called silent for it."""
+
+    class Busy(RedisGrants):
+        def held(self, scope):
+            time.sleep(2 * CONNECT_SECONDS)
+            return super().held(scope)
+
+    keeper = keep(Busy(StoreUrl(server.url), SHORT))
+    leases = SharedLeases(keeper, SqliteLeases(tmp_path), "here")
+    keeper.start()
+    until(lambda: keeper.has_answered and not leases.is_silent)
+    leases.take(lease())
+    found = team_of(leases)
+    assert not found.is_silent
+    assert [one.client_id for gateway in found.gateways for one in gateway.leases] == [41]
 
 
 def test_a_place_is_one_number(tmp_path):
