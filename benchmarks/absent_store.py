@@ -47,14 +47,16 @@ def measure(running: Running, *, long: bool) -> list[Row]:
 
 
 def _row(name: str, ours: list[float], theirs: list[float]) -> Row:
-    usual = statistics.median(theirs)
-    more = sorted(one - usual for one in ours)
+    """Compare the medians, and the worst of each side: a busy machine is as slow for both."""
+    usual = statistics.median(ours) - statistics.median(theirs)
+    worst = max(ours) - max(theirs)
     return Row(
         f"connect without its store ({name}) against without `leases`",
-        f"{shown(max(0.0, statistics.median(more)))} more, at worst {shown(max(0.0, more[-1]))} "
-        f"({len(more)} each; without {shown(usual)}, at worst {shown(max(theirs) - usual)} more)",
+        f"{shown(max(0.0, usual))} more, the worst {shown(max(0.0, worst))} more "
+        f"({shown(statistics.median(ours))} against {shown(statistics.median(theirs))}, "
+        f"{len(ours)} each)",
         f"at most {shown(MOST)} more",
-        statistics.median(more) <= MOST,
+        max(usual, worst) <= MOST,
     )
 
 

@@ -87,6 +87,7 @@ class GrantKeeper:
         self._wake = threading.Event()
         self._is_closed = False
         self._thread: threading.Thread | None = None
+        self._started_at = 0.0
 
     def __repr__(self) -> str:
         """Say what is held, and whether the store answers."""
@@ -114,6 +115,7 @@ class GrantKeeper:
             if self._thread is not None or self._is_closed:
                 return
             self._thread = threading.Thread(target=self._keep, name="ibnb-grants", daemon=True)
+            self._started_at = steady()
         self._thread.start()
 
     def ask(
@@ -126,7 +128,8 @@ class GrantKeeper:
         """
         self.start()
         begun = steady()
-        if not self._knows.wait(seconds):
+        # It is being looked for since the keeper was started: that counts, too.
+        if not self._knows.wait(max(0.0, self._started_at + seconds - begun)):
             self._went_down(f"no answer within {seconds:g} s")
         if self.is_down:
             return otherwise
