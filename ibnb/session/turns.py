@@ -91,7 +91,7 @@ class Turns:
         turn = await self._turn(request, address, name)
         if turn.has_come:
             return
-        waiting = Waiting(address[2], Target(*address[:2]), 0.0, is_history=True)
+        waiting = Waiting(address[2], Target(*address[:2]), 0.0)
         with self._show(name):
             while not turn.has_come:
                 if turn.seconds:
@@ -99,7 +99,7 @@ class Turns:
                 else:
                     # Many that wait for one another ask less often each.
                     seconds = LOOKING_SECONDS * (1 + len(self._waits) // MANY)
-                await self._pass(seconds, replace(waiting, is_full=not turn.seconds), name)
+                await self._pass(seconds, replace(waiting, limit=turn.limit or "open"), name)
                 turn = await self._turn(request, address, name)
 
     async def _pass(self, seconds: float, waiting: Waiting, name: str) -> None:
@@ -154,5 +154,7 @@ class Turns:
         now = time.monotonic()
         if self._on_wait is not None and now >= self._tell_at:
             self._tell_at = now + TELLING_SECONDS
-            first = min(self._waits.values(), key=lambda one: (one.is_full, one.seconds_left))
+            first = min(
+                self._waits.values(), key=lambda one: (one.limit == "open", one.seconds_left)
+            )
             self._on_wait(replace(first, more=len(self._waits) - 1))

@@ -391,6 +391,7 @@ def test_many_paced_requests_without_a_team_share_one_line(notebook, library):
         assert "16 answered" in run.stdout, run.everything
         lines = [one for one in run.displays if AT_THE_LIMIT in one["text/plain"]]
         assert len(lines) == 1
+        assert "5 for one contract were sent within 2 s" in lines[0]["text/plain"]
         assert "more wait)" in lines[0]["text/plain"]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 HISTORY_LIMIT = 60
 HISTORY_SECONDS = 600.0
@@ -55,15 +56,20 @@ class Used:
     ended: frozenset[str] = frozenset()
 
 
+Limit = Literal["identical", "burst", "history"]
+"""The same again, too many of one series, or too many in ten minutes."""
+
+
 @dataclass(frozen=True)
 class Turn:
     """When it is a historical request's turn: now, if it is neither early nor one too many.
 
-    `seconds` is for how long it is too early, and `is_full` says that it has to wait for another
-    to end, however long that takes.
+    `seconds` is for how long it is too early, by which `limit`; `is_full` says that it has to wait
+    for another to end, however long that takes.
     """
 
     seconds: float = 0.0
+    limit: Limit | None = None
     is_full: bool = False
 
     @property
@@ -119,19 +125,18 @@ def turn_of(now: float, history: Iterable[Row], opened: int, request: HistoryReq
     """Return when a request is within the limits, after those of the history."""
     is_full = opened >= OPEN_LIMIT
     if not request.weight:
-        return Turn(0.0, is_full)
+        return Turn(is_full=is_full)
     recent = sorted(one for one in history if one[0] > now - HISTORY_SECONDS)
     same = [when for when, _, what, _ in recent if what == request.what]
     together = [one for one in recent if one[3] == request.series]
-    return Turn(
-        max(
-            same[-1] + IDENTICAL_SECONDS - now if same else 0.0,
-            _until_room(now, together, request.weight, BURST_LIMIT, BURST_SECONDS),
-            _until_room(now, recent, request.weight, HISTORY_LIMIT, HISTORY_SECONDS),
-            0.0,
-        ),
-        is_full,
-    )
+    waits: dict[Limit, float] = {
+        "identical": same[-1] + IDENTICAL_SECONDS - now if same else 0.0,
+        "burst": _until_room(now, together, request.weight, BURST_LIMIT, BURST_SECONDS),
+        "history": _until_room(now, recent, request.weight, HISTORY_LIMIT, HISTORY_SECONDS),
+    }
+    limit = max(waits, key=lambda one: waits[one])
+    is_early = waits[limit] > 0
+    return Turn(waits[limit], limit, is_full) if is_early else Turn(is_full=is_full)
 
 
 def _until_room(now: float, rows: list[Row], weight: int, limit: int, seconds: float) -> float:

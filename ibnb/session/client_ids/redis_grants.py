@@ -184,8 +184,8 @@ class RedisGrants:
             *(round(HISTORY_SECONDS), round(IDENTICAL_SECONDS), request.series, BURST_LIMIT),
             *(round(BURST_SECONDS), OPEN_LIMIT, name, max(1, round(self._ttl))),
         ]
-        wait, is_full = self._run("take_turn", [history, opened], values)
-        return Turn(float(wait) / 1000, bool(is_full))
+        wait, limit, is_full = self._run("take_turn", [history, opened], values)
+        return Turn(float(wait) / 1000, limit or None, bool(is_full))
 
     def counts(self, scope: str) -> Counts:
         """Return what all sessions at a gateway use."""

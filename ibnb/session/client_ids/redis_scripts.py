@@ -166,20 +166,23 @@ return 1
 # KEYS: history and open requests. ARGV: session, weight, what, limit, seconds for which it is kept,
 # and within which the same again is too early; series, its limit and seconds; how many may be open,
 # this one's name, and for how many seconds it is taken for open. Returns for how many milliseconds
-# it is too early, and whether too many are open.
+# it is too early, by which limit, and whether too many are open.
 TAKE_TURN = (
     _COMMON
     + """
-local wait, mine = 0, tonumber(ARGV[2])
+local wait, limited, mine = 0, '', tonumber(ARGV[2])
+local function wait_until(at, limit)
+  if at - now > wait then wait, limited = at - now, limit end
+end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[5] * 1000)
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
-local function until_room(found, limit, seconds)
+local function until_room(found, limit, seconds, name)
   local used = mine
   for _, one in ipairs(found) do used = used + one.weight end
   for _, one in ipairs(found) do
     if used <= limit then break end
     used = used - one.weight
-    wait = math.max(wait, one.at + seconds * 1000 - now)
+    wait_until(one.at + seconds * 1000, name)
   end
 end
 if mine > 0 then
@@ -189,11 +192,11 @@ if mine > 0 then
     local weight, what, series = string.match(rows[at], '^%d+:%d+:(%d+):([^:]*):([^:]*):')
     local one = {weight = tonumber(weight), at = tonumber(rows[at + 1])}
     table.insert(all, one)
-    if what == ARGV[3] then wait = math.max(wait, one.at + ARGV[6] * 1000 - now) end
+    if what == ARGV[3] then wait_until(one.at + ARGV[6] * 1000, 'identical') end
     if series == ARGV[7] and one.at > now - ARGV[9] * 1000 then table.insert(together, one) end
   end
-  until_room(all, tonumber(ARGV[4]), ARGV[5])
-  until_room(together, tonumber(ARGV[8]), ARGV[9])
+  until_room(all, tonumber(ARGV[4]), ARGV[5], 'history')
+  until_room(together, tonumber(ARGV[8]), ARGV[9], 'burst')
 end
 local full = redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[10]) and 1 or 0
 if wait <= 0 and full == 0 then
@@ -205,7 +208,7 @@ if wait <= 0 and full == 0 then
     redis.call('EXPIRE', KEYS[1], ARGV[5])
   end
 end
-return {tostring(math.max(wait, 0)), full}
+return {tostring(wait), limited, full}
 """
 )
 

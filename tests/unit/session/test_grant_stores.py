@@ -301,11 +301,15 @@ def test_a_request_takes_its_turn(open_store):
     """Until the limit is reached, and not within 15 seconds of the same; others count it."""
     first, second = open_store(), open_store()
     assert take(first, "a", "x").has_come
-    assert 14 < take(second, "b", "x").seconds <= 15
+    early = take(second, "b", "x")
+    assert 14 < early.seconds <= 15
+    assert early.limit == "identical"
     assert take(second, "b", "x", scope="other:4002").has_come
     for number in range(29):
         assert take(second, "b", f"{number}", weight=2).has_come
-    assert 590 < take(first, "a", "y", weight=2).seconds <= 600
+    late = take(first, "a", "y", weight=2)
+    assert 590 < late.seconds <= 600
+    assert late.limit == "history"
     assert take(first, "a", "y").has_come
     assert first.counts(SCOPE).history == 60
 
@@ -340,7 +344,7 @@ def test_five_of_one_series_go_at_once(open_store):
     assert take(second, "b", "3", weight=2, series="AAPL TRADES").has_come
     sixth = take(second, "b", "4", series="AAPL TRADES")
     assert 0 < sixth.seconds <= 2
-    assert not sixth.is_full
+    assert (sixth.limit, sixth.is_full) == ("burst", False)
     assert take(second, "b", "5", series="MSFT TRADES").has_come
     assert take(second, "b", "6", series="AAPL TRADES", scope="other:4002").has_come
     until(lambda: take(second, "b", "7", series="AAPL TRADES").has_come)
@@ -363,7 +367,7 @@ def test_only_so_many_are_open_at_once(open_store):
     assert take(second, "b", weight=0).has_come
     assert first.counts(SCOPE).open == OPEN_LIMIT
     for weight in (0, 1):
-        assert take(first, "a", "x", weight=weight, name="x") == Turn(0.0, is_full=True)
+        assert take(first, "a", "x", weight=weight, name="x") == Turn(is_full=True)
     assert take(first, "a", weight=0, scope="other:4002").has_come
     second.use(SCOPE, Used("b", ended=frozenset({"mine"})))
     assert first.counts(SCOPE).open == OPEN_LIMIT - 1
