@@ -28,9 +28,12 @@ from ibnb.session import counting
 from ibnb.session.client_ids import keeper, redis_grants
 counting.LINES_EVERY = 0.5
 redis_grants.RedisGrants.__init__.__defaults__ = (2.0,)
-keeper.GrantKeeper.__init__.__kwdefaults__ = {"every": 0.3, "retry": 0.3}
+keeper.GrantKeeper.__init__.__kwdefaults__ = {"every": 0.3, "retry": 0.3, "patience": 1.0}
 """
-"""Grants end after two seconds and not thirty, so that a test need not wait for that."""
+"""Grants end after two seconds and not thirty, so that a test need not wait for that.
+
+And a connect is more patient than in earnest: a machine that is busy with tests may be slow.
+"""
 BUY = (
     "contract = Stock('AAPL', 'SMART', 'USD')\nib.qualifyContracts(contract)\n"
     "trade = ib.placeOrder(contract, LimitOrder('BUY', 1, 1.0))"

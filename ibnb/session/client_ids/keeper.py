@@ -61,6 +61,7 @@ class GrantKeeper:
         prepare: does what takes its time, and is not the store's fault, as importing its client.
         every: seconds between renewals.
         retry: seconds between looks for a store that does not answer.
+        patience: seconds that whoever asks waits for an answer, unless it can wait longer.
     """
 
     def __init__(
@@ -71,10 +72,11 @@ class GrantKeeper:
         *,
         every: float = RENEW_EVERY,
         retry: float = RETRY_SECONDS,
+        patience: float = CONNECT_SECONDS,
     ) -> None:
         self.store = store
         self._probe, self._prepare = probe, prepare
-        self._every, self._retry = every, retry
+        self._every, self._retry, self._patience = every, retry, patience
         self._wanted: dict[tuple[str, str], Wanted] = {}
         self._also: list[Callable[[GrantStore], None]] = []
         self._turn = threading.RLock()
@@ -118,15 +120,14 @@ class GrantKeeper:
             self._started_at = steady()
         self._thread.start()
 
-    def ask(
-        self, work: Callable[[GrantStore], T], otherwise: U, seconds: float = CONNECT_SECONDS
-    ) -> T | U:
+    def ask(self, work: Callable[[GrantStore], T], otherwise: U, seconds: float = 0.0) -> T | U:
         """Return what work with the store comes to; `otherwise` if it does not answer soon.
 
         A store that does not answer is waited for once, and left alone until it answers again.
-        `seconds` is how long whoever asks can wait.
+        `seconds` is how long whoever asks can wait, if that is longer than a connect may.
         """
         self.start()
+        seconds = max(seconds, self._patience)
         begun = steady()
         # It is being looked for since the keeper was started: that counts, too.
         if not self._knows.wait(max(0.0, self._started_at + seconds - begun)):

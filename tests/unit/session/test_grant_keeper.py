@@ -72,8 +72,9 @@ def keep():
     """Make keepers, as several programs have them; all are closed at the end."""
     made = []
 
-    def keep(store, look=lambda: None, every=0.2):
-        made.append(GrantKeeper(store, look, every=every, retry=0.1))
+    def keep(store, look=lambda: None, prepare=lambda: None, *, every=0.2, patience=1.0):
+        # More patience than a connect has: a machine that is busy with tests may be slow.
+        made.append(GrantKeeper(store, look, prepare, every=every, retry=0.1, patience=patience))
         return made[-1]
 
     yield keep
@@ -240,7 +241,8 @@ def test_a_server_that_begins_to_answer_and_stops_is_not_waited_for(keep, tmp_pa
     with socket.create_server(("127.0.0.1", 0)) as stopping:
         stopping.settimeout(LONGEST)
         url = StoreUrl(f"redis://127.0.0.1:{stopping.getsockname()[1]}/0")
-        keeper = keep(RedisGrants(url, SHORT), lambda: probe(url), import_client)
+        store = RedisGrants(url, SHORT)
+        keeper = keep(store, lambda: probe(url), import_client, patience=CONNECT_SECONDS)
         leases = SharedLeases(keeper, SqliteLeases(tmp_path), "here")
         keeper.start()
         with stopping.accept()[0] as probed:
@@ -596,7 +598,7 @@ def test_whoever_looks_waits_longer_than_a_connect(keep, server, tmp_path):
             time.sleep(2 * CONNECT_SECONDS)
             return super().held(scope)
 
-    keeper = keep(Busy(StoreUrl(server.url), SHORT))
+    keeper = keep(Busy(StoreUrl(server.url), SHORT), patience=CONNECT_SECONDS)
     leases = SharedLeases(keeper, SqliteLeases(tmp_path), "here")
     keeper.start()
     until(lambda: keeper.has_answered and not leases.is_silent)
