@@ -1,4 +1,7 @@
-"""What a team's store on Redis takes: 10,000 notebooks, 1,000 renewals a second, IDs meanwhile."""
+"""What a team's store on Redis takes: 10,000 notebooks, 1,000 renewals a second, IDs meanwhile.
+
+And what a connect takes longer while the store is not there.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,27 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
+import absent_store
 from measuring import MeasuringFailedError, Row, shown
 
 from ibnb.session.client_ids.grants import SEATS, Grant, StoreDownError, id_name, new_token
+from ibnb.session.client_ids.keeper import GrantKeeper
 from ibnb.session.client_ids.lease import Lease, new_lease, shared
+from ibnb.session.client_ids.owners import find_holders, tell_holders
 from ibnb.session.client_ids.redis_grants import RedisGrants
+from ibnb.session.client_ids.shared_leases import SharedLeases
 from ibnb.session.client_ids.store_url import StoreUrl
+from ibnb.tws.target import Target
 
 NOTEBOOKS = 10_000
 RENEWALS = 1_000
 """A second; 10,000 notebooks that renew every 10 seconds."""
 ID_SECONDS = 0.005
+OWNER_SECONDS = 0.1
 LOOPBACK = "127.0.0.1"
 
 
@@ -31,20 +41,21 @@ def measure(*, long: bool) -> list[Row]:
     program = shutil.which("redis-server") or shutil.which("valkey-server")
     if program is None:
         return [Row("leases on Redis", "not measured: there is no redis-server")]
-    with running(program) as url:
-        return _measured(url, seconds=20.0 if long else 5.0)
+    with running(program) as (url, _freeze):
+        rows = _measured(url, seconds=20.0 if long else 5.0)
+    return [*rows, *absent_store.measure(lambda: running(program), long=long)]
 
 
 @contextmanager
-def running(program: str) -> Iterator[str]:
-    """Run a server for a while."""
+def running(program: str) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Run a server for a while; hand out its URL, and what freezes it."""
     with socket.create_server((LOOPBACK, 0)) as free:
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
         words = ["--port", str(port), "--bind", LOOPBACK, "--dir", folder, "--save", ""]
         server = subprocess.Popen([program, *words], stdout=subprocess.DEVNULL)
         try:
-            yield f"redis://{LOOPBACK}:{port}/0"
+            yield f"redis://{LOOPBACK}:{port}/0", absent_store.freezing(server)
         finally:
             server.kill()
             server.wait()
@@ -68,9 +79,10 @@ def _measured(url: str, seconds: float) -> list[Row]:
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as renewing:
         assert renewing.stdout is not None  # noqa: S101 - as asked for
         renewing.stdout.readline()
-        waits = _waits(store, seconds)
+        waits = _waits(store, seconds / 2)
+        looks = _looks(store, seconds / 2)
         rate = float(renewing.stdout.read())
-    p99 = statistics.quantiles(waits, n=100)[98]
+    p99, owner_p99 = (statistics.quantiles(one, n=100)[98] for one in (waits, looks))
     store.close()
     return [
         Row(
@@ -89,6 +101,12 @@ def _measured(url: str, seconds: float) -> list[Row]:
             f"under {shown(ID_SECONDS)} (p99)",
             p99 < ID_SECONDS and rate >= RENEWALS * 0.95,
         ),
+        Row(
+            f"who has a client ID, among {NOTEBOOKS:,} leases, meanwhile",
+            f"{shown(statistics.median(looks))}, p99 {shown(owner_p99)} ({len(looks):,} times)",
+            f"under {shown(OWNER_SECONDS)} (p99)",
+            owner_p99 < OWNER_SECONDS,
+        ),
     ]
 
 
@@ -98,7 +116,8 @@ def _scope(number: int) -> str:
 
 def _lease(number: int) -> Lease:
     host, _, port = _scope(number).rpartition(":")
-    return shared(new_lease(host, int(port), 1000 + number % SEATS, f"/home/{number}.ipynb"))
+    lease = new_lease(host, int(port), 1000 + number % SEATS, f"/home/{number}.ipynb")
+    return shared(replace(lease, user=f"user-{number}", machine=f"machine-{number}"))
 
 
 def _granted(store: RedisGrants, number: int) -> Grant:
@@ -128,6 +147,26 @@ def _waits(store: RedisGrants, seconds: float) -> list[float]:
         number += 1
         time.sleep(0.002)
     return waits
+
+
+def _looks(store: RedisGrants, seconds: float) -> list[float]:
+    """Ask who has client IDs that another machine's notebooks have; return how long each took."""
+    keeper = GrantKeeper(store)
+    leases = SharedLeases(keeper, None, "here")
+    looks, number, end = [], 0, time.perf_counter() + seconds
+    while (begun := time.perf_counter()) < end:
+        # Of those that were granted last: the first ones may have run out by now.
+        lease = _lease(NOTEBOOKS - 1 - number % RENEWALS)
+        target = Target(lease.host, lease.port)
+        holders = find_holders(target, lease.client_id, leases)
+        (told,) = tell_holders(target, lease.client_id, holders)
+        looks.append(time.perf_counter() - begun)
+        if not all(word in told for word in (lease.notebook, lease.user, lease.machine, "since")):
+            raise MeasuringFailedError(f"it was said: {told}")
+        number += 1
+        time.sleep(0.002)
+    keeper.close()
+    return looks
 
 
 def _memory(url: str) -> int:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .session.client_ids.leases import LeaseStore
     from .session.client_ids.team import Team
     from .session.counting import Counting
+    from .session.open_requests import OpenRequests
     from .session.reconnect.throttle import Throttle
     from .session.records.last_good import GoodConnects, Known
     from .simulator.process import SimulatorProcess
@@ -68,6 +69,7 @@ class App:
             diagnose=self.start_diagnosis,
         )
         self._counting: Counting | None = None
+        self._opened: OpenRequests | None = None
         settings.observe(self._pace_history, "paced")
         if session is None:
             self.claim()
@@ -114,7 +116,8 @@ class App:
             from .session.counting import Counting
 
             self._counting = Counting(
-                shared.keeper, self.session.journal.requests, self.session.registry.all
+                *(shared.keeper, self.session.journal.requests, self._open_requests),
+                self.session.registry.all,
             )
             self._counting.start()
         return self.session.use(
@@ -123,6 +126,14 @@ class App:
             opened=lambda _connection: self._pace_history(),
             keep_apart=self._kept_apart,
         )
+
+    @property
+    def _open_requests(self) -> OpenRequests:
+        if self._opened is None:
+            from .session.open_requests import OpenRequests
+
+            self._opened = OpenRequests(self.session.journal, self.session.registry.all)
+        return self._opened
 
     def _pace_history(self, _change: Any = None) -> None:
         """Let the session's historical requests wait for their turn, if that is set."""
@@ -133,6 +144,7 @@ class App:
 
         turns = Turns(
             self.session.journal.requests,
+            self._open_requests,
             self._counting,
             lambda: bool(self.settings.paced),
             lambda: self.waiting(),  # noqa: PLW0108 - whoever shows waits comes later

@@ -228,24 +228,34 @@ def _sim_otherwise(options: Namespace) -> int:
 
 
 def team(words: Sequence[str]) -> int:
-    """Show who is connected to which gateway: 1 when a shared store does not answer."""
+    """Show who is connected to which gateway: 1 when a shared store does not answer.
+
+    What is watched ends with Ctrl-C, and with what was seen last.
+    """
     from .app import the_app
+    from .tws.clock import clock
     from .ui.team import team_text
 
     options = team_parser("ibnb team").parse_args(words)
-    app = the_app()
+    app, status = the_app(), HEALTHY
     try:
         while True:
             found = app.team()
+            status = PROBLEM if found.is_silent else HEALTHY
             if options.json:
                 _print_json(found.to_dict(), show_accounts=app.settings.show_accounts)
             else:
+                print(f"{clock(time.time())}\n" * options.watch, end="")
                 print(team_text(found, show_accounts=app.settings.show_accounts))
             if not options.watch:
-                return PROBLEM if found.is_silent else HEALTHY
+                return status
             sys.stdout.flush()
             time.sleep(WATCH_SECONDS)
             print()
+    except KeyboardInterrupt:
+        if not options.watch:
+            raise
+        return status
     finally:
         app.close()
 

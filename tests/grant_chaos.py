@@ -128,21 +128,29 @@ def work(open_store, folder, seed, operations):
         Worker(open_store(), log, seed).work(operations)
 
 
+def read_log(path):
+    """Return what one process wrote down, and how many operations it did."""
+    rows, operations = [], 0
+    for line in path.read_bytes().splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            # Written while its process was killed.
+            continue
+        if row[0] == "n":
+            operations = row[1]
+        else:
+            rows.append(row)
+    return rows, operations
+
+
 def beliefs(folder):
     """Return what was believed, by scope and name, and how many operations there were."""
     found, operations = defaultdict(list), 0
     for path in sorted(folder.glob("*.log")):
-        open_ones, count = {}, 0
-        for line in path.read_bytes().splitlines():
-            try:
-                row = json.loads(line)
-            except ValueError:
-                # Written while its process was killed.
-                continue
-            if row[0] == "n":
-                count = row[1]
-                continue
-            what, scope, name, fence, at, until = row
+        open_ones = {}
+        rows, count = read_log(path)
+        for what, scope, name, fence, at, until in rows:
             known = open_ones.get((scope, name, fence))
             if what == "+" and known is not None and at <= known.end:
                 known.end = max(known.end, until)
@@ -204,14 +212,14 @@ class Chaos:
     def __init__(self, kind, folder, operations, processes, seed):
         self._chance = random.Random(seed)  # noqa: S311 - as above
         self._folder, self._seed, self._most = folder, seed, 20 * processes
-        self._each, self._started = operations // processes, 0
+        self._started = 0
         self._context = multiprocessing.get_context("fork")
-        self._alive, self._stopped = [], {}
+        self._alive, self._stopped, self._given = [], {}, {}
         self._server = RedisServer(folder, *PERSISTENT) if kind == "redis" else None
         self._restart_at = steady() + 6.0
         self.counts = defaultdict(int)
         for _ in range(processes):
-            self._start()
+            self._start(operations // processes)
 
     def __enter__(self):
         """Go on from here."""
@@ -239,12 +247,19 @@ class Chaos:
                 self._harm_the_server(now)
         return bool(self._alive)
 
-    def _start(self):
+    def _start(self, operations):
         self._started += 1
         seed = self._seed * 100_000 + self._started
-        arguments = (self._open_store, self._folder, seed, self._each)
-        self._alive.append(self._context.Process(target=work, args=arguments, daemon=True))
-        self._alive[-1].start()
+        arguments = (self._open_store, self._folder, seed, operations)
+        process = self._context.Process(target=work, args=arguments, daemon=True)
+        process.start()
+        self._alive.append(process)
+        self._given[process] = self._folder / f"{seed}.log", operations
+
+    def _left(self, process):
+        """Return how many of its operations a process has not done."""
+        path, operations = self._given[process]
+        return operations - (read_log(path)[1] if path.exists() else 0)
 
     def _open_store(self):
         if self._server is None:
@@ -262,7 +277,7 @@ class Chaos:
             victim.join()
             self._stopped.pop(victim, None)
             self.counts["killed"] += 1
-            self._start()
+            self._start(self._left(victim))
 
     def _harm_the_server(self, now):
         if self._chance.random() < 0.08:

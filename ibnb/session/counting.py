@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from .address import Address
-from .client_ids.counts import HistoryRequest, Used
-from .client_ids.grants import StoreDownError, gateway_scope, new_token
+from .client_ids.counts import HistoryRequest, Turn, Used
+from .client_ids.grants import GrantStore, StoreDownError, gateway_scope, new_token
 from .client_ids.keeper import GrantKeeper
-from .records.pacing import BARS, TICKS, is_limited, weight, what_it_is
+from .open_requests import OpenRequests
+from .records.pacing import HISTORICAL, digest_of, is_limited, series_of, weight, what_it_is
 from .records.requests import Request, RequestJournal
 from .tracked import TrackedConnection
 
 EVERY = 1.0
 """Seconds between two looks: messages are counted by the second."""
 LINES_EVERY = 8.0
-"""Seconds after which lines are told again, before the store forgets them."""
-HISTORICAL = frozenset({BARS, TICKS})
+"""Seconds after which lines and open requests are told again, before the store forgets them."""
+TURN_SECONDS = 2.0
+"""How long an answer is waited for by a request that waits for its turn in any case."""
 STREAMING = frozenset({"reqMktData", "reqTickByTickData", "reqRealTimeBars"})
 """What takes a market data line."""
 
@@ -35,6 +38,7 @@ class Counting:
     Args:
         keeper: knows the store, and whether it answers.
         requests: what was requested.
+        opened: which historical requests are open.
         connections: returns what is known of connections.
     """
 
@@ -42,14 +46,16 @@ class Counting:
         self,
         keeper: GrantKeeper,
         requests: RequestJournal,
+        opened: OpenRequests,
         connections: Callable[[], Iterable[TrackedConnection]],
     ) -> None:
         self._keeper = keeper
         self._requests = requests
+        self._open = opened
         self._connections = connections
         self._addresses: dict[int, Address] = {}
         self._until = time.time()
-        self._told: dict[tuple[str, int], tuple[frozenset[str], float]] = {}
+        self._told: dict[tuple[str, int], _Told] = {}
         self._session = new_token()
         self._turns: dict[str, int] = {}
         self._closing = threading.Event()
@@ -63,8 +69,12 @@ class Counting:
         threading.Thread(target=self._go, name="ibnb-counting", daemon=True).start()
 
     def close(self) -> None:
-        """Stop; what was used last is not told any more."""
+        """Stop; what is used is given back, and what was requested last is not told any more."""
         self._closing.set()
+        for gateway, told in [*self._told.items()]:
+            scope, over = gateway_scope(*gateway), Used(self._session, ended=frozenset(told.opened))
+            if told.lines or told.opened:
+                self._keeper.ask(partial(_use, scope, over), otherwise=None)
 
     def _go(self) -> None:
         while not self._closing.wait(EVERY):
@@ -74,24 +84,28 @@ class Counting:
             with suppress(StoreDownError, RuntimeError):
                 self.tell()
 
-    def take_turn(self, gateway: tuple[str, int], request: Request) -> float | None:
+    def take_turn(self, gateway: tuple[str, int], request: Request, name: str) -> Turn | None:
         """Count a historical request that is about to be sent, if it is within the team's limits.
 
         Returns:
-            0 if it is; else for how many seconds it is not. None if the store does not answer.
+            Whether it is, and when it will be. None if the store does not answer.
         """
-        asked = HistoryRequest(0.0, weight(request), digest_of(request))
+        asked = counted(request, request.time)
         scope = gateway_scope(*gateway)
-        seconds = self._keeper.ask(
-            lambda store: store.take_turn(scope, self._session, asked), otherwise=None
+        # Before it is asked: what comes too late to be heard is taken back by that.
+        self._told.setdefault(gateway, _Told()).opened.add(name)
+        turn = self._keeper.ask(
+            lambda store: store.take_turn(scope, self._session, asked, name),
+            otherwise=None,
+            seconds=TURN_SECONDS,
         )
-        if seconds == 0:
+        if turn is not None and turn.has_come and asked.weight:
             self._turns[asked.what] = self._turns.get(asked.what, 0) + 1
-        return seconds
+        return turn
 
     def _is_new(self, request: Request) -> bool:
         """Say whether a request was not counted yet, when it took its turn."""
-        what = digest_of(request)
+        what = digest_of(what_it_is(request))
         taken = self._turns.pop(what, 0)
         if taken > 1:
             self._turns[what] = taken - 1
@@ -119,12 +133,17 @@ class Counting:
         gateways |= {self._addresses[one.connection][:2] for one in history if self._is_known(one)}
         for gateway in gateways | set(self._told):
             numbers = {no for no, at in self._addresses.items() if at[:2] == gateway}
+            # Read before what is open: a turn that is taken meanwhile has not ended.
+            before = frozenset(self._told.get(gateway, _Told()).opened)
+            opened = self._open.at(gateway)
             used = Used(
                 self._session,
-                tuple(_counted(one, now) for one in history if one.connection in numbers),
+                tuple(counted(one, now) for one in history if one.connection in numbers),
                 self._lines(numbers & open_ones),
                 # Messages are not known by connection: of several gateways at once they are none's.
-                _by_second(sent, now) if len(gateways) == 1 else {},
+                _by_second(sent, now) if gateways == {gateway} else {},
+                opened.names,
+                before - opened.names - opened.asking,
             )
             self._tell(gateway, used, now)
         self._until = now
@@ -141,24 +160,39 @@ class Counting:
         )
 
     def _tell(self, gateway: tuple[str, int], used: Used, now: float) -> None:
-        lines, at = self._told.get(gateway, (frozenset(), 0.0))
-        is_due = used.lines != lines or (bool(lines) and now - at >= LINES_EVERY)
+        told = self._told.setdefault(gateway, _Told())
+        is_news = used.lines != told.lines or used.ended or not used.opened <= told.opened
+        goes_on = used.lines or used.opened
+        is_due = is_news or (goes_on and now - told.at >= LINES_EVERY)
         if not (used.history or used.messages or is_due):
             return
         self._keeper.store.use(gateway_scope(*gateway), used)
-        self._told[gateway] = used.lines, now
-        if not used.lines:
-            del self._told[gateway]
+        told.lines, told.at = used.lines, now
+        told.opened |= used.opened
+        told.opened -= used.ended
 
 
-def _counted(request: Request, now: float) -> HistoryRequest:
-    return HistoryRequest(max(0.0, now - request.time), weight(request), digest_of(request))
+def _use(scope: str, used: Used, store: GrantStore) -> None:
+    store.use(scope, used)
 
 
-def digest_of(request: Request) -> str:
-    """Return what is the same of two historical requests only if they ask for the same."""
-    what = repr(what_it_is(request)).encode(errors="surrogatepass")
-    return hashlib.sha256(what).hexdigest()[:16]
+@dataclass
+class _Told:
+    """What a store knows of this session's use of one gateway, and when it was last told."""
+
+    lines: frozenset[str] = frozenset()
+    opened: set[str] = field(default_factory=set)
+    at: float = 0.0
+
+
+def counted(request: Request, now: float) -> HistoryRequest:
+    """Return how a historical request counts."""
+    return HistoryRequest(
+        max(0.0, now - request.time),
+        weight(request) if is_limited(request) else 0,
+        digest_of(what_it_is(request)),
+        digest_of(series_of(request)),
+    )
 
 
 def _by_second(sent: Iterable[float], now: float) -> dict[int, int]:

@@ -141,6 +141,12 @@ class TrackedConnection:
         return ib is not None and reading.is_connected(ib) and libraries.loop_of(ib) is loop
 
     @property
+    def awaited(self) -> frozenset[Any]:
+        """The numbers of its requests to which an answer is still to come."""
+        ib = self.tracked_ib
+        return reading.awaited(ib) if ib is not None else frozenset()
+
+    @property
     def is_opening(self) -> bool:
         """Whether an opening is under way."""
         return self.opening is not None and not self.opening.done()

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil
 from typing import TYPE_CHECKING
 
 from ibnb.session.address import where
+from ibnb.session.client_ids.counts import (
+    BURST_LIMIT,
+    BURST_SECONDS,
+    HISTORY_LIMIT,
+    IDENTICAL_SECONDS,
+    OPEN_LIMIT,
+)
 from ibnb.session.errors import ConnectFailed
 from ibnb.tws.accounts import mask
 
@@ -107,11 +115,8 @@ def recording_line(one: RecordingGateway | ReplayedGateway | None, *, ended: boo
 
 def waiting_line(waiting: Waiting) -> str:
     """Say what is waited for, and how long still."""
-    if waiting.is_history:
-        return (
-            f"Historical requests at {waiting.target} are at IBKR's limit: the next one goes in "
-            f"{waiting.seconds_left:.0f} s"
-        )
+    if waiting.limit is not None:
+        return _turn_line(waiting)
     if waiting.ahead is not None:
         first = f", {waiting.ahead} ahead of this one" if waiting.ahead else ""
         return (
@@ -121,6 +126,25 @@ def waiting_line(waiting: Waiting) -> str:
     return (
         f"Client ID {waiting.client_id} is still in use at {waiting.target}: "
         f"retrying for {waiting.seconds_left:.0f} s"
+    )
+
+
+def _turn_line(waiting: Waiting) -> str:
+    """Say what a historical request waits for: IBKR's limits are named, as they are documented."""
+    more = f" ({waiting.more} more wait)" if waiting.more else ""
+    if waiting.limit == "open":
+        return (
+            f"{OPEN_LIMIT} historical requests are open at {waiting.target}, as many as IBKR "
+            f"serves at once: waiting for one to end{more}"
+        )
+    reason = {
+        "identical": f"the same one was sent less than {IDENTICAL_SECONDS:.0f} s ago",
+        "burst": f"{BURST_LIMIT} for one contract were sent within {BURST_SECONDS:.0f} s",
+        "history": f"{HISTORY_LIMIT} were sent within ten minutes",
+    }[waiting.limit or "history"]
+    return (
+        f"Historical requests at {waiting.target} are at IBKR's limit ({reason}): the next one "
+        f"goes in {ceil(waiting.seconds_left)} s{more}"
     )
 
 

@@ -1,10 +1,14 @@
 """A team's notebooks at one gateway, with a Redis server between them."""
 
+import getpass
 import json
 import os
+import platform
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import PurePath
 
 import pytest
@@ -24,9 +28,12 @@ from ibnb.session import counting
 from ibnb.session.client_ids import keeper, redis_grants
 counting.LINES_EVERY = 0.5
 redis_grants.RedisGrants.__init__.__defaults__ = (2.0,)
-keeper.GrantKeeper.__init__.__kwdefaults__ = {"every": 0.3, "retry": 0.3}
+keeper.GrantKeeper.__init__.__kwdefaults__ = {"every": 0.3, "retry": 0.3, "patience": 1.0}
 """
-"""Grants end after two seconds and not thirty, so that a test need not wait for that."""
+"""Grants end after two seconds and not thirty, so that a test need not wait for that.
+
+And a connect is more patient than in earnest: a machine that is busy with tests may be slow.
+"""
 BUY = (
     "contract = Stock('AAPL', 'SMART', 'USD')\nib.qualifyContracts(contract)\n"
     "trade = ib.placeOrder(contract, LimitOrder('BUY', 1, 1.0))"
@@ -94,7 +101,8 @@ def test_the_holder_of_an_id_is_named_from_another_machine(books, gateway, libra
     line = f"%ibconnect {gateway.port} --library {library} --client-id {client_id} --wait 0"
     run = second.run(line)
     assert f"Client ID {client_id} is held by notebook" in run.error, run.everything
-    for word in ("one/a.ipynb", f"process {first.pid} on", "since"):
+    place = f"(process {first.pid} on {platform.node()}, since "
+    for word in (f"one/a.ipynb of {getpass.getuser()} ", place):
         assert word in run.error
     first.run("%ibdisconnect")
     run = second.run(line)
@@ -274,6 +282,238 @@ def test_a_paced_request_waits_without_a_team_too(notebook, gateway, library):
         asked = notebook.run(ASK.format(library=library) * 2)
         assert asked.status == "ok", asked.everything
         assert (AT_THE_LIMIT in asked.text) == waits, asked.text
+
+
+PENDING = """
+import asyncio
+from {library} import Stock
+contracts = [Stock(name, 'SMART', 'USD') for name in ('AAPL', 'MSFT', 'IBM', 'AMZN')]
+ib.qualifyContracts(*contracts)
+asked = [
+    asyncio.ensure_future(
+        ib.reqHistoricalDataAsync(one, '', '10 D', '1 day', 'TRADES', False, keepUpToDate=False)
+    )
+    for one in contracts
+]
+"""
+OPEN_NOW = """
+import asyncio, ibnb.app
+shared = ibnb.app.the_app().notebook_leases.shared
+while (found := shared.counts('127.0.0.1', {port})) is None or found.open != {count}:
+    await asyncio.sleep(0.05)
+"""
+
+
+def test_what_is_open_is_counted_until_it_is_over(books, gateway, library):
+    """Long bars, too: given back when they are answered or cancelled, and with their connection."""
+    gateway.on("reqHistoricalData", silent=True)
+    first, second = books("a.ipynb", "one"), books("b.ipynb", "two")
+
+    def wait_for(count):
+        run = second.run(OPEN_NOW.format(port=gateway.port, count=count))
+        assert run.status == "ok", run.everything
+
+    for book in (first, second):
+        connect(book, gateway, library)
+    assert first.run(PENDING.format(library=library)).status == "ok"
+    assert second.run(PENDING.format(library=library)).status == "ok"
+    wait_for(8)
+    assert "history requests open now: 8 of 50" in second.run("%ibhealth --team").stdout
+    asked = gateway.requests("reqHistoricalData")
+    # What the user does not wait for any more is answered still.
+    first.run("asked[0].cancel()")
+    wait_for(8)
+    first.run(f"ib.client.cancelHistoricalData({asked[1].req_id})")
+    wait_for(7)
+    gateway.drop(asked[0].client_id)
+    wait_for(4)
+    second.run("%ibdisconnect")
+    wait_for(0)
+
+
+def test_what_a_killed_kernel_had_open_is_given_back(books, gateway, library):
+    """After its time, as its seat is."""
+    gateway.on("reqHistoricalData", silent=True)
+    first, second = books("a.ipynb", "one"), books("b.ipynb", "two")
+    for book in (first, second):
+        connect(book, gateway, library)
+    assert first.run(PENDING.format(library=library)).status == "ok"
+    assert second.run(OPEN_NOW.format(port=gateway.port, count=4)).status == "ok"
+    os.kill(first.pid, signal.SIGKILL)
+    run = second.run(OPEN_NOW.format(port=gateway.port, count=0))
+    assert run.status == "ok", run.everything
+
+
+AT_ONCE = """
+import asyncio
+from {library} import Stock
+contract = Stock('AAPL', 'SMART', 'USD')
+ib.qualifyContracts(contract)
+found = await asyncio.gather(*(
+    ib.reqHistoricalDataAsync(contract, '', f'{{number}} {unit}', '{size}', 'TRADES', False)
+    for number in range({begin}, {begin} + {count})
+))
+print(sum(map(bool, found)), "answered")
+"""
+
+
+@pytest.mark.parametrize(
+    ("fault", "asked"),
+    [
+        ("history-open", {"count": 35, "unit": "D", "size": "1 day"}),
+        ("history-pacing", {"count": 6, "unit": "S", "size": "5 secs"}),
+    ],
+)
+def test_many_paced_requests_at_once(books, library, fault, asked):
+    """Two notebooks have no more than 50 open together, and send five of one contract at once."""
+    with SimulatedGateway(faults=[fault]) as gateway:
+        both = books("a.ipynb", "one"), books("b.ipynb", "two")
+        for book in both:
+            book.run("%config IbMagics.paced = True")
+            connect(book, gateway, library)
+        sent = [
+            book.send(AT_ONCE.format(library=library, begin=begin, **asked))
+            for book, begin in zip(both, (60, 120), strict=True)
+        ]
+        for book, one in zip(both, sent, strict=True):
+            (run,) = book.collect([one])
+            assert run.status == "ok", run.everything
+            assert f"{asked['count']} answered" in run.stdout, run.everything
+
+
+def test_many_paced_requests_without_a_team_share_one_line(notebook, library):
+    """Counted by what this kernel has open and has sent; the line says how many wait."""
+    asked = {"library": library, "begin": 60}
+    with SimulatedGateway(faults=["history-open", "history-pacing"]) as gateway:
+        notebook.run("%load_ext ibnb")
+        notebook.run("%config IbMagics.paced = True")
+        connect(notebook, gateway, library)
+        run = notebook.run(AT_ONCE.format(count=70, unit="D", size="1 day", **asked))
+        assert "70 answered" in run.stdout, run.everything
+        run = notebook.run(AT_ONCE.format(count=16, unit="S", size="5 secs", **asked))
+        assert "16 answered" in run.stdout, run.everything
+        lines = [one for one in run.displays if AT_THE_LIMIT in one["text/plain"]]
+        assert len(lines) == 1
+        assert "5 for one contract were sent within 2 s" in lines[0]["text/plain"]
+        assert "more wait)" in lines[0]["text/plain"]
+
+
+def test_the_same_requests_are_refused_unless_they_are_paced(books, library):
+    """And are explained as what they are."""
+    with SimulatedGateway(faults=["history-open:10"]) as gateway:
+        book = books("a.ipynb")
+        connect(book, gateway, library)
+        words = {"library": library, "unit": "D", "size": "1 day", "count": 60, "begin": 60}
+        run = book.run(AT_ONCE.format(**words))
+        assert "60 answered" not in run.stdout, run.everything
+        assert "Too many historical requests are open at once" in run.text
+
+
+def everything_in(server, password):
+    """Return all keys and values of a server as one text, and how many keys there are."""
+    import redis
+
+    client = redis.Redis(port=server.port, password=password, decode_responses=True)
+    read = {
+        "string": client.get,
+        "hash": client.hgetall,
+        "set": client.smembers,
+        "zset": lambda key: client.zrange(key, 0, -1, withscores=True),
+    }
+    kept = {key: read[client.type(key)](key) for key in client.scan_iter(count=1000)}
+    return repr(kept), len(kept)
+
+
+class Monitor:
+    """Hears every command that a server is given."""
+
+    def __init__(self, server, password):
+        self._sock = socket.create_connection(("127.0.0.1", server.port))
+        self._sock.sendall(f"AUTH {password}\r\nMONITOR\r\n".encode())
+        self.heard = b""
+        self._thread = threading.Thread(target=self._hear)
+        self._thread.start()
+
+    def _hear(self):
+        while data := self._sock.recv(65536):
+            self.heard += data
+
+    def end(self):
+        """Return all that was heard."""
+        self._sock.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._sock.close()
+        return self.heard.decode()
+
+
+LOGGING = """
+import logging
+handler = logging.FileHandler({path!r})
+for name in ('ibnb', 'redis'):
+    logging.getLogger(name).addHandler(handler)
+    logging.getLogger(name).setLevel(logging.DEBUG)
+"""
+BUSY = """
+from {library} import Stock, LimitOrder
+contract = Stock('AAPL', 'SMART', 'USD')
+ib.qualifyContracts(contract)
+ib.reqMktData(contract)
+ib.reqAccountUpdates('{account}')
+ib.reqPnL('{account}')
+bars = ib.reqHistoricalData(contract, '', '600 S', '5 secs', 'TRADES', False, keepUpToDate=True)
+trade = ib.placeOrder(contract, LimitOrder('BUY', 1, 1.0, account='{account}'))
+import asyncio, ibnb.app
+leases = ibnb.app.the_app().notebook_leases
+while True:
+    found = leases.shared.counts('127.0.0.1', {port})
+    if found is not None and (found.open, found.lines, found.history) == (1, 1, 1):
+        break
+    await asyncio.sleep(0.05)
+print(*(one.token for one in leases.shared.keeper.wanted))
+"""
+
+
+def test_nothing_secret_is_in_the_store_or_in_the_log(books, tmp_path, library):
+    """After a busy session: no account, password or token in keys, values, commands and log."""
+    account, password = "U9081726", "right-horse-4711"
+    folder = tmp_path / "secured"
+    folder.mkdir()
+    server = RedisServer(folder, "--requirepass", password)
+    try:
+        monitor = Monitor(server, password)
+        with SimulatedGateway() as live:
+            live.accounts([account])
+            url = f"redis://:{password}@127.0.0.1:{server.port}/0"
+            book = books(f"{account} plan.ipynb", url=url)
+            book.run(LOGGING.format(path=str(tmp_path / "log")))
+            book.run("%config IbMagics.paced = True")
+            connect(book, live, library, "--trade")
+            book.run(HAS_RIGHT.replace("U1234567", account))
+            run = book.run(BUSY.format(library=library, account=account, port=live.port))
+            assert run.status == "ok", run.everything
+            tokens = run.stdout.split()
+            other = books("b.ipynb", "two", url=url)
+            other.run(f"%ibconnect {live.port} --library {library} --trade")
+            shown = other.run("%ibhealth --team").text + other.run("%ibdiag").everything
+            kept, keys = everything_in(server, password)
+            live.drop()
+            book.run("%ibconnect --resume")
+        heard = monitor.end()
+    finally:
+        server.kill()
+    log = (tmp_path / "log").read_text()
+    # What is looked through is what there is to look through.
+    assert keys > 10
+    assert all(what in kept for what in ("ibnb:open:", "ibnb:history:", "ibnb:grant:trading:"))
+    assert heard.count("EVALSHA") > 20
+    assert log
+    assert len(tokens) == 2
+    for secret in (account, account[1:], password):
+        for text in (kept, heard, log, shown):
+            assert secret not in text
+    for token in tokens:
+        for text in (kept, log, shown):
+            assert token not in text
 
 
 def test_without_the_server_notebooks_go_on(books, server, gateway, library):

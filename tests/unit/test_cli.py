@@ -527,7 +527,25 @@ def test_the_team_without_anybody(tmp_path):
     assert "Nobody is connected." in ended.stdout
     assert "leases" in ended.stdout
     document = json.loads(ibnb("team", "--json", IBNB_STATE_DIR=str(tmp_path)).stdout)
-    assert document == {"schema": 1, "store": "sqlite", "gateways": []}
+    assert document == {"schema": 1, "store": "sqlite", "answers": True, "gateways": []}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no interrupt to one process")
+def test_the_team_is_watched_until_an_interrupt(tmp_path):
+    """Each look says when it was; Ctrl-C is how it ends, and no failure."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "ibnb", "team", "--watch"],
+        env=environment(IBNB_STATE_DIR=str(tmp_path)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert re.fullmatch(r"\d\d:\d\d:\d\d\n", process.stdout.readline())
+        assert "setting leases" in process.stdout.readline()
+        assert process.stdout.readline() == "Nobody is connected.\n"
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=LONGEST)
+    assert (process.returncode, errors) == (0, "")
 
 
 def test_a_team_whose_store_is_gone(tmp_path, refused_port):

@@ -197,11 +197,13 @@ async def pacing(context: Context) -> Result:
         "message_limit": pace.message_limit,
         "historical_last_ten_minutes": pace.historical_last_ten_minutes,
         "historical_limit": pace.historical_limit,
+        "historical_open": pace.historical_open,
+        "open_limit": pace.open_limit,
     }
     summary = (
         f"Messages in the last second: {pace.messages_last_second} (limit {pace.message_limit}); "
         f"historical requests in ten minutes: {pace.historical_last_ten_minutes} (limit "
-        f"{pace.historical_limit})."
+        f"{pace.historical_limit}), open now: {pace.historical_open} (limit {pace.open_limit})."
     )
     told, is_over = await asyncio.to_thread(_of_the_team, context, evidence)
     summary = f"{summary} {told}".rstrip()
@@ -226,17 +228,21 @@ def _of_the_team(context: Context, evidence: dict[str, object]) -> tuple[str, bo
     evidence["team"] = {
         "historical_last_ten_minutes": counts.history,
         "identical": counts.identical,
+        "same_contract_burst": counts.burst,
+        "open": counts.open,
+        "open_limit": counts.open_limit,
         "lines": counts.lines,
         "messages_peak": counts.messages_peak,
     }
     room = f"; there is room for another in {counts.next_in:.0f} s" if counts.next_in else ""
+    early = f", {counts.identical + counts.burst} of them too early" if counts.is_early else ""
     told = (
         f"All sessions of the team at {target}: {counts.history} historical requests in ten "
-        f"minutes{room}, {counts.lines} market data lines, at most {counts.messages_peak} messages "
-        "within one second of the last minute."
+        f"minutes{early}{room}, {counts.open} open now (limit {counts.open_limit}), {counts.lines} "
+        f"market data lines, at most {counts.messages_peak} messages within one second of the last "
+        "minute."
     )
-    is_over = counts.history > counts.history_limit or counts.messages_peak > counts.message_limit
-    return told, is_over
+    return told, counts.is_over
 
 
 async def client_id(context: Context) -> Result:

@@ -20,9 +20,10 @@ from ibnb.knowledge import Situation
 from ibnb.session import BadInputError, Health, Session
 from ibnb.session.library.libraries import SPEAKS, Library, event_packages, installed
 from ibnb.session.notebook.loop_facts import LoopFacts
+from ibnb.session.open_requests import open_in
 from ibnb.session.reconnect.throttle import Throttle
 from ibnb.session.records.last_good import GoodConnects, connect_settings
-from ibnb.session.records.pacing import pacing
+from ibnb.session.records.pacing import Pacing, pacing
 from ibnb.session.survey import health_asked, seen_through, through
 from ibnb.session.tracked import TrackedConnection
 from ibnb.tws.attempt import Attempt, is_refusal_of
@@ -191,7 +192,7 @@ class Diagnostician:
             failed=_failed(session),
             at_hand=at_hand,
             losses=session.losses if session is not None else (),
-            pacing=pacing(session.journal, time.time()) if session is not None else None,
+            pacing=_pacing(session) if session is not None else None,
             situation=replace(question.situation(target), client_id=str(question.client_id)),
         )
 
@@ -312,3 +313,10 @@ def _likely(candidates: tuple[Target, ...]) -> Target:
                 if seen.on(target.port):
                     return target
     return candidates[0]
+
+
+def _pacing(session: Session) -> Pacing:
+    """Return what this kernel's connections have requested, and have open."""
+    return pacing(
+        session.journal, time.time(), len(open_in(session.registry.all(), session.journal))
+    )

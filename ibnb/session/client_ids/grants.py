@@ -18,7 +18,7 @@ from typing import Literal, Protocol
 
 from ibnb.tws.own import is_own, plain_host
 
-from .counts import Counts, HistoryRequest, Used
+from .counts import Counts, HistoryRequest, Turn, Used
 from .lease import Lease
 
 TTL = 30.0
@@ -130,10 +130,11 @@ class GrantStore(Protocol):
     def use(self, scope: str, used: Used) -> None:
         """Take note of what a session used at a gateway."""
 
-    def take_turn(self, scope: str, session: str, request: HistoryRequest) -> float:
-        """Count a historical request if it is within the limits; return 0.0, else for how long not.
+    def take_turn(self, scope: str, session: str, request: HistoryRequest, name: str) -> Turn:
+        """Count a historical request if its turn has come; say when it will, if not.
 
-        Its age does not matter.
+        It is open from now on under a `name` of the session's, until that is used as ended. Its
+        age does not matter.
         """
 
     def counts(self, scope: str) -> Counts:

@@ -18,8 +18,8 @@ from .lease import Lease
 
 T = TypeVar("T")
 U = TypeVar("U")
-CONNECT_SECONDS = 0.25
-"""What a connect waits for the store at most."""
+CONNECT_SECONDS = 0.2
+"""What a connect waits for the store at most; with all around it less than a quarter second."""
 RETRY_SECONDS = 5.0
 """How often a store that does not answer is looked for."""
 
@@ -58,21 +58,25 @@ class GrantKeeper:
     Args:
         store: where grants are kept.
         probe: looks quickly whether the store is there; raises `StoreDownError`.
+        prepare: does what takes its time, and is not the store's fault, as importing its client.
         every: seconds between renewals.
         retry: seconds between looks for a store that does not answer.
+        patience: seconds that whoever asks waits for an answer, unless it can wait longer.
     """
 
     def __init__(
         self,
         store: GrantStore,
         probe: Callable[[], None] = lambda: None,
+        prepare: Callable[[], None] = lambda: None,
         *,
         every: float = RENEW_EVERY,
         retry: float = RETRY_SECONDS,
+        patience: float = CONNECT_SECONDS,
     ) -> None:
         self.store = store
-        self._probe = probe
-        self._every, self._retry = every, retry
+        self._probe, self._prepare = probe, prepare
+        self._every, self._retry, self._patience = every, retry, patience
         self._wanted: dict[tuple[str, str], Wanted] = {}
         self._also: list[Callable[[GrantStore], None]] = []
         self._turn = threading.RLock()
@@ -81,9 +85,11 @@ class GrantKeeper:
         self._has_answered = False
         self._knows = threading.Event()
         self._prepared = threading.Event()
+        self._connected = threading.Event()
         self._wake = threading.Event()
         self._is_closed = False
         self._thread: threading.Thread | None = None
+        self._started_at = 0.0
 
     def __repr__(self) -> str:
         """Say what is held, and whether the store answers."""
@@ -111,20 +117,29 @@ class GrantKeeper:
             if self._thread is not None or self._is_closed:
                 return
             self._thread = threading.Thread(target=self._keep, name="ibnb-grants", daemon=True)
+            self._started_at = steady()
         self._thread.start()
 
-    def ask(self, work: Callable[[GrantStore], T], otherwise: U) -> T | U:
+    def ask(self, work: Callable[[GrantStore], T], otherwise: U, seconds: float = 0.0) -> T | U:
         """Return what work with the store comes to; `otherwise` if it does not answer soon.
 
         A store that does not answer is waited for once, and left alone until it answers again.
+        `seconds` is how long whoever asks can wait, if that is longer than a connect may.
         """
         self.start()
-        if not self._knows.wait(CONNECT_SECONDS):
-            self._went_down(f"no answer within {CONNECT_SECONDS:g} s")
+        seconds = max(seconds, self._patience)
+        begun = steady()
+        # It is being looked for since the keeper was started: that counts, too.
+        if not self._knows.wait(max(0.0, self._started_at + seconds - begun)):
+            self._went_down(f"no answer within {seconds:g} s")
         if self.is_down:
             return otherwise
-        # The store is there: what is still imported and connected is not its fault.
+        waited = steady() - begun
+        # The store is there: what is still imported is not its fault.
         self._prepared.wait()
+        begun = steady() - waited
+        if not self._connected.wait(max(0.0, begun + seconds - steady())):
+            self._went_down(f"no answer within {seconds:g} s")
         if self._why_down is not None:
             return otherwise
         answer: Future[T] = Future()
@@ -138,9 +153,9 @@ class GrantKeeper:
         # Not a pool's thread: the interpreter would wait for it when it ends.
         threading.Thread(target=run, name="ibnb-ask", daemon=True).start()
         try:
-            return answer.result(CONNECT_SECONDS)
+            return answer.result(max(0.0, begun + seconds - steady()))
         except TimeoutError:
-            self._went_down(f"no answer within {CONNECT_SECONDS:g} s")
+            self._went_down(f"no answer within {seconds:g} s")
         except StoreDownError as error:
             self._went_down(str(error))
         return otherwise
@@ -150,6 +165,8 @@ class GrantKeeper:
     ) -> Wanted:
         """Ask for something, and keep it from now on, or ask again for it until it is dropped.
 
+        Once the keeper is closed nothing is asked for.
+
         Raises:
             StoreDownError: the store does not answer; it is asked again when it does.
         """
@@ -158,6 +175,8 @@ class GrantKeeper:
             wanted = self._wanted.get((scope, name))
             if wanted is None:
                 wanted = Wanted(scope, name, lease, new_token())
+                if self._is_closed:
+                    return wanted
                 self._wanted[scope, name] = wanted
             wanted.lease, wanted.limit = lease, limit
             self._acquire(wanted, take_over=take_over)
@@ -210,9 +229,11 @@ class GrantKeeper:
 
     def close(self) -> None:
         """Release everything, and stop."""
+        with self._turn:
+            # First of all: the thread may be about to ask for what is released here.
+            self._is_closed = True
         for wanted in self.wanted:
             self.drop(wanted.scope, wanted.name)
-        self._is_closed = True
         self._wake.set()
         self.store.close()
 
@@ -251,13 +272,14 @@ class GrantKeeper:
         while not self._is_closed:
             begun = steady()
             try:
-                if self.is_down or not self._prepared.is_set():
+                if self.is_down or not self._connected.is_set():
                     self._probe()
                     self._knows.set()
-                    # It may take its time, as to import what speaks to the store.
+                    self._prepare()
+                    self._prepared.set()
                     self.store.scopes()
                     self._came_up()
-                    self._prepared.set()
+                    self._connected.set()
                 for work in self._also:
                     work(self.store)
                 for wanted in self.wanted:
@@ -267,6 +289,7 @@ class GrantKeeper:
             except Exception as error:  # noqa: BLE001 - the thread goes on whatever happens
                 self._went_down(f"{type(error).__name__}: {error}")
             self._prepared.set()
+            self._connected.set()
             pause = self._retry if self.is_down else self._every
             self._wake.wait(max(0.0, pause - (steady() - begun)))
             self._wake.clear()

@@ -5,18 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from . import redis_scripts as scripts
 from .counts import (
+    BURST_LIMIT,
+    BURST_SECONDS,
     HISTORY_LIMIT,
     HISTORY_SECONDS,
     IDENTICAL_SECONDS,
     MESSAGES_KEPT_SECONDS,
+    OPEN_LIMIT,
     Counts,
     HistoryRequest,
+    Turn,
     Used,
     tally,
 )
@@ -34,6 +39,12 @@ UNUSED_SECONDS = 90 * 24 * 3600
 ANSWER_SECONDS = 2.0
 """How long an answer is waited for in the background; a connect waits less."""
 INSTALL = "redis-py is not installed: pip install 'ibnb[redis]'"
+
+
+def import_client() -> None:
+    """Import what speaks to a server, if it is installed, ahead of its use."""
+    with suppress(ImportError):
+        import redis  # noqa: F401
 
 
 class RedisGrants:
@@ -155,33 +166,37 @@ class RedisGrants:
 
     def use(self, scope: str, used: Used) -> None:
         """Take note of what a session used at a gateway."""
-        history = [[one.age, one.weight, one.what] for one in used.history]
+        history = [[one.age, one.weight, one.what, one.series] for one in used.history]
         messages = [[ago, count] for ago, count in (used.messages or {}).items()]
         values = [
             *(used.session, json.dumps(history), json.dumps(sorted(used.lines))),
             *(json.dumps(messages), round(HISTORY_SECONDS), round(MESSAGES_KEPT_SECONDS)),
             max(1, round(self._ttl)),
+            *(json.dumps(sorted(used.opened)), json.dumps(sorted(used.ended))),
         ]
         self._run("use", _counted(scope), values)
 
-    def take_turn(self, scope: str, session: str, request: HistoryRequest) -> float:
-        """Count a historical request if it is within the limits; return 0.0, else how long not."""
+    def take_turn(self, scope: str, session: str, request: HistoryRequest, name: str) -> Turn:
+        """Count a historical request if its turn has come; say when it will, if not."""
+        history, _, _, opened = _counted(scope)
         values = [
             *(session, request.weight, request.what, HISTORY_LIMIT),
-            *(round(HISTORY_SECONDS), round(IDENTICAL_SECONDS)),
+            *(round(HISTORY_SECONDS), round(IDENTICAL_SECONDS), request.series, BURST_LIMIT),
+            *(round(BURST_SECONDS), OPEN_LIMIT, name, max(1, round(self._ttl))),
         ]
-        return float(self._run("take_turn", _counted(scope)[:1], values)) / 1000
+        wait, limit, is_full = self._run("take_turn", [history, opened], values)
+        return Turn(float(wait) / 1000, limit or None, bool(is_full))
 
     def counts(self, scope: str) -> Counts:
         """Return what all sessions at a gateway use."""
-        now, requests, lines, messages = self._run("counts", _counted(scope), [])
+        now, requests, lines, messages, opened = self._run("counts", _counted(scope), [])
         history = []
         for name, at in zip(requests[::2], requests[1::2], strict=True):
-            _, _, weight, what, _ = name.split(":", 4)
-            history.append((float(at) / 1000, int(weight), what))
+            _, _, weight, what, series, _ = name.split(":", 5)
+            history.append((float(at) / 1000, int(weight), what, series))
         by_second = zip(map(int, messages[::2]), map(int, messages[1::2]), strict=True)
         contracts = (line.rpartition(" ")[0] for line in lines)
-        return tally(float(now), history, contracts, dict(by_second))
+        return tally(float(now), history, contracts, dict(by_second), opened)
 
     def close(self) -> None:
         """Close what is open."""
@@ -255,7 +270,7 @@ def _keys(scope: str, name: str) -> list[str]:
 
 
 def _counted(scope: str) -> list[str]:
-    return [f"{PREFIX}:{what}:{scope}" for what in ("history", "lines", "messages")]
+    return [f"{PREFIX}:{what}:{scope}" for what in ("history", "lines", "messages", "open")]
 
 
 def _written(lease: Lease) -> str:

@@ -121,14 +121,16 @@ return chosen
 """
 )
 
-# KEYS: history, lines and messages of a gateway. ARGV: session, history, lines, messages as JSON,
-# seconds for which history, messages and lines are kept.
+# KEYS: history, lines, messages and open requests of a gateway. ARGV: session, history, lines,
+# messages as JSON, seconds for which history, messages, and lines and open requests are kept, the
+# names of the session's requests that are open and that have ended, as JSON.
 USE = (
     _COMMON
     + """
 for number, one in ipairs(cjson.decode(ARGV[2])) do
   local at = now - math.floor(one[1] * 1000)
-  local name = string.format('%.0f:%d:%d:%s:%s', now, number, one[2], one[3], ARGV[1])
+  local what = one[3] .. ':' .. one[4]
+  local name = string.format('%.0f:%d:%d:%s:%s', now, number, one[2], what, ARGV[1])
   redis.call('ZADD', KEYS[1], at, name)
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[5] * 1000)
@@ -149,35 +151,64 @@ for _, kept in ipairs(redis.call('HKEYS', KEYS[3])) do
   if tonumber(kept) < second - ARGV[6] then redis.call('HDEL', KEYS[3], kept) end
 end
 redis.call('EXPIRE', KEYS[3], ARGV[6])
+for _, name in ipairs(cjson.decode(ARGV[9])) do
+  redis.call('ZREM', KEYS[4], name .. ' ' .. ARGV[1])
+end
+for _, name in ipairs(cjson.decode(ARGV[8])) do
+  redis.call('ZADD', KEYS[4], now + ARGV[7] * 1000, name .. ' ' .. ARGV[1])
+end
+redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now)
+redis.call('EXPIRE', KEYS[4], ARGV[7])
 return 1
 """
 )
 
-# KEYS: history. ARGV: session, weight, what, limit, seconds for which it is kept, and within which
-# the same again is too early. Returns for how many milliseconds it is not its turn.
+# KEYS: history and open requests. ARGV: session, weight, what, limit, seconds for which it is kept,
+# and within which the same again is too early; series, its limit and seconds; how many may be open,
+# this one's name, and for how many seconds it is taken for open. Returns for how many milliseconds
+# it is too early, by which limit, and whether too many are open.
 TAKE_TURN = (
     _COMMON
     + """
+local wait, limited, mine = 0, '', tonumber(ARGV[2])
+local function wait_until(at, limit)
+  if at - now > wait then wait, limited = at - now, limit end
+end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[5] * 1000)
-local rows = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
-local wait, used, weights = 0, tonumber(ARGV[2]), {}
-for at = 1, #rows, 2 do
-  local weight, what = string.match(rows[at], '^%d+:%d+:(%d+):([^:]*):')
-  weights[at] = tonumber(weight)
-  used = used + weights[at]
-  if what == ARGV[3] then wait = math.max(wait, rows[at + 1] + ARGV[6] * 1000 - now) end
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+local function until_room(found, limit, seconds, name)
+  local used = mine
+  for _, one in ipairs(found) do used = used + one.weight end
+  for _, one in ipairs(found) do
+    if used <= limit then break end
+    used = used - one.weight
+    wait_until(one.at + seconds * 1000, name)
+  end
 end
-for at = 1, #rows, 2 do
-  if used <= tonumber(ARGV[4]) then break end
-  used = used - weights[at]
-  wait = math.max(wait, rows[at + 1] + ARGV[5] * 1000 - now)
+if mine > 0 then
+  local all, together = {}, {}
+  local rows = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+  for at = 1, #rows, 2 do
+    local weight, what, series = string.match(rows[at], '^%d+:%d+:(%d+):([^:]*):([^:]*):')
+    local one = {weight = tonumber(weight), at = tonumber(rows[at + 1])}
+    table.insert(all, one)
+    if what == ARGV[3] then wait_until(one.at + ARGV[6] * 1000, 'identical') end
+    if series == ARGV[7] and one.at > now - ARGV[9] * 1000 then table.insert(together, one) end
+  end
+  until_room(all, tonumber(ARGV[4]), ARGV[5], 'history')
+  until_room(together, tonumber(ARGV[8]), ARGV[9], 'burst')
 end
-if wait <= 0 then
-  local first = string.format('%.0f:%d', now, redis.call('ZCARD', KEYS[1]))
-  redis.call('ZADD', KEYS[1], now, first .. ':' .. ARGV[2] .. ':' .. ARGV[3] .. ':' .. ARGV[1])
-  redis.call('EXPIRE', KEYS[1], ARGV[5])
+local full = redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[10]) and 1 or 0
+if wait <= 0 and full == 0 then
+  redis.call('ZADD', KEYS[2], now + ARGV[12] * 1000, ARGV[11] .. ' ' .. ARGV[1])
+  redis.call('EXPIRE', KEYS[2], ARGV[12])
+  if mine > 0 then
+    local name = string.format('%.0f:%d:%d:', now, redis.call('ZCARD', KEYS[1]), mine)
+    redis.call('ZADD', KEYS[1], now, name .. ARGV[3] .. ':' .. ARGV[7] .. ':' .. ARGV[1])
+    redis.call('EXPIRE', KEYS[1], ARGV[5])
+  end
 end
-return tostring(math.max(wait, 0))
+return {tostring(wait), limited, full}
 """
 )
 
@@ -190,6 +221,7 @@ return {
   redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES'),
   redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. now, '+inf'),
   redis.call('HGETALL', KEYS[3]),
+  redis.call('ZCOUNT', KEYS[4], '(' .. now, '+inf'),
 }
 """
 )

@@ -9,10 +9,11 @@ import os
 import platform
 import secrets
 import socket
+import ssl
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from ibnb.tws.files import private
 
@@ -30,11 +31,17 @@ from .keeper import GrantKeeper, Wanted
 from .lease import Lease, SharedLease, shared, user_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .counts import Counts
     from .leases import LeaseStore
     from .store_url import StoreUrl
 
+T = TypeVar("T")
+U = TypeVar("U")
 PROBE_SECONDS = 0.2
+LOOK_SECONDS = 2.0
+"""How long whoever asks who is connected waits for the answer."""
 PLACE = "place"
 """The file that says which machine, or home directory, this is: by a number made at random."""
 
@@ -124,14 +131,14 @@ class SharedLeases:
 
     def gateways(self) -> tuple[tuple[str, int], ...]:
         """Return the gateways of which something is known."""
-        scopes = self.keeper.ask(lambda store: store.scopes(), otherwise=())
+        scopes = self._look(lambda store: store.scopes(), ())
         return tuple(place_of(scope) for scope in scopes if scope != TRADING)
 
     def seats(self, host: str, port: int) -> tuple[Lease, ...]:
         """Return the leases of those who are connected to a gateway, by client ID."""
         scope = gateway_scope(host, port)
-        held = self.keeper.ask(lambda store: store.held(scope), otherwise=())
-        rights = self.keeper.ask(lambda store: store.held(TRADING), otherwise=())
+        held = self._look(lambda store: store.held(scope), ())
+        rights = self._look(lambda store: store.held(TRADING), ())
         trading = {_session(one.lease) for one in rights if one.lease is not None}
         found = [
             replace(one.lease, trades=_session(one.lease) in trading)
@@ -143,11 +150,15 @@ class SharedLeases:
     def counts(self, host: str, port: int) -> Counts | None:
         """Return what all sessions at a gateway use; None if the store does not answer."""
         scope = gateway_scope(host, port)
-        return self.keeper.ask(lambda store: store.counts(scope), otherwise=None)
+        return self._look(lambda store: store.counts(scope), None)
 
     def close(self) -> None:
         """Release everything."""
         self.keeper.close()
+
+    def _look(self, work: Callable[[GrantStore], T], otherwise: U) -> T | U:
+        """Return what somebody wants to see, who waits longer for it than a connect may."""
+        return self.keeper.ask(work, otherwise=otherwise, seconds=LOOK_SECONDS)
 
     def _want(self, lease: Lease, *, limit: int = 0, take_over: bool = False) -> Wanted:
         scope, name = gateway_scope(lease.host, lease.port), id_name(lease.client_id)
@@ -168,9 +179,9 @@ def open_shared(url: StoreUrl, folder: Path | None, local: LeaseStore | None) ->
 
     Nothing is waited for.
     """
-    from .redis_grants import RedisGrants
+    from .redis_grants import RedisGrants, import_client
 
-    keeper = GrantKeeper(RedisGrants(url), lambda: probe(url))
+    keeper = GrantKeeper(RedisGrants(url), lambda: probe(url), import_client)
     keeper.start()
     return SharedLeases(keeper, local, place_in(folder))
 
@@ -201,13 +212,25 @@ def probe(url: StoreUrl) -> None:
         StoreDownError: it is not, or it does not answer.
     """
     try:
-        with socket.create_connection((url.host, url.port), PROBE_SECONDS) as sock:
-            if url.is_encrypted:
-                return
-            sock.settimeout(PROBE_SECONDS)
-            # Whoever wants a password says so, and that is an answer, too.
-            sock.sendall(b"PING\r\n")
-            if not sock.recv(1):
-                raise StoreDownError("the connection was closed")
+        with socket.create_connection((url.host, url.port), PROBE_SECONDS) as plain:
+            plain.settimeout(PROBE_SECONDS)
+            with _encrypted(plain) if url.is_encrypted else plain as sock:
+                # Whoever wants a password says so, and that is an answer, too.
+                sock.sendall(b"PING\r\n")
+                if not sock.recv(1):
+                    raise StoreDownError("the connection was closed")
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+        raise StoreDownError("the connection was closed") from None
+    except ssl.SSLError:
+        # It is there, and why it refuses its client is for that to find out.
+        return
     except (OSError, ValueError) as error:
         raise StoreDownError(url.clean(error)) from None
+
+
+def _encrypted(sock: socket.socket) -> ssl.SSLSocket:
+    """Begin TLS with whoever is there: nothing secret is sent."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(sock)

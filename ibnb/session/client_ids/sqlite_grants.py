@@ -23,9 +23,11 @@ from .counts import (
     MESSAGES_KEPT_SECONDS,
     Counts,
     HistoryRequest,
+    Row,
+    Turn,
     Used,
-    seconds_until_turn,
     tally,
+    turn_of,
 )
 from .grants import (
     TICKET_SECONDS,
@@ -62,7 +64,12 @@ SCHEMA = """
         scope text, notebook text, client_id integer, used real,
         primary key (scope, notebook), unique (scope, client_id)
     ) without rowid;
-    create table if not exists history (scope text, at real, weight integer, what text);
+    create table if not exists history (
+        scope text, at real, weight integer, what text, series text
+    );
+    create table if not exists opened (
+        scope text, session text, name text, ends real, primary key (scope, session, name)
+    ) without rowid;
     create table if not exists lines (scope text, session text, line text, ends real);
     create table if not exists messages (
         scope text, second integer, sent integer, primary key (scope, second)
@@ -235,9 +242,15 @@ class SqliteGrants:
         def use(store: sqlite3.Connection) -> None:
             now = self._clock()
             store.executemany(
-                "insert into history values (?, ?, ?, ?)",
-                [(scope, now - one.age, one.weight, one.what) for one in used.history],
+                "insert into history values (?, ?, ?, ?, ?)",
+                [(scope, now - one.age, one.weight, one.what, one.series) for one in used.history],
             )
+            store.executemany(
+                "delete from opened where scope = ? and session = ? and name = ?",
+                [(scope, used.session, name) for name in used.ended],
+            )
+            for name in used.opened:
+                self._open_request(store, scope, used.session, name, now)
             store.execute(
                 "delete from lines where scope = ? and session = ?", (scope, used.session)
             )
@@ -253,20 +266,21 @@ class SqliteGrants:
 
         self._try(use)
 
-    def take_turn(self, scope: str, session: str, request: HistoryRequest) -> float:
-        """Count a historical request if it is within the limits; return 0.0, else how long not."""
-        del session
+    def take_turn(self, scope: str, session: str, request: HistoryRequest, name: str) -> Turn:
+        """Count a historical request if its turn has come; say when it will, if not."""
 
-        def take_turn(store: sqlite3.Connection) -> float:
+        def take_turn(store: sqlite3.Connection) -> Turn:
             now = self._clock()
-            rows = store.execute("select at, weight, what from history where scope = ?", (scope,))
-            wait = seconds_until_turn(now, rows.fetchall(), request.weight, request.what)
-            if not wait:
+            self._forget_used(store, now)
+            turn = turn_of(now, _history(store, scope), _opened(store, scope), request)
+            if turn.has_come:
+                self._open_request(store, scope, session, name, now)
+            if turn.has_come and request.weight:
                 store.execute(
-                    "insert into history values (?, ?, ?, ?)",
-                    (scope, now, request.weight, request.what),
+                    "insert into history values (?, ?, ?, ?, ?)",
+                    (scope, now, request.weight, request.what, request.series),
                 )
-            return wait
+            return turn
 
         return self._try(take_turn)
 
@@ -275,26 +289,41 @@ class SqliteGrants:
 
         def counts(store: sqlite3.Connection) -> Counts:
             now = self._clock()
-            for table, column, begin in (
-                ("history", "at", now - HISTORY_SECONDS),
-                ("messages", "second", now - MESSAGES_KEPT_SECONDS),
-                ("lines", "ends", now),
-            ):
-                statement = f"delete from {table} where {column} <= ?"  # noqa: S608 - names of ours
-                store.execute(statement, (begin,))
-            history = store.execute(
-                "select at, weight, what from history where scope = ?", (scope,)
-            )
+            self._forget_used(store, now)
             lines = store.execute("select line from lines where scope = ?", (scope,))
             messages = store.execute("select second, sent from messages where scope = ?", (scope,))
             return tally(
-                now, history.fetchall(), [line for (line,) in lines], dict(messages.fetchall())
+                now,
+                _history(store, scope),
+                [line for (line,) in lines],
+                dict(messages.fetchall()),
+                _opened(store, scope),
             )
 
         return self._try(counts)
 
     def close(self) -> None:
         """Nothing is kept open."""
+
+    def _open_request(
+        self, store: sqlite3.Connection, scope: str, session: str, name: str, now: float
+    ) -> None:
+        store.execute(
+            "insert or replace into opened values (?, ?, ?, ?)",
+            (scope, session, name, now + self._ttl),
+        )
+
+    @staticmethod
+    def _forget_used(store: sqlite3.Connection, now: float) -> None:
+        """Forget what counts no more."""
+        for table, column, begin in (
+            ("history", "at", now - HISTORY_SECONDS),
+            ("messages", "second", now - MESSAGES_KEPT_SECONDS),
+            ("lines", "ends", now),
+            ("opened", "ends", now),
+        ):
+            statement = f"delete from {table} where {column} <= ?"  # noqa: S608 - names of ours
+            store.execute(statement, (begin,))
 
     def _ahead(
         self, store: sqlite3.Connection, scope: str, mine: str, now: float, limit: int
@@ -379,6 +408,16 @@ class SqliteGrants:
             store.close()
             raise
         return store
+
+
+def _history(store: sqlite3.Connection, scope: str) -> list[Row]:
+    statement = "select at, weight, what, series from history where scope = ?"
+    return store.execute(statement, (scope,)).fetchall()
+
+
+def _opened(store: sqlite3.Connection, scope: str) -> int:
+    statement = "select count(*) from opened where scope = ?"
+    return int(store.execute(statement, (scope,)).fetchone()[0])
 
 
 def _read(text: str) -> Lease | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .counts import HISTORY_LIMIT, HISTORY_SECONDS, Counts
+from .counts import HISTORY_LIMIT, HISTORY_SECONDS, OPEN_LIMIT, Counts
 from .grants import SEATS
 from .lease import Lease, SharedLease
 from .leases import LeaseStore
@@ -45,6 +45,10 @@ class GatewayUse:
                 "used": counts.history if counts else None,
                 "limit": HISTORY_LIMIT,
                 "window_s": round(HISTORY_SECONDS),
+                "identical": counts.identical if counts else None,
+                "burst": counts.burst if counts else None,
+                "open": counts.open if counts else None,
+                "open_limit": OPEN_LIMIT,
             },
             "lines": {"used": counts.lines if counts else None},
         }
@@ -61,7 +65,8 @@ class Team:
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
         gateways = [one.to_dict() for one in self.gateways]
-        return {"schema": SCHEMA, "store": self.store, "gateways": gateways}
+        answers = not self.is_silent
+        return {"schema": SCHEMA, "store": self.store, "answers": answers, "gateways": gateways}
 
 
 def team_of(store: LeaseStore | None) -> Team:

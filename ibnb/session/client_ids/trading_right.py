@@ -81,7 +81,8 @@ class TradingRight:
                 return _settling(wanted.refusal.seconds)
         if self._is_settling:
             return _settling(None)
-        return EXPIRED if any(map(self._wanted, accounts)) else NOT_ASKED
+        known = filter(None, map(self._wanted, accounts))
+        return EXPIRED if any(wanted.was_answered for wanted in known) else NOT_ASKED
 
     def _claim(self, store: GrantStore) -> None:
         if self._claimed is None:
@@ -105,7 +106,7 @@ class TradingRight:
 
 
 def _settling(seconds: float | None) -> str:
-    when = "soon" if seconds is None else f"in {seconds:.0f} s"
+    when = "within half a minute" if seconds is None else f"in {seconds:.0f} s"
     return f"The team's store has just started, and grants the right to trade again {when}."
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from . import libraries
@@ -14,12 +15,15 @@ METHODS = ("reqHistoricalData", "reqHistoricalTicks")
 KIND = "turns"
 DATES = ("startDateTime", "endDateTime")
 
-Wait = Callable[[str, dict[str, Any]], Awaitable[None]]
-"""Is given a client's method and what it will be called with by name, but for the number."""
+Wait = Callable[[str, dict[str, Any]], AbstractAsyncContextManager[None]]
+"""Is given a client's method and what it will be called with by name, but for the number.
+
+A request is sent when this was entered, and it is left when the request is over.
+"""
 
 
 def let_history_wait(ib: Any, wait: Wait) -> None:
-    """Await `wait` before each historical request of an `IB` object, blocking ones too."""
+    """Enter `wait` for each historical request of an `IB` object, blocking ones too."""
     for name in METHODS:
         install_patch(ib, f"{name}Async", KIND, _around(ib, name, wait))
 
@@ -35,9 +39,10 @@ def _around(ib: Any, name: str, wait: Wait) -> Callable[[MethodPatch], Any]:
         async def request(*args: Any, **kwargs: Any) -> Any:
             arguments = _sent(ib, layer.inner, args, kwargs)
             # One that fails by its arguments does so at once.
-            if arguments is not None:
-                await wait(name, arguments)
-            return await layer.inner(*args, **kwargs)
+            if arguments is None:
+                return await layer.inner(*args, **kwargs)
+            async with wait(name, arguments):
+                return await layer.inner(*args, **kwargs)
 
         return request
 

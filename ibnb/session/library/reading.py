@@ -49,6 +49,12 @@ def is_usable(ib: Ib) -> bool:
     return is_connected(ib) and ib.client.conn.transport is not None
 
 
+def awaited(ib: Ib) -> frozenset[Any]:
+    """Return the numbers of the requests to which an answer is still to come, given up or not."""
+    # Nothing public tells of those that the user interrupted, which the gateway still works at.
+    return frozenset(getattr(ib.wrapper, "_futures", ()))
+
+
 def own_trade(ib: Ib, order_id: int) -> Any:
     """Return the trade of an order of this client; None if it has no such order."""
     return ib.wrapper.trades.get((ib.wrapper.clientId, order_id))

@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Coroutine
 from types import FrameType, TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 T = TypeVar("T")
 CLEANING_SECONDS = 5.0

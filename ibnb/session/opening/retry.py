@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from ibnb.session.backoff import backoff
 from ibnb.tws.attempt import cause
@@ -25,14 +25,16 @@ class Waiting:
     """A wait for a held client ID: seconds left of it, and the ID.
 
     With `ahead` it is a wait for one of the gateway's seats, and so many others come first;
-    `is_history` says that a historical request waits for its turn.
+    `limit` says that a historical request waits for its turn, and by which limit: the same again,
+    too many of one contract, too many in ten minutes, or too many open ones. `more` wait with it.
     """
 
     client_id: int
     target: Target
     seconds_left: float
     ahead: int | None = None
-    is_history: bool = False
+    limit: Literal["identical", "burst", "history", "open"] | None = None
+    more: int = 0
 
 
 OnWait = Callable[[Waiting], None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -15,11 +16,13 @@ HISTORICAL_LIMIT = 60
 HISTORICAL_SECONDS = 600.0
 IDENTICAL_SECONDS = 15.0
 BURST = 6
+OPEN_LIMIT = 50
 BURST_SECONDS = 2.0
 PEAK_SECONDS = 60.0
 TWICE = "BID_ASK"
 """What is made of two series, bid and ask, and counts as two requests."""
 BARS, TICKS = "reqHistoricalData", "reqHistoricalTicks"
+HISTORICAL = frozenset({BARS, TICKS})
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Pacing:
         identical: of the last ten minutes, those that repeated another too early, oldest first.
         same_contract_burst: of the last ten minutes, those that were the sixth or a later one.
         complete: whether the journal still has all requests of the last ten minutes.
+        historical_open: historical requests that wait for their answer, or go on; 50 may at once,
+            whatever the size of their bars.
     """
 
     messages_last_second: int
@@ -49,6 +54,8 @@ class Pacing:
     identical: tuple[Request, ...] = ()
     same_contract_burst: tuple[Request, ...] = ()
     complete: bool = True
+    historical_open: int = 0
+    open_limit: int = OPEN_LIMIT
     message_limit: int = MESSAGE_LIMIT
     historical_limit: int = HISTORICAL_LIMIT
 
@@ -72,13 +79,21 @@ class Pacing:
                 f"{_times(self.same_contract_burst)} as the sixth or later for one contract "
                 "within two seconds."
             )
+        if self.historical_open >= self.open_limit:
+            found.append(
+                f"{self.historical_open} historical requests are open: another is refused (322) "
+                "until one ends."
+            )
         return tuple(found)
 
 
-def pacing(journal: Journal, now: float) -> Pacing:
-    """Count what the journal has against the limits; `now` is in seconds since the epoch."""
+def pacing(journal: Journal, now: float, opened: int = 0) -> Pacing:
+    """Count what the journal has against the limits; `now` is in seconds since the epoch.
+
+    `opened` is how many historical requests are open, which the journal alone does not know.
+    """
     requests, begin = journal.requests, now - HISTORICAL_SECONDS
-    historical = [one for one in requests.since(begin, {BARS, TICKS}) if is_limited(one)]
+    historical = [one for one in requests.since(begin, HISTORICAL) if is_limited(one)]
     sent = sorted(when for when in requests.sent if when > now - PEAK_SECONDS)
     return Pacing(
         messages_last_second=len(sent) - bisect_right(sent, now - 1),
@@ -87,6 +102,7 @@ def pacing(journal: Journal, now: float) -> Pacing:
         identical=_repeated(historical),
         same_contract_burst=_burst(historical),
         complete=requests.reaches_back(begin),
+        historical_open=opened,
     )
 
 
@@ -135,7 +151,7 @@ def _burst(historical: list[Request]) -> tuple[Request, ...]:
     found = []
     together: dict[Hashable, list[Request]] = {}
     for request in historical:
-        series = (_contract(request.contract), _kind(request))
+        series = series_of(request)
         before = together.get(series, [])
         recent = [one for one in before if request.time - one.time <= BURST_SECONDS]
         together[series] = [*recent, request]
@@ -152,6 +168,18 @@ def what_it_is(request: Request) -> Hashable:
         if name not in {"reqId", "contract"}
     }
     return (request.method, _contract(request.contract), *sorted(rest.items()))
+
+
+def series_of(request: Request) -> Hashable:
+    """Return the contract, exchange and kind of tick of a historical request."""
+    contract = request.contract
+    exchange = getattr(contract, "exchange", "")
+    return (getattr(contract, "conId", 0) or _contract(contract), exchange, _kind(request))
+
+
+def digest_of(what: Hashable) -> str:
+    """Return a short text that is the same only of equal things, and does not tell what."""
+    return hashlib.sha256(repr(what).encode(errors="surrogatepass")).hexdigest()[:16]
 
 
 def _contract(contract: Any) -> Hashable:

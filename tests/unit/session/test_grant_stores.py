@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 from redis_server import RedisServer
 
-from ibnb.session.client_ids.counts import HistoryRequest, Used
+from ibnb.session.client_ids.counts import OPEN_LIMIT, HistoryRequest, Turn, Used
 from ibnb.session.client_ids.grants import Grant, Refusal, StoreDownError, new_token
 from ibnb.session.client_ids.ids import HIGHEST, LOWEST
 from ibnb.session.client_ids.lease import new_lease, shared
@@ -291,16 +291,26 @@ def test_a_full_history_says_when_there_is_room(store):
     assert 90 < counts.next_in <= 100
 
 
+def take(store, session, what="", *, weight=1, series="", scope=SCOPE, name="mine"):
+    """Ask whether a historical request may go; it is open then."""
+    request = HistoryRequest(0.0, weight, what, series or what)
+    return store.take_turn(scope, session, request, name)
+
+
 def test_a_request_takes_its_turn(open_store):
     """Until the limit is reached, and not within 15 seconds of the same; others count it."""
     first, second = open_store(), open_store()
-    assert first.take_turn(SCOPE, "a", HistoryRequest(0.0, 1, "x")) == 0
-    assert 14 < second.take_turn(SCOPE, "b", HistoryRequest(0.0, 1, "x")) <= 15
-    assert second.take_turn("other:4002", "b", HistoryRequest(0.0, 1, "x")) == 0
+    assert take(first, "a", "x").has_come
+    early = take(second, "b", "x")
+    assert 14 < early.seconds <= 15
+    assert early.limit == "identical"
+    assert take(second, "b", "x", scope="other:4002").has_come
     for number in range(29):
-        assert second.take_turn(SCOPE, "b", HistoryRequest(0.0, 2, f"{number}")) == 0
-    assert 590 < first.take_turn(SCOPE, "a", HistoryRequest(0.0, 2, "y")) <= 600
-    assert first.take_turn(SCOPE, "a", HistoryRequest(0.0, 1, "y")) == 0
+        assert take(second, "b", f"{number}", weight=2).has_come
+    late = take(first, "a", "y", weight=2)
+    assert 590 < late.seconds <= 600
+    assert late.limit == "history"
+    assert take(first, "a", "y").has_come
     assert first.counts(SCOPE).history == 60
 
 
@@ -308,20 +318,101 @@ def test_a_turn_comes_when_the_oldest_are_ten_minutes_old(store):
     """Of as many as have to go first."""
     requests = [HistoryRequest(500.0 - number, 1, f"{number}") for number in range(60)]
     store.use(SCOPE, Used("a", history=tuple(requests)))
-    assert 99 < store.take_turn(SCOPE, "a", HistoryRequest(0.0, 1, "y")) <= 100
-    assert 100 < store.take_turn(SCOPE, "a", HistoryRequest(0.0, 2, "y")) <= 101
+    assert 99 < take(store, "a", "y").seconds <= 100
+    assert 100 < take(store, "a", "y", weight=2).seconds <= 101
 
 
 def test_many_at_once_take_no_more_turns_than_there_are(open_store):
     """Of 100 requests at the same moment 60 go."""
     stores = [open_store() for _ in range(4)]
 
-    def take(number):
-        request = HistoryRequest(0.0, 1, f"{number}")
-        return stores[number % 4].take_turn(SCOPE, f"{number % 4}", request)
+    def go(number):
+        store, session = stores[number % 4], f"{number % 4}"
+        turn = take(store, session, f"{number}", name=f"{number}")
+        store.use(SCOPE, Used(session, ended=frozenset({f"{number}"})))
+        return turn.has_come
 
     with ThreadPoolExecutor(4) as pool:
-        assert sum(seconds == 0 for seconds in pool.map(take, range(100))) == 60
+        assert sum(pool.map(go, range(100))) == 60
+
+
+def test_five_of_one_series_go_at_once(open_store):
+    """The sixth within two seconds waits, one for BID_ASK counts twice, and others are free."""
+    first, second = open_store(), open_store()
+    for number in range(3):
+        assert take(first, "a", f"{number}", series="AAPL TRADES").has_come
+    assert take(second, "b", "3", weight=2, series="AAPL TRADES").has_come
+    sixth = take(second, "b", "4", series="AAPL TRADES")
+    assert 0 < sixth.seconds <= 2
+    assert (sixth.limit, sixth.is_full) == ("burst", False)
+    assert take(second, "b", "5", series="MSFT TRADES").has_come
+    assert take(second, "b", "6", series="AAPL TRADES", scope="other:4002").has_come
+    until(lambda: take(second, "b", "7", series="AAPL TRADES").has_come)
+    assert first.counts(SCOPE).burst == 0
+
+
+def test_the_sixth_of_a_series_is_counted(open_store):
+    """As are those after it, over all sessions; what came later than two seconds is not one."""
+    ages = {"a": (9.0, 8.9, 8.8), "b": (8.7, 8.6, 8.5, 8.4, 6.0)}
+    for session, sent in ages.items():
+        requests = [HistoryRequest(age, 1, f"{age}", "AAPL TRADES") for age in sent]
+        open_store().use(SCOPE, Used(session, history=tuple(requests)))
+    assert open_store().counts(SCOPE).burst == 2
+
+
+def test_only_so_many_are_open_at_once(open_store):
+    """Over all sessions, whatever the size of their bars; one goes when another has ended."""
+    first, second = open_store(LONGEST), open_store(LONGEST)
+    first.use(SCOPE, Used("a", opened=frozenset(map(str, range(OPEN_LIMIT - 1)))))
+    assert take(second, "b", weight=0).has_come
+    assert first.counts(SCOPE).open == OPEN_LIMIT
+    for weight in (0, 1):
+        assert take(first, "a", "x", weight=weight, name="x") == Turn(is_full=True)
+    assert take(first, "a", weight=0, scope="other:4002").has_come
+    second.use(SCOPE, Used("b", ended=frozenset({"mine"})))
+    assert first.counts(SCOPE).open == OPEN_LIMIT - 1
+    assert take(first, "a", "x", name="x").has_come
+    assert first.counts(SCOPE).open == OPEN_LIMIT
+    assert first.counts(SCOPE).history == 1
+
+
+def test_what_is_open_is_another_sessions_own(open_store):
+    """Two that use the same name have one each, and end one each."""
+    for session in ("a", "b"):
+        open_store(LONGEST).use(SCOPE, Used(session, opened=frozenset({"1"})))
+    store = open_store(LONGEST)
+    assert store.counts(SCOPE).open == 2
+    store.use(SCOPE, Used("a", ended=frozenset({"1"})))
+    assert store.counts(SCOPE).open == 1
+
+
+def test_what_a_dead_session_had_open_is_given_back(store):
+    """After its time, as nobody says any more that it is open; what took its turn, too."""
+    store.use(SCOPE, Used("a", opened=frozenset(map(str, range(OPEN_LIMIT - 1)))))
+    assert take(store, "a", weight=0).has_come
+    assert take(store, "b", weight=0).is_full
+    until(lambda: take(store, "b", weight=0).has_come)
+    assert store.counts(SCOPE).open == 1
+
+
+def test_what_is_said_to_be_open_stays_so(store):
+    """Longer than it would without."""
+    begun = time.monotonic()
+    while time.monotonic() < begun + 2 * SHORT:
+        store.use(SCOPE, Used("a", opened=frozenset({"1"})))
+        assert store.counts(SCOPE).open == 1
+        time.sleep(SHORT / 10)
+
+
+def test_many_at_once_open_no_more_than_may_be(open_store):
+    """Of 100 requests at the same moment 50 go."""
+    stores = [open_store(LONGEST) for _ in range(4)]
+
+    def go(number):
+        return take(stores[number % 4], f"{number % 4}", weight=0, name=f"{number}").has_come
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(go, range(100))) == OPEN_LIMIT
 
 
 def test_a_line_counts_once_however_many_stream_it(open_store):

@@ -4,9 +4,12 @@ import pytest
 from ui_samples import explanation, health, refused
 
 from ibnb.diagnostics.bundle import BundleFile
+from ibnb.session import Waiting
 from ibnb.tws.notices import Notice
+from ibnb.tws.target import Target
 from ibnb.ui.cards import Came
 from ibnb.ui.labels import TIMES
+from ibnb.ui.messages import waiting_line
 from ibnb.ui.text import (
     badge_text,
     bundle_text,
@@ -233,3 +236,23 @@ def _uncoloured(text):
     from rich.text import Text
 
     return Text.from_ansi(text).plain
+
+
+@pytest.mark.parametrize(
+    ("waiting", "said"),
+    [
+        (
+            {"limit": "identical"},
+            "(the same one was sent less than 15 s ago): the next one goes in",
+        ),
+        ({"limit": "burst"}, "(5 for one contract were sent within 2 s): the next one goes in 1 s"),
+        ({"limit": "history", "more": 3}, "(60 were sent within ten minutes): the next one goes"),
+        ({"limit": "history", "more": 3}, " in 1 s (3 more wait)"),
+        ({"limit": "open"}, "50 historical requests are open at 127.0.0.1:4002"),
+        ({"ahead": 2}, "taken, 2 ahead of this one: waiting for 0 s"),
+        ({}, "Client ID 41 is still in use at 127.0.0.1:4002: retrying for 0 s"),
+    ],
+)
+def test_what_is_waited_for_is_named(waiting, said):
+    """And for how long, if that is known: what is waited for never goes in 0 s."""
+    assert said in waiting_line(Waiting(41, Target("127.0.0.1", 4002), 0.4, **waiting))
