@@ -18,6 +18,7 @@ PAUSE_SECONDS = 0.1
 """So long the thread waits: an import that is about to end need not share a processor with it."""
 MODULES = (
     *("ibnb.options", "ibnb.session.connection", "ibnb.session.opening.retry"),
+    "ibnb.session.opening.synchronising",
     *("ibnb.session.health", "ibnb.session.results", "ibnb.session.client_ids.leases"),
     *("ibnb.session.records.last_good", "ibnb.session.notebook.reach", "ibnb.situations"),
     *("ibnb.session.reconnect.heartbeat", "ibnb.ui.sections", "ibnb.ui.html", "ibnb.ui.text"),
