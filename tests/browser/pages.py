@@ -19,6 +19,8 @@ MILLISECONDS = PATIENCE * 1000
 EXECUTED = re.compile(r"\[\d+\]:")
 OPEN = "path => { jupyterapp.commands.execute('docmanager:open', { path }); }"
 """Does not return the promise, which waits for the kernel: some notebooks have none."""
+EXPAND = "jupyterapp.shell.expandLeft()"
+NARROW = 1000
 CLOSE = """() => {
   const documents = [...jupyterapp.shell.widgets('main')].filter(one => one.context);
   documents.forEach(one => one.dispose());
@@ -46,6 +48,9 @@ class LabWindow:
 
     def open(self, notebook: str) -> NotebookPage:
         """Open a notebook of the server's folder, as a click in the file browser does."""
+        # Whoever has little room hides the file browser.
+        is_narrow = self.page.viewport_size["width"] < NARROW
+        self.page.evaluate("jupyterapp.shell.collapseLeft()" if is_narrow else EXPAND)
         self.page.evaluate(OPEN, notebook)
         return NotebookPage(self.page)
 

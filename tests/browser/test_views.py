@@ -44,6 +44,8 @@ SAME_EVERY_TIME = ("badge", "card")
 """How the names of views begin that have no port, number or time of their own."""
 TALLEST_CARD, TALLEST_REPORT = 180, 420
 ONE_LINE = 50
+HIGHEST_JUMP = 40
+IN_PLACE = ("panel-running", "report-healthy", *(f"report-{fault}" for fault in FAULTS))
 OPEN_ALL = "all => all.forEach(one => { one.open = true; })"
 
 
@@ -127,7 +129,7 @@ def reports():
             copy = render("copy", text="text", script=COPY_SCRIPT)
             found["panel-done"] = f"{copy}{found['report-healthy']}"
     ended = [Result(check.id, "pass", "Fine.") for check in CHECKS[:9]]
-    found["panel-running"] = progress_html(CHECKS, ended)
+    found["panel-running"] = progress_html(CHECKS, ended, boundary=True)
     found["problem"] = render("problem", text="Could not stop: RuntimeError")
     return found
 
@@ -183,6 +185,22 @@ def test_a_view_is_as_tall_as_a_glance(new_page, views):
         for name in heights
     }
     assert {name: height for name, height in heights.items() if height >= limits[name]} == {}
+
+
+@pytest.mark.parametrize("width", [400, 470, 530, *WIDTHS])
+def test_a_report_takes_the_place_of_its_panel(new_page, views, width):
+    """Whatever it says and however short its lines are, what is below it moves 40 pixels at most.
+
+    A cell of JupyterLab is some 130 pixels narrower than its window.
+    """
+    page = new_page(viewport={"width": width, "height": 900})
+    page.set_content(page_of(views, COLOURS["light"]))
+    heights = {
+        name: page.locator(f"#{name} > div").last.bounding_box()["height"] for name in IN_PLACE
+    }
+    panel = heights.pop("panel-running")
+    jumps = {name: height - panel for name, height in heights.items()}
+    assert {name: jump for name, jump in jumps.items() if abs(jump) > HIGHEST_JUMP} == {}
 
 
 @pytest.mark.parametrize("width", WIDTHS)
