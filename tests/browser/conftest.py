@@ -8,6 +8,7 @@ import pytest
 from lab import Lab
 from pages import LabWindow, SharedWindow, write_notebook
 from playwright.sync_api import sync_playwright
+from views import all_views
 
 from ibnb.simulator import SimulatedGateway
 
@@ -127,3 +128,9 @@ def gateway():
     """A simulated gateway in this process."""
     with SimulatedGateway() as gateway:
         yield gateway
+
+
+@pytest.fixture(scope="session")
+def views(chromium):  # noqa: ARG001 - without a browser no gateway is diagnosed
+    """All views, by name."""
+    return all_views()
