@@ -103,15 +103,37 @@ def test_stop_ends_a_diagnosis_while_its_cell_runs(endless, silent):
 
 
 def test_stop_ends_a_diagnosis_that_was_run_again(endless, silent):
-    """No cell waits for it then; the toolbar comes back."""
+    """No cell waits for it then; the toolbar comes back, and the focus is on it all the time."""
     output = endless.output(1)
     output.get_by_role("button", name="Stop").click()
     endless.expect_executed(1)
-    output.get_by_role("button", name="Run again").click()
+    output.get_by_role("button", name="Run again").press("Enter")
     assert silent.wait_for(lambda: silent.connections_accepted == 2)
-    output.get_by_role("button", name="Stop").click()
+    expect(output.get_by_role("button", name="Stop")).to_be_focused()
+    output.get_by_role("button", name="Stop").press("Enter")
     expect(output.get_by_role("button", name="Run again")).to_be_visible(timeout=MILLISECONDS)
+    expect(output.get_by_role("button", name="Run again")).to_be_focused()
     assert silent.wait_for(lambda: silent.handshakes_unfinished == 2)
+
+
+def test_stop_breaks_nothing_beside_a_new_kernel(endless):
+    """No kernel knows the button any more; what was found until then stays."""
+    endless.restart()
+    panel = endless.output(1)
+    stop = panel.get_by_role("button", name="Stop")
+    stop.click()
+    expect(stop).to_be_focused()
+    expect(panel.get_by_text(SOME_OF_THEM)).to_be_visible()
+    expect(endless.page.locator(".jp-Dialog")).to_have_count(0)
+
+
+def test_a_kernel_that_is_shut_down_reports_what_it_knows(lab, endless):
+    """A diagnosis under way is stopped by that; a click on what is left of it breaks nothing."""
+    lab.shut_down_kernels()
+    expect_report(endless, "The diagnosis was stopped")
+    endless.output(1).get_by_role("button", name="Run again").click()
+    expect_report(endless, "The diagnosis was stopped")
+    expect(endless.page.locator(".jp-Dialog")).to_have_count(0)
 
 
 def test_why_and_checklist_unfold_in_the_report(diagnosed):

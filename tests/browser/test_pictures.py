@@ -63,7 +63,8 @@ def store(picture, path, html):
     """Store a picture, with what tells its words."""
     about = PngImagePlugin.PngInfo()
     about.add_text("words", words_of(html))
-    picture.quantize(HUES).save(path, pnginfo=about, optimize=True)
+    few = picture.quantize(HUES, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few.save(path, pnginfo=about, optimize=True)
 
 
 def how_far_off(one, other):

@@ -15,6 +15,24 @@ IN_PLACE = ("panel-running", "report-healthy", *(f"report-{fault}" for fault in 
 ONLY = {"resultTypes": ["violations"]}
 OPEN_ALL = "all => all.forEach(one => { one.open = true; })"
 
+FOCUS_NOTHING = "() => document.activeElement.blur()"
+STOPS = "summary, button, a, input, [tabindex]"
+MOST_STOPS = 1000
+NOTE_FOCUS = """() => {
+  const one = document.activeElement;
+  one.dataset.reached = one.parentElement.open ? 'open' : 'closed';
+  return one.tagName;
+}"""
+KEPT_FOCUS = """() => {
+  const one = document.activeElement;
+  return one.tagName === 'SUMMARY' && one.parentElement.open !== (one.dataset.reached === 'open');
+}"""
+"""Whether the fold that has the focus is open now, if it was closed before, and the other way."""
+MOVING = """all => all.filter(one => {
+  const style = getComputedStyle(one);
+  return style.animationName !== 'none' || parseFloat(style.transitionDuration) > 0;
+}).map(one => one.outerHTML.slice(0, 200))"""
+
 
 @pytest.mark.parametrize("forced", ["none", "active"])
 @pytest.mark.parametrize("scheme", COLOURS)
@@ -76,3 +94,29 @@ def test_no_view_is_wider_than_its_place(new_page, views, width):
         "all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.id)"
     )
     assert wide == []
+
+
+def test_every_fold_and_button_is_reached_by_tab(new_page, views):
+    """Enter opens each fold, those within too, and the focus stays on it."""
+    page = new_page()
+    page.set_content(page_of(views, COLOURS["light"]))
+    page.evaluate(FOCUS_NOTHING)
+    for _ in range(MOST_STOPS):
+        page.keyboard.press("Tab")
+        where = page.evaluate(NOTE_FOCUS)
+        if where == "BODY":
+            break
+        if where == "SUMMARY":
+            page.keyboard.press("Enter")
+            assert page.evaluate(KEPT_FOCUS)
+    assert page.locator("summary[data-reached]").count() > len(views)
+    missed = page.locator(f":is({STOPS}):not([data-reached])")
+    assert missed.evaluate_all("all => all.map(one => one.outerHTML.slice(0, 200))") == []
+
+
+def test_nothing_moves_by_itself(new_page, views):
+    """So whoever asks for less motion sees the same."""
+    page = new_page(reduced_motion="no-preference")
+    page.set_content(page_of(views, COLOURS["light"]))
+    moving = page.locator("main *").evaluate_all(MOVING)
+    assert moving == []

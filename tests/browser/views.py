@@ -17,7 +17,7 @@ from ibnb.simulator import SimulatedGateway
 from ibnb.tws.attempt import cause
 from ibnb.tws.notices import Link, Notice
 from ibnb.tws.target import Target
-from ibnb.ui.cards import LOOKED_UP, ONCE, Came
+from ibnb.ui.cards import LOOKED_UP, ONCE, Came, listed_row
 from ibnb.ui.html import (
     badge_html,
     explanation_html,
@@ -87,7 +87,15 @@ def cards():
         "card-looked-up": explanation_html(look_up(201), came=LOOKED_UP),
         "card-guess": explanation_html(look_up("why is my order not filled")),
         "card-unknown": _unknown("Connectivity between IB and TWS has been"),
+        "list-more": _listed("2 more kinds of notices came while this cell ran", 162, 10197),
+        "list-failed": _listed("Openings that failed while this cell ran", 326, 502, is_open=True),
     }
+
+
+def _listed(heading, *codes, is_open=False):
+    came = Came(3, (("AAPL", 2), ("IBM", 1)))
+    rows = [listed_row(look_up(code), came, show_accounts=False) for code in codes]
+    return render("folded", heading=heading, rows=rows, open=is_open)
 
 
 def _unknown(query):
