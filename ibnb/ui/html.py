@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 PANEL_HEIGHT = "clamp(300px, 770px - 66cqi, 560px)"
 """The height of a diagnosis under way, by the width of its place: a report is taller where lines
 are short, and takes that same place, so that nothing below jumps."""
-LEAST_HEIGHT = f"calc({PANEL_HEIGHT} - 38px)"
+LEAST_HEIGHT = f"calc({PANEL_HEIGHT} - 30px)"
 """Most reports are as tall as the panel or taller."""
 
 
