@@ -7,6 +7,8 @@ import socket
 from dataclasses import replace
 from html import escape
 
+from lab import PATIENCE
+
 import ibnb
 from ibnb.diagnostics import CHECKS, Result
 from ibnb.diagnostics.verdict.concluding import concluded
@@ -39,6 +41,7 @@ FAULTS = (
     *("silent", "garbage", "close", "id-held", "stall-ready", "no-accounts", "farms-down"),
     "connectivity-lost",
 )
+NEVER_ANSWERED = {"silent", "stall-ready"}
 OF_THE_GATEWAY = {
     *("net.tcp", "api.version", "api.start", "api.ready", "api.accounts", "api.link", "api.clock"),
     "session.client-id",
@@ -147,7 +150,8 @@ def reports():
         found["report-refused"] = _report(closed.getsockname()[1])
     for fault in ("", *FAULTS):
         with SimulatedGateway(faults=[fault] if fault else []) as gateway:
-            found[f"report-{fault or 'healthy'}"] = _report(gateway.port)
+            patience = 2.0 if fault in NEVER_ANSWERED else PATIENCE
+            found[f"report-{fault or 'healthy'}"] = _report(gateway.port, patience)
     ended = [Result(check.id, "pass", "Fine.") for check in CHECKS[:9]]
     return {
         **found,
@@ -157,9 +161,9 @@ def reports():
     }
 
 
-def _report(port):
+def _report(port, patience=PATIENCE):
     """Return the report on a gateway, with nothing in it that the machine, port or time decides."""
-    report = ibnb.diagnose(port, client_id=CLIENT_ID, timeout=1)
+    report = ibnb.diagnose(port, client_id=CLIENT_ID, timeout=patience)
     facts = report.facts
     results = tuple(_of_no_machine(result, facts.attempt) for result in report.results)
     html = report_html(concluded(replace(facts, results=results, seconds=0.3)), in_place=True)
