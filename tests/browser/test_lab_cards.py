@@ -100,7 +100,7 @@ def test_every_fold_works_whatever_the_kernel_does(lab, notebook, gateway):
         gateway.send_notice(code, text)
     page.expect_shown(1, f"Last notice: {list(MANY_KINDS)[-1]}")
     page.play(6)
-    page.expect_shown(6, "more kinds of notices came")
+    page.expect_shown(6, "more kinds of notices")
     for kernel in ("idle", "busy", "restarted", "dead"):
         match kernel:
             case "busy":
