@@ -11,8 +11,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(2 * (os.cpu_count() or 1))")
 STORIES ?= quickstart reruns errors diagnostics resume testing
 SIDE_BY_SIDE := --numprocesses $(WORKERS) --dist worksteal
+# A browser and a JupyterLab are busy most of the time, and are started once by each worker.
+WINDOWS ?= $(shell $(PYTHON) -c "import os; print(min($(WORKERS), os.cpu_count() or 1))")
 
-.PHONY: demo test docs prereleases stories benchmark clean
+.PHONY: demo test pictures docs prereleases stories benchmark clean
 
 # make demo              JupyterLab on the quickstart notebook, beside a simulated gateway
 # make demo HEADLESS=1   the same notebook without a browser, executed and written as HTML
@@ -27,7 +29,7 @@ test: $(VENV)/.test
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit --cov ibnb --cov-report=
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/kernel -m "not serial"
 	$(BIN)/python -m pytest tests/kernel -m serial
-	$(BIN)/python -m pytest tests/browser
+	$(BIN)/python -m pytest --numprocesses $(WINDOWS) --dist loadfile tests/browser
 	$(BIN)/python -m pytest --nbval-lax notebooks
 
 # make docs              the documentation site, in site/; a warning or a broken link fails it
@@ -35,6 +37,11 @@ docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --jobs auto \
 		--doctree-dir build/doctrees docs site
 	@echo "The site begins at site/index.html."
+
+# make pictures          how every view looks, compared with the stored pictures
+# make pictures UPDATE=1 the stored pictures, drawn anew
+pictures: $(VENV)/.test
+	IBNB_PICTURES=$(if $(UPDATE),renew,compare) $(BIN)/python -m pytest tests/browser/test_pictures.py
 
 # make prereleases       what sees a library or a kernel, with the newest pre-releases of those
 prereleases:

@@ -99,6 +99,7 @@ class Diagnosing:
                 self,
                 self._show,
                 call_later=self._loop.call_later,
+                boundary=self._boundary,
                 show_accounts=self._app.settings.show_accounts,
             )
             show_widget(self._panel.widget, WITHOUT_WIDGETS)

@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from .progress import Repeat
 
 
-PANEL_HEIGHT = 316
-"""Pixels of a diagnosis under way; its report takes the same place, so that nothing below jumps."""
-LEAST_HEIGHT = PANEL_HEIGHT - 38
+PANEL_HEIGHT = "clamp(300px, 770px - 66cqi, 560px)"
+"""The height of a diagnosis under way, by the width of its place: a report is taller where lines
+are short, and takes that same place, so that nothing below jumps."""
+LEAST_HEIGHT = f"calc({PANEL_HEIGHT} - 30px)"
+"""Most reports are as tall as the panel or taller."""
 
 
 def report_html(
@@ -41,7 +43,7 @@ def report_html(
     Accounts are masked unless `show_accounts` is set; so they are in every form below.
     """
     view = report_view(report, boundary=boundary, show_accounts=show_accounts)
-    return render("report", view=view, least=LEAST_HEIGHT if in_place else 0)
+    return render("report", view=view, least=LEAST_HEIGHT if in_place else "")
 
 
 def explanation_html(
@@ -77,16 +79,19 @@ def progress_html(
     results: Iterable[Result],
     *,
     repeat: Repeat | None = None,
+    boundary: bool = False,
     show_accounts: bool = False,
 ) -> str:
     """Return a diagnosis under way: a bar, and a row for each check, ended, running or pending.
 
-    `repeat` is there while the diagnosis is repeated until the gateway is healthy.
+    `repeat` is there while the diagnosis is repeated until the gateway is healthy, and `boundary`
+    says what its report will say too, so that it does not add to the height then.
     """
     from .progress import progress_view
 
     view = progress_view(checks, results, repeat=repeat, show_accounts=show_accounts)
-    return render("progress", view=view, height=PANEL_HEIGHT)
+    said = labels.BOUNDARY if boundary else ""
+    return render("progress", view=view, boundary=said, height=PANEL_HEIGHT)
 
 
 def render(template: str, **values: object) -> str:

@@ -83,6 +83,7 @@ class DiagnosisPanel:
         draw: shows the progress, as text and as HTML, in the place of what was shown before.
         call_later: as `asyncio.loop.call_later` of the kernel's loop.
         clock: a monotonic clock, in seconds.
+        boundary: whether it says what a diagnosis is not, as its report will.
         show_accounts: whether account numbers are shown in full.
     """
 
@@ -93,6 +94,7 @@ class DiagnosisPanel:
         *,
         call_later: CallLater,
         clock: Callable[[], float] = time.monotonic,
+        boundary: bool = False,
         show_accounts: bool = False,
     ) -> None:
         from ipywidgets import HTML, Box, Layout
@@ -101,6 +103,7 @@ class DiagnosisPanel:
         self._draw_html = draw
         self._call_later = call_later
         self._clock = clock
+        self._boundary = boundary
         self._show_accounts = show_accounts
         self._checks: tuple[Check, ...] = ()
         self._results: list[Result] = []
@@ -190,9 +193,12 @@ class DiagnosisPanel:
         # What came too late must not take the place of the report.
         if self._is_running:
             self._drawn_at = self._clock()
-            accounts = self._show_accounts
             html = progress_html(
-                self._checks, self._results, repeat=self._repeat, show_accounts=accounts
+                self._checks,
+                self._results,
+                repeat=self._repeat,
+                boundary=self._boundary,
+                show_accounts=self._show_accounts,
             )
             self._draw_html(DIAGNOSING, html)
 

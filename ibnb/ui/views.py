@@ -305,7 +305,7 @@ def badge_view(
         live=health.kind == "live" and not health.simulated and health.is_open and not stale,
         kind=_kind(health),
         orders=f"orders {'locked' if health.orders == 'locked' else 'not locked'}"
-        if health.kind == "live"
+        if health.kind == "live" and health.is_open
         else "",
         facts=_facts(health, show_accounts=show_accounts),
         details=_details(health, show_accounts=show_accounts),

@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from lab import Lab
-from pages import NotebookPage, write_notebook
+from pages import LabWindow, SharedWindow, write_notebook
 from playwright.sync_api import sync_playwright
+from views import all_views
 
 from ibnb.simulator import SimulatedGateway
 
+HERE = Path(__file__).parent
+VIEWPORT = {"width": 1200, "height": 900}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 REQUIRED = "IBNB_REQUIRE_BROWSER"
 FLAGS = [
@@ -42,9 +46,16 @@ def lab(chromium, tmp_path_factory):  # noqa: ARG001 - without a browser no serv
         yield lab
 
 
-# Playwright keeps an event loop running in this thread, which asynchronous tests cannot stand:
-# so the browser goes before the next module's tests begin.
-@pytest.fixture(scope="module")
+def while_browsers_may_be_open(fixture_name, config):  # noqa: ARG001 - pytest's signature
+    """Return how long a browser lives: all the time if no other tests than these are run.
+
+    Playwright keeps an event loop running in this thread, which asynchronous tests cannot stand.
+    """
+    asked = (Path(arg.partition("::")[0]).resolve() for arg in config.args)
+    return "session" if all(one.is_relative_to(HERE) for one in asked) else "module"
+
+
+@pytest.fixture(scope=while_browsers_may_be_open)
 def browser(chromium):
     """A headless browser."""
     with sync_playwright() as playwright:
@@ -59,7 +70,7 @@ def new_page(browser):
     contexts = []
 
     def new(**options):
-        options = {"viewport": {"width": 1200, "height": 900}, **options}
+        options = {"viewport": VIEWPORT, **options}
         contexts.append(browser.new_context(**options))
         return contexts[-1].new_page()
 
@@ -68,14 +79,35 @@ def new_page(browser):
         context.close()
 
 
-@pytest.fixture
-def open_notebook(lab, new_page):
-    """Return a function that opens a notebook of the server's folder."""
+@pytest.fixture(scope=while_browsers_may_be_open)
+def shared_window(browser, lab):
+    """JupyterLab's window, in which one test after the other opens its notebooks."""
 
-    def open_it(name, **options):
-        return NotebookPage(new_page(**options), lab.address(name))
+    def new():
+        page = browser.new_context(viewport=VIEWPORT).new_page()
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        return LabWindow(page, lab.address)
+
+    return SharedWindow(new)
+
+
+@pytest.fixture
+def open_notebook(lab, new_page, shared_window):
+    """Return a function that opens a notebook of the server's folder.
+
+    It is opened in the window of the tests before; with other options than the window's size, in
+    one of its own.
+    """
+
+    def open_it(name, *, viewport=VIEWPORT, **options):
+        if options:
+            return LabWindow(new_page(viewport=viewport, **options), lab.address).open(name)
+        window = shared_window.get()
+        window.page.set_viewport_size(viewport)
+        return window.open(name)
 
     yield open_it
+    shared_window.leave()
     lab.shut_down_kernels()
 
 
@@ -96,3 +128,9 @@ def gateway():
     """A simulated gateway in this process."""
     with SimulatedGateway() as gateway:
         yield gateway
+
+
+@pytest.fixture(scope="session")
+def views(chromium):  # noqa: ARG001 - without a browser no gateway is diagnosed
+    """All views, by name."""
+    return all_views()

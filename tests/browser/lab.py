@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
+from forked import CAN_FORK, IS_COLD
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -21,6 +23,7 @@ PATIENCE = 90.0
 """Seconds that a slow machine may take for anything that is waited for."""
 
 LOOPBACK = "127.0.0.1"
+FORKING = "forking_server.ForkingServerKernelManager"
 OVERRIDES = {
     "@jupyterlab/apputils-extension:notification": {
         "fetchNews": "false",
@@ -43,6 +46,7 @@ def own_places(folder: Path) -> dict[str, str]:
         "JUPYTERLAB_SETTINGS_DIR": folder / "settings",
         "JUPYTERLAB_WORKSPACES_DIR": folder / "workspaces",
         "IPYTHONDIR": folder / "ipython",
+        "IBNB_STATE_DIR": folder / "state",
     }
     for place in places.values():
         place.mkdir(parents=True, exist_ok=True)
@@ -103,7 +107,9 @@ class Lab:
         command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={self._token}"]
         command += [f"--ServerApp.root_dir={self.folder}", "--LabApp.news_url="]
         command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
-        command += ["--ServerApp.allow_root=True"]
+        command += ["--ServerApp.allow_root=True", "--LabApp.expose_app_in_browser=True"]
+        if CAN_FORK and not IS_COLD:
+            command += [f"--AsyncMappingKernelManager.kernel_manager_class={FORKING}"]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 command, env=self._environment, stdout=log, stderr=log, **own_group()
@@ -116,9 +122,10 @@ class Lab:
         if self._process is not None:
             end(self._process)
 
-    def address(self, notebook: str) -> str:
-        """Return where a browser opens a notebook, with the token that lets it in."""
-        return f"http://{LOOPBACK}:{self._port}/lab/tree/{notebook}?reset&token={self._token}"
+    @property
+    def address(self) -> str:
+        """Return where a browser finds it, with the token that lets it in."""
+        return f"{self.origin}/lab?reset&token={self._token}"
 
     @property
     def origin(self) -> str:

@@ -10,12 +10,21 @@ from lab import PATIENCE
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from playwright.sync_api import Locator, Page
 
 MILLISECONDS = PATIENCE * 1000
 EXECUTED = re.compile(r"\[\d+\]:")
+OPEN = "path => { jupyterapp.commands.execute('docmanager:open', { path }); }"
+"""Does not return the promise, which waits for the kernel: some notebooks have none."""
+EXPAND = "jupyterapp.shell.expandLeft()"
+NARROW = 1000
+CLOSE = """() => {
+  const documents = [...jupyterapp.shell.widgets('main')].filter(one => one.context);
+  documents.forEach(one => one.dispose());
+}"""
 NOT_EXECUTED = re.compile(r"\[ ?\]:")
 
 
@@ -27,15 +36,62 @@ def write_notebook(path: Path, sources: list[str], kernel: str = "python3") -> N
     nbformat.write(book, path)
 
 
-class NotebookPage:
-    """An open notebook. Cells are counted from 0, and only code cells are."""
+class LabWindow:
+    """JupyterLab in a browser's page, where notebooks are opened and closed: loading it is slow."""
 
     def __init__(self, page: Page, address: str) -> None:
         self.page = page
         page.set_default_timeout(MILLISECONDS)
         page.goto(address)
+        page.wait_for_function("() => window.jupyterapp")
+        page.evaluate("() => jupyterapp.restored")
+
+    def open(self, notebook: str) -> NotebookPage:
+        """Open a notebook of the server's folder, as a click in the file browser does."""
+        # Whoever has little room hides the file browser.
+        is_narrow = self.page.viewport_size["width"] < NARROW
+        self.page.evaluate("jupyterapp.shell.collapseLeft()" if is_narrow else EXPAND)
+        self.page.evaluate(OPEN, notebook)
+        return NotebookPage(self.page)
+
+    def close_notebooks(self) -> bool:
+        """Close every notebook, saving none; return whether nothing else is left of them."""
+        self.page.evaluate(CLOSE)
+        left = self.page.locator(".jp-Notebook, .jp-Dialog, .lm-Menu")
+        return left.count() == 0
+
+
+class SharedWindow:
+    """A window for one test after the other; one that was left in disorder is replaced."""
+
+    def __init__(self, new: Callable[[], LabWindow]) -> None:
+        self._new = new
+        self._window: LabWindow | None = None
+
+    def get(self) -> LabWindow:
+        """Return it; it is loaded when it is first needed."""
+        if self._window is None:
+            self._window = self._new()
+        return self._window
+
+    def leave(self) -> None:
+        """Close what a test has opened."""
+        if self._window is not None and not self._window.close_notebooks():
+            self._window.page.context.close()
+            self._window = None
+
+
+class NotebookPage:
+    """An open notebook. Cells are counted from 0, and only code cells are."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
         self.cells: Locator = page.locator(".jp-Notebook .jp-CodeCell")
         expect(self.cells.first).to_be_visible(timeout=MILLISECONDS)
+
+    def close(self) -> None:
+        """Close the notebook; its kernel goes on."""
+        self.page.evaluate(CLOSE)
 
     def cell(self, number: int) -> Locator:
         """Return a code cell."""

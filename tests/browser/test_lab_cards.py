@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-import pytest
 from pages import MILLISECONDS
 from playwright.sync_api import expect
 
@@ -13,6 +12,8 @@ from ibnb.simulator import SimulatedGateway
 LIBRARY = next(name for name in ("ib_insync", "ib_async") if find_spec(name))
 TALLEST = 180
 LINE = 50
+LEAST_FOLDS = 8
+"""Of a badge, a card, a line, a page that was looked up, three cards and a list."""
 CARDS = {
     "200": 'ib.qualifyContracts(Stock("NOSUCH", "SMART", "USD"))\nNone',
     "200 of fifty": (
@@ -71,37 +72,63 @@ def test_a_card_is_one_glance_and_everything_else_is_in_its_fold(notebook, gatew
     expect(page.output(5).locator("pre").first).to_contain_text("barSizeSetting='5 mins'")
 
 
-@pytest.mark.parametrize("kernel", ["idle", "busy", "restarted", "dead"])
-def test_the_folds_of_a_card_need_no_kernel(lab, notebook, gateway, kernel):
-    """They open and close whatever the kernel does."""
+MANY_KINDS = {
+    162: "Historical Market Data Service error message:HMDS query returned no data",
+    10197: "No market data during competing live session",
+    354: "Requested market data is not subscribed.",
+    2110: "Connectivity between TWS and server is broken. It will be restored automatically.",
+    1101: "Connectivity between IBKR and TWS has been restored - data lost.",
+}
+
+
+def test_every_fold_works_whatever_the_kernel_does(lab, notebook, gateway):
+    """Of a badge, of cards, of a page seen before and of a list; the kernel may even be dead."""
     page = notebook(
         "%load_ext ibnb",
         f"%ibconnect {gateway.port}",
         f"from {LIBRARY} import *",
         CARDS["321"],
+        CARDS["321"],
+        "%iberror 201",
+        "None",
         "while True: pass",
     )
-    for number in range(4):
+    for number in range(6):
         page.play(number)
         page.expect_executed(number)
-    fold = page.output(3).locator("summary", has_text="More: ")
-    expect(fold).to_be_visible(timeout=MILLISECONDS)
-    match kernel:
-        case "busy":
-            page.play(4)
-            expect(page.prompt(4)).to_have_text("[*]:")
-        case "restarted":
-            page.restart()
-        case "dead":
-            lab.shut_down_kernels()
-    badge = page.output(1).locator("summary").first
-    for one, inside in (
-        (fold, page.output(3).get_by_text("related: ")),
-        (badge, page.output(1).get_by_text("Farms: ")),
-    ):
-        one.click()
-        expect(inside).to_be_visible()
-        one.click()
-        expect(inside).to_be_hidden()
-    if kernel == "busy":
-        page.interrupt()
+    for code, text in MANY_KINDS.items():
+        gateway.send_notice(code, text)
+    page.expect_shown(1, f"Last notice: {list(MANY_KINDS)[-1]}")
+    page.play(6)
+    page.expect_shown(6, "more kinds of notices")
+    for kernel in ("idle", "busy", "restarted", "dead"):
+        match kernel:
+            case "busy":
+                page.play(7)
+                expect(page.prompt(7)).to_have_text("[*]:")
+            case "restarted":
+                page.restart()
+            case "dead":
+                lab.shut_down_kernels()
+        card = page.output(3).locator("summary", has_text="More: ")
+        badge = page.output(1).locator("summary").first
+        for one, inside in (
+            (card, page.output(3).get_by_text("related: ")),
+            (badge, page.output(1).get_by_text("Farms: ")),
+        ):
+            one.click()
+            expect(inside).to_be_visible()
+            one.click()
+            expect(inside).to_be_hidden()
+        folds = page.page.locator(".jp-OutputArea-output summary")
+        assert folds.count() >= LEAST_FOLDS
+        for fold in folds.all():
+            around = fold.locator("xpath=..")
+            is_open = around.get_attribute("open")
+            fold.click()
+            expect(around).to_have_js_property("open", is_open is None)
+            fold.click()
+            expect(around).to_have_js_property("open", is_open is not None)
+        if kernel == "busy":
+            page.interrupt()
+            page.expect_executed(7)

@@ -72,7 +72,9 @@ def demo(chromium, tmp_path):  # noqa: ARG001 - without a browser nothing is sta
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to a process group of its own")
 def test_the_demo_opens_the_quickstart_and_leaves_nothing_behind(demo, new_page):
     """The printed address opens the quickstart, which connects; Ctrl-C ends every process."""
-    page = NotebookPage(new_page(), demo.address())
+    page = new_page()
+    page.goto(demo.address())
+    page = NotebookPage(page)
     expect(page.page.get_by_role("heading", name="ibnb in five minutes")).to_be_visible()
     expect(page.output(0)).to_be_empty()
     page.play(0)

@@ -27,7 +27,7 @@ def saved(lab, notebook, gateway):
         page.expect_executed(3)
         expect(page.output(3).get_by_role("button", name="Copy")).to_be_visible()
     page.save()
-    page.page.context.close()
+    page.close()
     lab.shut_down_kernels()
     (path,) = lab.folder.glob("test_*saved*.ipynb")
     yield path
@@ -71,7 +71,9 @@ def test_saved_results_are_shown_again_without_a_kernel(lab, saved, open_noteboo
     book.metadata.kernelspec.name = "not-installed-here"
     book.metadata.kernelspec.language = book.metadata.language_info.name = "no language"
     nbformat.write(book, saved)
-    nbformat.sign.NotebookNotary(data_dir=str(lab.data)).sign(book)
+    notary = nbformat.sign.NotebookNotary(data_dir=str(lab.data))
+    notary.sign(book)
+    notary.store.close()
     page = open_notebook(saved.name)
     dialog = page.page.get_by_role("dialog")
     dialog.get_by_role("button", name="No Kernel").click()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from forked import CAN_FORK, ForkingProvisioner
+from forked import CAN_FORK, IS_COLD, ForkingProvisioner
 from jupyter_client.manager import KernelManager
 
 PATIENCE = 60.0
@@ -70,7 +70,7 @@ class Notebook:
         folder: Any,
         *,
         path: str | None = None,
-        cold: bool = "IBNB_COLD_KERNELS" in os.environ,
+        cold: bool = IS_COLD,
         **environment: str,
     ) -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("IBNB_")}

@@ -29,6 +29,7 @@ FOR_IMPORTING = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 Besides, a kernel without a parent would print how to connect to it.
 """
 CAN_FORK = "forkserver" in multiprocessing.get_all_start_methods()
+IS_COLD = "IBNB_COLD_KERNELS" in os.environ
 
 
 def start(command: list[str], environment: dict[str, str], folder: str) -> ForkedProcess:
