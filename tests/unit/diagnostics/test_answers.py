@@ -63,6 +63,7 @@ QUESTIONS = {
     ("session.pacing", ""): {
         "Do this notebook's requests keep within IBKR's limits?",
         "How many historical requests did this notebook make of late?",
+        "How many historical requests are open?",
         "How many historical requests were made of late?",
         "How many messages does this notebook send a second?",
         "How many requests were made of late?",
