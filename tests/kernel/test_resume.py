@@ -91,7 +91,8 @@ def test_a_lost_connection_is_resumed_by_itself(connected, gateway):
     gateway.drop_clients()
     connected.run(LOST)
     waited = connected.run(f"{BACK}\nprint(ib is mine, len(ib.reqPositions()) > 0)")
-    assert waited.stdout.splitlines()[-1] == "True True", waited.everything
+    # The line on the resume comes when all of it is over, which may be after the cell's own.
+    assert "True True" in waited.stdout.splitlines(), waited.everything
     gateway.set_faults(["closed-after-start"])
     gateway.drop_clients()
     tries = gateway.connections_accepted
