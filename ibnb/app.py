@@ -17,10 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .context import NotebookContext
-from .explainer import Explainer
-from .planner import Planner
 from .session import BadInputError, Session, advising, survey
-from .session.address import where
+from .session.address import Address, where
 from .session.client_ids.notebook_leases import NotebookLeases
 from .session.library import reading
 from .session.library.libraries import is_ib
@@ -29,8 +27,10 @@ from .settings import IbSettings, apply_environment, state_folder
 
 if TYPE_CHECKING:
     from .diagnostics import Diagnosis, Diagnostician, Observer, Question
+    from .explainer import Explainer
     from .knowledge import Situation
     from .options import ConnectOptions
+    from .planner import Planner
     from .recordings import Recordings
     from .session import Closed, Health, Opened, Waiting
     from .session.client_ids.leases import LeaseStore
@@ -60,14 +60,6 @@ class App:
         self.context = context or NotebookContext()
         self.session = session or Session()
         self.notebook_leases = NotebookLeases(self._notebook, self._lease_store)
-        self.planner = Planner(
-            settings, self._context, self.session, self.situation, self._own_simulator
-        )
-        self.explainer = Explainer(
-            *(settings, self._context, self.session, self.planner),
-            situation=self.situation,
-            diagnose=self.start_diagnosis,
-        )
         self._counting: Counting | None = None
         self._opened: OpenRequests | None = None
         settings.observe(self._pace_history, "paced")
@@ -93,6 +85,26 @@ class App:
 
             self._pace = Throttle(self._state())
         return self._pace
+
+    @cached_property
+    def planner(self) -> Planner:
+        """What decides what is opened and what is diagnosed."""
+        from .planner import Planner
+
+        return Planner(
+            self.settings, self._context, self.session, self.situation, self._own_simulator
+        )
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """What finds the page on an error, and the live evidence for it."""
+        from .explainer import Explainer
+
+        return Explainer(
+            *(self.settings, self._context, self.session, self.planner),
+            situation=self.situation,
+            diagnose=self.start_diagnosis,
+        )
 
     @cached_property
     def situations(self) -> Situations:
@@ -198,6 +210,10 @@ class App:
             self.good.remember_soon(plan.target, known)
         return opened
 
+    def usual_wait(self, address: Address) -> float:
+        """Return for how many seconds a client ID that is held is asked for where nobody says."""
+        return self.planner.usual_wait(address)
+
     def situation(self, about: Target | None = None, ib: Any = None) -> Situation:
         """Return what is known here of where advice is read, and of what it is about."""
         return self.situations.situation(about, ib)
@@ -263,7 +279,7 @@ class App:
         guard = Guard(
             self.session,
             enabled=lambda: bool(self.settings.guard),
-            wait=self.planner.usual_wait,
+            wait=self.usual_wait,
             waiting=lambda: nullcontext(lambda _waiting: None),
             reachable=lambda: (
                 Root(name, value, is_name=True)

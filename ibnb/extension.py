@@ -64,7 +64,7 @@ class Extension:
         self.guard = Guard(
             self.app.session,
             enabled=lambda: bool(self.magics.guard),
-            wait=self.app.planner.usual_wait,
+            wait=self.app.usual_wait,
             waiting=self.cells.waiting,
             reachable=lambda: reachable(shell),
         )

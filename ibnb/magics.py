@@ -15,7 +15,6 @@ from IPython.core.magic import Magics, line_magic, magics_class
 
 from .app import App
 from .context import IB
-from .explainer import NoErrorYetError
 from .session import BadInputError
 from .session.library import reading
 from .session.library.libraries import is_ib
@@ -203,6 +202,7 @@ class IbMagics(Magics, IbSettings):
     @_with_help
     def iberror(self, line: str) -> None:
         """Explain an error code, or find an explanation by words; alone: the latest error."""
+        from .explainer import NoErrorYetError
         from .knowledge import UnknownQueryError
 
         with _one_line(NoErrorYetError):

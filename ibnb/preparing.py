@@ -17,12 +17,12 @@ from .session.library.names import NAMES
 PAUSE_SECONDS = 0.1
 """So long the thread waits: an import that is about to end need not share a processor with it."""
 MODULES = (
-    *("ibnb.options", "ibnb.session.connection", "ibnb.session.opening.retry"),
-    "ibnb.session.opening.synchronising",
-    *("ibnb.session.health", "ibnb.session.results", "ibnb.session.client_ids.leases"),
-    *("ibnb.session.records.last_good", "ibnb.session.notebook.reach", "ibnb.situations"),
-    *("ibnb.session.reconnect.heartbeat", "ibnb.ui.sections", "ibnb.ui.html", "ibnb.ui.text"),
-    "jinja2",
+    *("ibnb.options", "ibnb.planner", "ibnb.explainer", "ibnb.situations"),
+    *("ibnb.session.connection", "ibnb.session.opening.retry", "ibnb.session.health"),
+    *("ibnb.session.opening.synchronising", "ibnb.session.results", "ibnb.session.kept"),
+    *("ibnb.session.client_ids.leases", "ibnb.session.records.last_good"),
+    *("ibnb.session.notebook.reach", "ibnb.session.reconnect.heartbeat"),
+    *("ibnb.ui.sections", "ibnb.ui.html", "ibnb.ui.text", "jinja2"),
 )
 """What a connect, its badge and its cards import."""
 LOG = logging.getLogger("ibnb")

@@ -109,7 +109,7 @@ class Guard:
     def _adopt(self) -> None:
         """Look after what was connected before there was a guard, where it is found."""
         session, home = self._session, self._session.home
-        if not self._enabled() or home is None:
+        if not self._enabled() or home is None or not libraries.any_is_imported():
             return
         session.registry.look_around(session.hold)
         for held in session.registry.all():

@@ -6,7 +6,6 @@ import asyncio
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ibnb.tws.accounts import know
@@ -20,25 +19,9 @@ from .notebook.cell_runs import Run, Runs
 from .notebook.succession import Succession
 
 if TYPE_CHECKING:
-    from .notebook.reach import Outcome, Path
+    from .kept import Keeper
+    from .notebook.reach import Outcome
     from .tracked import TrackedConnection
-
-
-@dataclass(frozen=True)
-class Keeper:
-    """Who keeps a connection open, for people, and how it is freed.
-
-    `by` names the variable, or the code that is under way; empty if it is not known for certain.
-    `code` is a line that closes the connection, empty if there is none to type.
-    """
-
-    opened: str
-    by: str = ""
-    code: str = ""
-
-    def tell(self) -> str:
-        """Return who it is: `the variable `ib`, connected by cell [3]`."""
-        return f"{self.by}, connected {self.opened}" if self.by else f"connected {self.opened}"
 
 
 class ConnectionRegistry:
@@ -225,7 +208,9 @@ class ConnectionRegistry:
         return outcome.found is None and outcome.complete
 
     def _keeper(self, ib: Any, run: Run | None) -> Keeper:
-        return _described(self._search(lambda one: one is ib).found, _opened_by(run))
+        from .kept import described
+
+        return described(self._search(lambda one: one is ib).found, _opened_by(run))
 
     def _official(self, address: Address) -> Keeper | None:
         """Return who has the address through IBKR's own client, if a reachable one does."""
@@ -236,18 +221,10 @@ class ConnectionRegistry:
             found = libraries.official_address(one)
             return found is not None and address_of(*found) == address
 
+        from .kept import described
+
         found = self._search(has_it).found
-        return _described(found, "with ibapi") if found is not None else None
-
-
-def _described(found: Path | None, opened: str) -> Keeper:
-    if found is None:
-        return Keeper(opened)
-    if found.is_code:
-        kind = "the variable " if found.text.isidentifier() else ""
-        return Keeper(opened, f"{kind}`{found.text}`", f"{found.text}.disconnect()")
-    is_variable = found.text.partition("[")[0].partition(".")[0].isidentifier()
-    return Keeper(opened, f"something that `{found.text}` holds" if is_variable else found.text)
+        return described(found, "with ibapi") if found is not None else None
 
 
 def closed_line(held: TrackedConnection, left: tuple[str, ...], *, earlier: bool) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ibnb.session.registry import Keeper
+from ibnb.session.kept import Keeper
 from ibnb.tws.clock import day_and_time
 from ibnb.tws.sockets import SocketClient, SocketsUnreadableError, clients_of
 from ibnb.tws.target import Target

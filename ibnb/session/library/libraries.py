@@ -133,6 +133,11 @@ def is_ib(candidate: object) -> bool:
     return any((cls.__module__, cls.__name__) in _IB_CLASSES for cls in type(candidate).__mro__)
 
 
+def any_is_imported() -> bool:
+    """Say whether either library is in use here: before that nothing can be connected."""
+    return any(f"{name}.ib" in sys.modules for name in NAMES)
+
+
 def official_is_imported() -> bool:
     """Say whether IBKR's own client is in use here."""
     return _OFFICIAL[0] in sys.modules

@@ -12,7 +12,6 @@ import functools
 import sys
 import threading
 import weakref
-from concurrent.futures import thread as pools
 from dataclasses import dataclass, replace
 from types import CodeType, FrameType
 from typing import Any
@@ -106,7 +105,8 @@ class Runs:
             return (self._attached_by(sys._getframe(1)) if attached else None) or own  # noqa: SLF001 - handlers run in the context of their connection
         thread = threading.current_thread()
         # asyncio.to_thread hands its context over; what else a pool runs does not say whose it is.
-        is_worker = thread in pools._threads_queues  # noqa: SLF001 - nothing else tells
+        pools = sys.modules.get("concurrent.futures.thread")
+        is_worker = thread in getattr(pools, "_threads_queues", ())
         return None if is_worker else self._threads.get(thread)
 
     def _attached_by(self, frame: FrameType | None) -> Origin | None:
