@@ -151,6 +151,11 @@ def _until_room(now: float, rows: list[Row], weight: int, limit: int, seconds: f
     return wait
 
 
+def _apart(before: float, after: float) -> float:
+    """Return how many seconds lie between, to the millisecond: so exactly are turns given."""
+    return round(after - before, 3)
+
+
 def tally(
     now: float,
     history: Iterable[Row],
@@ -165,9 +170,9 @@ def tally(
     identical = burst = 0
     for row in recent:
         when, _, what, series = row
-        identical += when - last.get(what, when - IDENTICAL_SECONDS) < IDENTICAL_SECONDS
+        identical += what in last and _apart(last[what], when) < IDENTICAL_SECONDS
         last[what] = when
-        before = [one for one in together.get(series, []) if when - one[0] <= BURST_SECONDS]
+        before = [one for one in together.get(series, []) if _apart(one[0], when) < BURST_SECONDS]
         together[series] = [*before, row]
         burst += sum(one[1] for one in together[series]) > BURST_LIMIT
     second = int(now)

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 from redis_server import RedisServer
 
-from ibnb.session.client_ids.counts import OPEN_LIMIT, HistoryRequest, Turn, Used
+from ibnb.session.client_ids.counts import OPEN_LIMIT, HistoryRequest, Turn, Used, tally
 from ibnb.session.client_ids.grants import Grant, Refusal, StoreDownError, new_token
 from ibnb.session.client_ids.ids import HIGHEST, LOWEST
 from ibnb.session.client_ids.lease import new_lease, shared
@@ -358,6 +358,20 @@ def test_the_sixth_of_a_series_is_counted(open_store):
         requests = [HistoryRequest(age, 1, f"{age}", "AAPL TRADES") for age in sent]
         open_store().use(SCOPE, Used(session, history=tuple(requests)))
     assert open_store().counts(SCOPE).burst == 2
+
+
+def test_what_comes_when_its_turn_has_come_is_not_early():
+    """Two seconds after the first of five, or fifteen after the same, to the millisecond."""
+    for begun in (1_795_799_900.123, 1_795_799_900.001, 0.7):
+        five = [(begun, 1, f"{number}", "AAPL TRADES") for number in range(5)]
+        sixth = (begun + 2, 1, "5", "AAPL TRADES")
+        again = (begun + 15, 1, "0", "AAPL TRADES")
+        now = begun + 20
+        counts = tally(now, [*five, sixth, again], (), {}, 0)
+        assert (counts.burst, counts.identical) == (0, 0)
+        early = [(begun + 1.998, 1, "5", "AAPL TRADES"), (begun + 14.998, 1, "0", "AAPL TRADES")]
+        counts = tally(now, [*five, *early], (), {}, 0)
+        assert (counts.burst, counts.identical) == (1, 1)
 
 
 def test_only_so_many_are_open_at_once(open_store):
