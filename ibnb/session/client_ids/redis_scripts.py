@@ -127,6 +127,13 @@ return chosen
 USE = (
     _COMMON
     + """
+local function keep(key, names)
+  for _, name in ipairs(cjson.decode(names)) do
+    redis.call('ZADD', key, now + ARGV[7] * 1000, name .. ' ' .. ARGV[1])
+  end
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
+  redis.call('EXPIRE', key, ARGV[7])
+end
 for number, one in ipairs(cjson.decode(ARGV[2])) do
   local at = now - math.floor(one[1] * 1000)
   local what = one[3] .. ':' .. one[4]
@@ -138,11 +145,7 @@ redis.call('EXPIRE', KEYS[1], ARGV[5])
 for _, held in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
   if string.sub(held, -string.len(ARGV[1])) == ARGV[1] then redis.call('ZREM', KEYS[2], held) end
 end
-for _, line in ipairs(cjson.decode(ARGV[3])) do
-  redis.call('ZADD', KEYS[2], now + ARGV[7] * 1000, line .. ' ' .. ARGV[1])
-end
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
-redis.call('EXPIRE', KEYS[2], ARGV[7])
+keep(KEYS[2], ARGV[3])
 local second = math.floor(now / 1000)
 for _, one in ipairs(cjson.decode(ARGV[4])) do
   redis.call('HINCRBY', KEYS[3], string.format('%d', second - one[1]), one[2])
@@ -154,11 +157,7 @@ redis.call('EXPIRE', KEYS[3], ARGV[6])
 for _, name in ipairs(cjson.decode(ARGV[9])) do
   redis.call('ZREM', KEYS[4], name .. ' ' .. ARGV[1])
 end
-for _, name in ipairs(cjson.decode(ARGV[8])) do
-  redis.call('ZADD', KEYS[4], now + ARGV[7] * 1000, name .. ' ' .. ARGV[1])
-end
-redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now)
-redis.call('EXPIRE', KEYS[4], ARGV[7])
+keep(KEYS[4], ARGV[8])
 return 1
 """
 )
