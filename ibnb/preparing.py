@@ -19,10 +19,11 @@ PAUSE_SECONDS = 0.1
 MODULES = (
     *("ibnb.options", "ibnb.planner", "ibnb.explainer", "ibnb.situations"),
     *("ibnb.session.connection", "ibnb.session.opening.retry", "ibnb.session.health"),
+    *("ibnb.session.records.requests", "ibnb.tws.notices", "ibnb.tws.target"),
     *("ibnb.session.opening.synchronising", "ibnb.session.results", "ibnb.session.kept"),
     *("ibnb.session.client_ids.leases", "ibnb.session.records.last_good"),
     *("ibnb.session.notebook.reach", "ibnb.session.reconnect.heartbeat"),
-    *("ibnb.ui.sections", "ibnb.ui.html", "ibnb.ui.text", "jinja2"),
+    *("ibnb.ui.messages", "ibnb.ui.sections", "ibnb.ui.html", "ibnb.ui.text", "jinja2"),
 )
 """What a connect, its badge and its cards import."""
 LOG = logging.getLogger("ibnb")

@@ -23,7 +23,6 @@ from .session import BadInputError, parse_client_id
 from .session.client_ids.store_url import StoreUrl, without_credentials
 from .session.library.names import NAMES
 from .tws.accounts import mask_in
-from .tws.target import ACCEPTED, HIGHEST_PORT, BadTargetError, parse_target
 
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"0", "false", "no", "off", ""})
@@ -174,7 +173,13 @@ class Address(Text):
     """A target; a port may be a number."""
 
     longest = 300
-    takes = f"{ACCEPTED} (ports from 1 to {HIGHEST_PORT}, IPv6 addresses in brackets)"
+
+    @property
+    def takes(self) -> str:  # type: ignore[override]  # what it says is imported late
+        """What it takes, in words."""
+        from .tws.target import ACCEPTED, HIGHEST_PORT
+
+        return f"{ACCEPTED} (ports from 1 to {HIGHEST_PORT}, IPv6 addresses in brackets)"
 
     def read(self, value: Any) -> Any:
         """Return the target as text."""
@@ -182,6 +187,8 @@ class Address(Text):
 
     def meaning(self, text: str) -> str:
         """Return the target."""
+        from .tws.target import BadTargetError, parse_target
+
         if text != SIMULATOR:
             try:
                 parse_target(text)

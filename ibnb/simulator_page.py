@@ -19,7 +19,7 @@ from .simulator.client import HIGHEST_VERSION, LOWEST_VERSION
 from .simulator.protocol import texts
 from .simulator.trading import book, checks
 from .simulator.verbs import MAKING
-from .tws.notices import Code
+from .tws.codes import Code
 
 _FATES = {
     "served": "served",

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from .context import SIMULATOR
 from .session import ConnectFailed, survey
 from .session.address import address_of, where
-from .session.advising import address_text, expectation_options
 from .session.library import reading
 from .session.library.libraries import is_ib
 from .tws.accounts import is_paper
@@ -98,7 +97,7 @@ class Situations:
             guard=None if guarding is None else "on" if guarding else "off",
             accounts=seen.accounts,
             machine=None if target is None else "this" if target.is_local else "another",
-            address=address_text(target) if target is not None else "",
+            address=target.short if target is not None else "",
             target=seen.arguments(),
             without_id=seen.arguments(with_id=False),
             client_id=str(seen.client_id) if seen.client_id is not None else "",
@@ -186,9 +185,7 @@ class _Seen:
         target = self.target
         if target is None:
             return ""
-        return " ".join(
-            (self._word or address_text(target), *self._options(target, with_id=with_id))
-        )
+        return " ".join((self._word or target.short, *self._options(target, with_id=with_id)))
 
     @property
     def tried(self) -> frozenset[str]:
@@ -204,7 +201,7 @@ class _Seen:
             if one.address == last.address:
                 break
         words = {str(one) for one in (*candidates, last) if one.address in failed}
-        words |= {address_text(one) for one in (*candidates, last) if one.address in failed}
+        words |= {one.short for one in (*candidates, last) if one.address in failed}
         words |= {word for word in ("paper", "live") if _leads_to(word) <= failed}
         # Alone it is told as a way to connect at all: it just was not.
         words |= {"", self._word}
@@ -250,7 +247,7 @@ class _Seen:
             "--name": name,
         }
         words = ((option, str(value)) for option, value in given.items() if value is not None)
-        return [*(word for pair in words for word in pair), *expectation_options(target)]
+        return [*(word for pair in words for word in pair), *target.expectation_options]
 
 
 def _is(about: Target | None, target: Target | None) -> bool:

@@ -14,9 +14,10 @@ from ibnb.diagnostics.json_safe import whole_words
 from ibnb.session import Health
 from ibnb.tws.accounts import mask_in
 from ibnb.tws.attempt import Attempt
+from ibnb.tws.codes import REFUSING
 from ibnb.tws.escaping import visible
 from ibnb.tws.handshake import READABLE
-from ibnb.tws.notices import REFUSING, LinkFollower, Notice
+from ibnb.tws.notices import LinkFollower, Notice
 from ibnb.tws.redaction import redact
 from ibnb.tws.story import SHOWN
 

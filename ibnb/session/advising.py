@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ibnb.tws.own import LOOPBACK
-from ibnb.tws.target import WELL_KNOWN, Target
-
 if TYPE_CHECKING:
     from ibnb.knowledge import Situation
+    from ibnb.tws.target import Target
 
-Knows = Callable[[Target | None], "Situation"]
+Knows = Callable[["Target | None"], "Situation"]
 """Tells the situation, seen from a target or from where something was opened last."""
 
 _knows: Knows | None = None
@@ -38,17 +36,5 @@ def situation(about: Target | None = None) -> Situation:
             pass
     if about is None:
         return Situation()
-    address = address_text(about)
-    target = " ".join((address, *expectation_options(about)))
-    return Situation(address=address, target=target, without_id=target)
-
-
-def address_text(target: Target) -> str:
-    """Return a target as `%ibconnect` takes it, as short as it can be."""
-    return str(target.port) if target.host == LOOPBACK else str(target)
-
-
-def expectation_options(target: Target) -> tuple[str, ...]:
-    """Return the options that say what a target expects, where its port does not."""
-    usual = WELL_KNOWN[target.port][0] if target.port in WELL_KNOWN else None
-    return () if target.expects in {None, usual} else ("--expect", str(target.expects))
+    target = " ".join((about.short, *about.expectation_options))
+    return Situation(address=about.short, target=target, without_id=target)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ibnb.tws.accounts import is_paper, mask
 from ibnb.tws.attempt import Attempt
-from ibnb.tws.notices import Code
+from ibnb.tws.codes import Code
 from ibnb.tws.target import Target
 
 from .address import Address, address_of, where

@@ -17,8 +17,6 @@ from contextlib import AbstractContextManager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ibnb.tws.target import Target
-
 from .address import Address, address_of
 from .library import libraries
 from .library.names import NAMES
@@ -262,6 +260,8 @@ class Guard:
         connect: Callable[[], Coroutine[Any, Any, Any]],
         wait: Callable[[], float],
     ) -> Attempt:
+        from ibnb.tws.target import Target
+
         from .opening.retry import retry_while_id_in_use
         from .opening.supervise import watch_opening
         from .opening.synchronising import synchronising

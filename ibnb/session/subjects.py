@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ibnb.session.library import reading
-from ibnb.tws.notices import NO_REQUEST, farm_name, farm_state
+from ibnb.tws.codes import NO_REQUEST, farm_name, farm_state
 
 LONGEST = 60
 """Characters of a name that are kept."""

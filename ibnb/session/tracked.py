@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ibnb.tws.clock import clock
-from ibnb.tws.notices import Code, LinkFollower, Notice
+from ibnb.tws.codes import Code
+from ibnb.tws.notices import LinkFollower, Notice
 from ibnb.tws.simulated import is_simulated
 from ibnb.tws.target import Target
 

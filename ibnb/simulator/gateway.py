@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from ibnb.tws.notices import NO_REQUEST
+from ibnb.tws.codes import NO_REQUEST
 from ibnb.tws.simulated import known_here
 from ibnb.tws.target import HIGHEST_PORT
 

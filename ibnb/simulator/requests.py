@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from ibnb.tws.notices import NO_REQUEST
+from ibnb.tws.codes import NO_REQUEST
 from ibnb.tws.wire import OutgoingId
 
 from .protocol.tickets import read_ticket

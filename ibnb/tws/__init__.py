@@ -13,8 +13,9 @@ from ibnb.handing_out import handing_out
 if TYPE_CHECKING:
     from .accounts import is_paper, mask, mask_in
     from .attempt import Attempt, Ending, cause, wrong_environment
+    from .codes import Code
     from .handshake import Handshake, Stage
-    from .notices import Code, Link, Notice, link_after
+    from .notices import Link, Notice, link_after
     from .target import BadTargetError, Expectation, Target, parse_target
 
 __all__ = [

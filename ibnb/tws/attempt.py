@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from .accounts import is_paper
+from .codes import Code, tells_why
 from .handshake import Handshake, Stage
-from .notices import Code, Notice, link_after, tells_why
+from .notices import Notice, link_after
 
 if TYPE_CHECKING:
     from .target import Target

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from . import wire
 from .accounts import know
-from .notices import NO_REQUEST, Notice
+from .codes import NO_REQUEST
+from .notices import Notice
 from .wire import IncomingId
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, cast
 
 from . import wire
 from .attempt import Attempt, Ending
+from .codes import REFUSING
 from .handshake import Handshake, Stage
 from .names import Address, UnresolvedError, resolve
-from .notices import REFUSING
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

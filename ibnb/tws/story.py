@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from .accounts import mask, mask_in
 from .attempt import CLOSING, Attempt, cause
+from .codes import REFUSING
 from .handshake import Stage
-from .notices import REFUSING, Notice
+from .notices import Notice
 
 SHOWN = 40
 """So many characters of what a peer of another kind sent are shown."""

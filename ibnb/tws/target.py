@@ -50,6 +50,17 @@ class Target:
         return plain_host(self.host), self.port
 
     @property
+    def short(self) -> str:
+        """The address as `%ibconnect` takes it, as short as it can be."""
+        return str(self.port) if self.host == LOOPBACK else str(self)
+
+    @property
+    def expectation_options(self) -> tuple[str, ...]:
+        """The options that say what is expected, where the port does not."""
+        usual = WELL_KNOWN[self.port][0] if self.port in WELL_KNOWN else None
+        return () if self.expects in {None, usual} else ("--expect", str(self.expects))
+
+    @property
     def is_local(self) -> bool:
         """Whether it is this machine: by the loopback, an interface's address or its own name."""
         return is_own(self.host)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ibnb.session.library.names import NAMES
-from ibnb.tws.notices import Link
 
 from .display import Shown, show
 
@@ -132,6 +131,8 @@ class Badges:
 
 def _gone(drawn: tuple[Health, bool]) -> tuple[Health, bool]:
     """Return the health of what nobody has any more: a library closes what is dropped."""
+    from ibnb.tws.notices import Link
+
     health, show_accounts = drawn
     if health.stale or health.state == "closed":
         return drawn

@@ -16,13 +16,6 @@ from ibnb.session.notebook.event_loop import run
 from .diagnosing import Diagnosing, report_of
 from .display import Shown, show
 from .formatters import show_explanation, show_unknown
-from .messages import (
-    closed_line,
-    opened_line,
-    recording_line,
-    resumed_by_itself_line,
-    waiting_line,
-)
 from .notebook import ends_with_magic
 from .telling import CellTeller
 
@@ -110,6 +103,8 @@ class Cells:
         def on_wait(waiting: Waiting) -> None:
             if time.monotonic() - begun < PATIENCE_SECONDS:
                 return
+            from .messages import waiting_line
+
             text = waiting_line(waiting)
             if shown:
                 shown[0].update(text)
@@ -127,6 +122,8 @@ class Cells:
 
         `has_value`: the magic returns the `IB` object, which shows itself if the cell ends with it.
         """
+        from .messages import opened_line
+
         line = opened_line(
             opened,
             badge_follows=has_value
@@ -138,6 +135,8 @@ class Cells:
             print(line)  # noqa: T201
 
     def _resumed(self, connection: Connection, outcome: Resumed | ConnectFailed) -> None:
+        from .messages import resumed_by_itself_line
+
         self._say(resumed_by_itself_line(connection, outcome))
 
     def _say(self, line: str) -> None:
@@ -153,6 +152,8 @@ class Cells:
 
     def show_closed(self, closed: Closed | None) -> None:
         """Say in one line what was closed."""
+        from .messages import closed_line
+
         print(closed_line(closed))  # noqa: T201
 
     def show_explanation(self, explanation: Explanation) -> None:
@@ -217,6 +218,8 @@ class Cells:
         self, one: RecordingGateway | ReplayedGateway | None, *, ended: bool = False
     ) -> None:
         """Say that something is recorded or replayed, or is no longer."""
+        from .messages import recording_line
+
         print(recording_line(one, ended=ended))  # noqa: T201
 
     def show_bundle(self, path: Path, files: Sequence[BundleFile]) -> None:

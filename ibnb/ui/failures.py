@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from ibnb.session import IbnbError
 from ibnb.session.library.libraries import ib_of, library_functions
-from ibnb.tws.notices import NO_REQUEST, Notice
+from ibnb.tws.codes import NO_REQUEST
+from ibnb.tws.notices import Notice
 
 if TYPE_CHECKING:
     from ibnb.app import App

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ibnb.tws.notices import farm_state
+from ibnb.tws.codes import farm_state
 
 from .cards import About, Came, named
 from .tally import MOST_NAMED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ibnb.tws.notices import NO_REQUEST
+from ibnb.tws.codes import NO_REQUEST
 
 if TYPE_CHECKING:
     from ibnb.session import IbnbError

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ibnb.session import IbnbError
-from ibnb.tws.notices import GOOD_NEWS, Code, Notice
+from ibnb.tws.codes import GOOD_NEWS, Code
 
 from .display import Shown, show
 from .tally import Collected
@@ -16,6 +16,7 @@ from .tally import Collected
 if TYPE_CHECKING:
     from ibnb.app import App
     from ibnb.knowledge import Explanation
+    from ibnb.tws.notices import Notice
 
     from .notices import Trouble
     from .running import RunningCell

@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from ibnb.tws.accounts import mask
-from ibnb.tws.notices import GOOD_NEWS
+from ibnb.tws.codes import GOOD_NEWS
 
 from . import labels
 from .cards import Pages

@@ -9,8 +9,9 @@ from ibnb.diagnostics.model import Check, Result
 from ibnb.diagnostics.sanitise import MOST_NOTICES
 from ibnb.tws.accounts import is_paper, mask_in
 from ibnb.tws.attempt import Attempt, cause, wrong_environment
+from ibnb.tws.codes import farm_kind, farm_name
 from ibnb.tws.handshake import Stage
-from ibnb.tws.notices import farm_kind, farm_name, link_after
+from ibnb.tws.notices import link_after
 from ibnb.tws.simulated import is_simulated
 from ibnb.tws.story import span, tell, tell_foreign, tell_lost
 

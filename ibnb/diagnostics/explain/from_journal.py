@@ -12,7 +12,8 @@ from ibnb.session.records.journal import Journal
 from ibnb.session.records.pacing import Pacing, pacing
 from ibnb.session.records.requests import Request
 from ibnb.tws.clock import clock
-from ibnb.tws.notices import Code, Notice
+from ibnb.tws.codes import Code
+from ibnb.tws.notices import Notice
 
 from .parameter_rules import LOOKING_UP
 from .request_details import asked, is_qualified

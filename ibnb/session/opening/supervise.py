@@ -17,8 +17,9 @@ from ibnb.session.library.libraries import Library
 from ibnb.session.notebook.cell_runs import context_of
 from ibnb.session.notebook.event_loop import CLEANING_SECONDS
 from ibnb.tws.attempt import Attempt, Ending, cause
+from ibnb.tws.codes import REFUSING
 from ibnb.tws.handshake import Handshake, Stage
-from ibnb.tws.notices import REFUSING, Notice
+from ibnb.tws.notices import Notice
 from ibnb.tws.story import tell
 from ibnb.tws.target import Target
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
-
-from .requests import Request, RequestJournal
 
 if TYPE_CHECKING:
     from ibnb.session.errors import ConnectFailed, IbnbError
     from ibnb.tws.attempt import Attempt
     from ibnb.tws.notices import Notice
+
+    from .requests import Request, RequestJournal
 
 KEPT = 1000
 LONGEST_TEXT = 10_000
@@ -48,7 +49,6 @@ class Journal:
     """A bounded list of notices with a running number, so that readers can ask for what is new.
 
     Attributes:
-        requests: what was asked of the gateways.
         tellers: tell people what is heard here. Without any, the libraries' log lines do.
     """
 
@@ -58,12 +58,18 @@ class Journal:
         """How many notices have come in all, kept or not."""
         self.listeners: list[Callable[[Notice], None]] = []
         self.tellers: list[Teller] = []
-        self.requests = RequestJournal()
 
     def __repr__(self) -> str:
         """Say how many notices came, and which was the last."""
         last = self._notices[-1].code if self._notices else "none"
         return f"<Journal: {self.count} notices, the last {last}>"
+
+    @cached_property
+    def requests(self) -> RequestJournal:
+        """What was asked of the gateways."""
+        from .requests import RequestJournal
+
+        return RequestJournal()
 
     def add(self, notice: Notice, contract: Any = None) -> Notice:
         """Take a notice and tell the listeners; return it as it is kept.

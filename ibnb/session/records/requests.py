@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ibnb.session.library.noting import note_no_requests, note_requests, restored
-from ibnb.tws.notices import NO_REQUEST, Notice
+from ibnb.tws.codes import NO_REQUEST
+from ibnb.tws.notices import Notice
 
 KEPT = 1000
 MESSAGES_KEPT = 3000

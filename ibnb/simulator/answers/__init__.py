@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from ibnb.simulator.client import Client
 from ibnb.simulator.protocol import texts, tickets
 from ibnb.simulator.requests import read_request
-from ibnb.tws.notices import NO_REQUEST
+from ibnb.tws.codes import NO_REQUEST
 from ibnb.tws.wire import OutgoingId
 
 from . import account, history, market, orders, reference

@@ -7,7 +7,7 @@ from ibnb.simulator.protocol import messages
 from ibnb.simulator.streams import ACCOUNT_SECONDS, AccountStream, ProfitStream
 from ibnb.simulator.trading.account import account_values, summary_values
 from ibnb.simulator.trading.orders import Position
-from ibnb.tws.notices import NO_REQUEST
+from ibnb.tws.codes import NO_REQUEST
 from ibnb.tws.wire import OutgoingId
 
 from .asked import account_of

@@ -14,8 +14,8 @@ from ibnb.simulator.world.history import clock_text
 from ibnb.simulator.world.instruments import Instrument
 from ibnb.simulator.world.market import price_at, utc
 from ibnb.tws import wire
+from ibnb.tws.codes import NO_REQUEST
 from ibnb.tws.handshake import JSON_SINCE, VERSIONLESS_NOTICE_SINCE
-from ibnb.tws.notices import NO_REQUEST
 from ibnb.tws.wire import IncomingId
 
 from .texts import Text

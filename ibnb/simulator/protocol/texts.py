@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ibnb.tws.notices import Code
+from ibnb.tws.codes import Code
 
 MESSAGE_RATE = 100
 MARKET_LINES = 101
@@ -47,7 +47,7 @@ NO_FUNDAMENTALS = 10358
 NOT_SIMULATED = 90001
 NOT_RECORDED = 90002
 NOT_PASSED = 90003
-"""Codes that only the simulator sends, beside those in `ibnb.tws.notices.Code`.
+"""Codes that only the simulator sends, beside those in `ibnb.tws.codes.Code`.
 
 `NOT_SIMULATED` is no real gateway's: it says that the gap is ibnb's. No library takes it for a
 warning, so that it ends the wait in each of them, which 321 does not in ib_async. The same is true

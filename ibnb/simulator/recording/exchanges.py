@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ibnb.simulator.protocol.tickets import order_places
-from ibnb.tws.notices import NO_REQUEST, farm_state
+from ibnb.tws.codes import NO_REQUEST, farm_state
 from ibnb.tws.wire import IncomingId, OutgoingId
 
 from .file import Frame, RecordedSession

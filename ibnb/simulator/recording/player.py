@@ -14,7 +14,7 @@ from ibnb.simulator.protocol.greeting import ForeignGreetingError, read_greeting
 from ibnb.simulator.requests import request_name
 from ibnb.simulator.state import ClientIds
 from ibnb.tws import wire
-from ibnb.tws.notices import NO_REQUEST
+from ibnb.tws.codes import NO_REQUEST
 from ibnb.tws.wire import IncomingId, OutgoingId
 
 from .exchanges import Exchange, Script, Told, ends_account, fits, read_scripts, request_key

@@ -13,7 +13,7 @@ from ibnb.simulator.protocol import messages, texts
 from ibnb.simulator.protocol.greeting import ForeignGreetingError, Greeting, read_greeting
 from ibnb.tws import wire
 from ibnb.tws.accounts import is_paper
-from ibnb.tws.notices import NO_REQUEST
+from ibnb.tws.codes import NO_REQUEST
 from ibnb.tws.outgoing import may_be_order
 from ibnb.tws.own import is_loopback
 from ibnb.tws.wire import IncomingId

@@ -6,7 +6,8 @@ import pytest
 
 from ibnb.diagnostics.explain.from_journal import explain_notice
 from ibnb.simulator import SimulatedGateway
-from ibnb.tws.notices import NO_REQUEST, Notice
+from ibnb.tws.codes import NO_REQUEST
+from ibnb.tws.notices import Notice
 
 PACING_TEXT = (
     "Historical Market Data Service error message:Historical data request pacing violation"

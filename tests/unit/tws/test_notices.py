@@ -1,6 +1,7 @@
 import pytest
 
-from ibnb.tws.notices import MOST_FARMS, LinkFollower, Notice, farm_name, farm_state, link_after
+from ibnb.tws.codes import farm_name, farm_state
+from ibnb.tws.notices import MOST_FARMS, LinkFollower, Notice, link_after
 
 
 def after(*codes_and_texts):

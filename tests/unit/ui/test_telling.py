@@ -10,7 +10,8 @@ from ibnb.knowledge import catalogue
 from ibnb.session import ConnectFailed
 from ibnb.session.errors import BlockingInHandler
 from ibnb.settings import IbSettings
-from ibnb.tws.notices import GOOD_NEWS, Notice
+from ibnb.tws.codes import GOOD_NEWS
+from ibnb.tws.notices import Notice
 from ibnb.ui.cards import Came, about_line
 from ibnb.ui.labels import TIMES
 from ibnb.ui.notices import troubles_of
