@@ -159,9 +159,8 @@ def test_it_is_asked_by_any_name_of_the_loopback(door):
 
 def test_without_tornado_it_says_what_to_install():
     """In one line, before anything listens."""
-    blocked = (
-        "import sys; sys.modules['tornado'] = None; sys.argv = ['ibnb', 'sim', '--control', '0']"
-    )
+    words = ["ibnb", "sim", "--port", "0", "--control", "0"]
+    blocked = f"import sys; sys.modules['tornado'] = None; sys.argv = {words}"
     ended = python("-c", f"{blocked}; from ibnb.cli import main; sys.exit(main())")
     assert ended.returncode == 2
     assert ended.stderr.count("\n") == 1
