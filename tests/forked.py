@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import multiprocessing
 import os
 import pathlib
@@ -93,6 +94,8 @@ class ForkingProvisioner(LocalProvisioner):
 
 
 def _be_a_kernel(command: list[str], environment: dict[str, str], folder: str, begins: Any) -> None:
+    # Collecting what all kernels have would only copy its pages.
+    gc.freeze()
     os.setsid()
     os.environ.clear()
     os.environ.update(environment)

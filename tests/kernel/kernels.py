@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import shutil
 import signal
 import sys
@@ -19,6 +20,7 @@ from jupyter_client.manager import KernelManager
 
 PATIENCE = 60.0
 STOP_AGAIN = 5.0
+ASK_AGAIN = 0.1
 # Ports that the manager picks are free until the kernel binds them: for tests that run side by
 # side, too. Windows has nothing else.
 TRANSPORT = "tcp" if sys.platform == "win32" else "ipc"
@@ -105,7 +107,27 @@ class Notebook:
     def _connect(self) -> None:
         self.client = self.manager.blocking_client()
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=PATIENCE)
+        end = time.monotonic() + PATIENCE
+        while not self._answers():
+            if time.monotonic() > end:
+                raise TimeoutError(f"the kernel {self.pid} did not answer")
+
+    def _answers(self) -> bool:
+        """Ask the kernel who it is, and say whether both its answer and that it is idle came.
+
+        The client's own waiting goes on until nothing has come for 0.2 s, with each kernel.
+        """
+        asked = self.client.kernel_info()
+        try:
+            while self.client.get_shell_msg(timeout=ASK_AGAIN)["parent_header"]["msg_id"] != asked:
+                pass
+            while True:
+                message = self.client.get_iopub_msg(timeout=ASK_AGAIN)
+                is_its = message["parent_header"].get("msg_id") == asked
+                if is_its and message["content"].get("execution_state") == "idle":
+                    return True
+        except queue.Empty:
+            return False
 
     @property
     def pid(self) -> int:
