@@ -14,23 +14,30 @@ SIDE_BY_SIDE := --numprocesses $(WORKERS) --dist worksteal
 # A browser and a JupyterLab are busy most of the time, and are started once by each worker.
 WINDOWS ?= $(shell $(PYTHON) -c "import os; print(min($(WORKERS), os.cpu_count() or 1))")
 
-.PHONY: demo test pictures docs prereleases stories benchmark clean
+.PHONY: demo test soak pictures docs prereleases stories benchmark clean
 
 # make demo              JupyterLab on the quickstart notebook, beside a simulated gateway
 # make demo HEADLESS=1   the same notebook without a browser, executed and written as HTML
 demo: $(VENV)/.demo
 	$(BIN)/ibnb demo $(if $(HEADLESS),--headless)
 
-# make test              lint, types and every test
+# make test              lint, types and every test, but for soaks and pictures
 test: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit --cov ibnb --cov-report=
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/kernel -m "not serial"
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit -m "not soak" --cov ibnb --cov-report=
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/kernel -m "not serial and not soak"
 	$(BIN)/python -m pytest tests/kernel -m serial
-	$(BIN)/python -m pytest --numprocesses $(WINDOWS) --dist loadfile tests/browser
-	$(BIN)/python -m pytest --nbval-lax notebooks
+	$(BIN)/python -m pytest --numprocesses $(WINDOWS) --dist loadfile tests/browser \
+	    --ignore tests/browser/test_pictures.py
+	$(BIN)/python -m pytest --numprocesses $(WINDOWS) --dist loadfile --nbval-lax notebooks
+
+# make soak              what takes long: many reruns, losses, looks, and a day of the simulated world
+soak: $(VENV)/.test
+	IBNB_SOAK=1000 IBNB_CHAOS=100 $(BIN)/python -m pytest tests/unit tests/kernel -m soak
+	IBNB_SOAK=1000 IBNB_CHAOS=100 $(BIN)/python -m pytest tests/kernel/test_soak.py \
+	    tests/kernel/test_resume_is_whole.py
 
 # make docs              the documentation site, in site/; a warning or a broken link fails it
 docs: $(VENV)/.docs

@@ -72,6 +72,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
 
 from .model import Entry, EntryCheck, Severity
@@ -137,44 +138,60 @@ class _Placed(NamedTuple):
     where: str
 
 
-def load(folder: Path) -> tuple[Entry, ...]:
+def load(folder: Path, code: int | None = None) -> tuple[Entry, ...]:
     """Read every ``*.toml`` file of a folder, by name, and return the entries in their order.
+
+    Args:
+        folder: where the files are.
+        code: read no other files than those in which this number stands; all entries of one code
+            are in one file.
 
     Raises:
         CatalogueError: A file breaks the format; the message names file, line, entry and rule.
     """
-    placed = [one for file in sorted(folder.glob("*.toml")) for one in _entries_of(file)]
+    sources = {
+        file.name: file.read_text(encoding="utf-8") for file in sorted(folder.glob("*.toml"))
+    }
+    if code is not None:
+        number = re.compile(rf"(?<!\d){abs(code)}(?!\d)")
+        sources = {name: source for name, source in sources.items() if number.search(source)}
+    placed = [one for name, source in sources.items() for one in _entries_of(name, source)]
     _check_unique(placed)
     _check_codes(placed)
-    _check_related(placed)
+    if code is None:
+        _check_related(placed)
     return tuple(one.entry for one in placed)
 
 
-def _entries_of(file: Path) -> Iterator[_Placed]:
+@cache
+def _entries_of(name: str, source: str) -> tuple[_Placed, ...]:
+    return tuple(_parsed(name, source))
+
+
+def _parsed(name: str, source: str) -> Iterator[_Placed]:
     import tomllib
 
-    source = file.read_text(encoding="utf-8")
     try:
         document = tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
-        raise CatalogueError(f"{file.name} is not valid TOML: {error}.") from error
+        raise CatalogueError(f"{name} is not valid TOML: {error}.") from error
     pages, families = document.pop("entry", []), document.pop("family", [])
     if document:
         raise CatalogueError(
-            f"{file.name}: only [[entry]] and [[family]] tables belong here, not {_list(document)}."
+            f"{name}: only [[entry]] and [[family]] tables belong here, not {_list(document)}."
         )
     if not isinstance(pages, list) or not isinstance(families, list):
-        raise CatalogueError(f"{file.name}: write [[entry]] and [[family]] with two brackets.")
-    category = file.name.removesuffix(".toml").partition("-")[0]
+        raise CatalogueError(f"{name}: write [[entry]] and [[family]] with two brackets.")
+    category = name.removesuffix(".toml").partition("-")[0]
     for kind, tables in (("entry", pages), ("family", families)):
         lines = _lines(source, kind)
         if len(lines) != len(tables) or not all(isinstance(table, dict) for table in tables):
             raise CatalogueError(
-                f"{file.name}, line {_line_of_other_form(source, kind, lines)}: write each {kind} "
+                f"{name}, line {_line_of_other_form(source, kind, lines)}: write each {kind} "
                 f"as a table under its own [[{kind}]]."
             )
         for line, table in zip(lines, tables, strict=True):
-            where = f"{file.name}, line {line}, {kind} {table.get('id', 'without id')}"
+            where = f"{name}, line {line}, {kind} {table.get('id', 'without id')}"
             parsed = [parse_entry(table, where)] if kind == "entry" else _members(table, where)
             for entry in parsed:
                 if entry.category != category:
@@ -182,7 +199,7 @@ def _entries_of(file: Path) -> Iterator[_Placed]:
                         f"{where}: category is {entry.category!r}, but the file is named for "
                         f"{category!r}."
                     )
-                yield _Placed(entry, file.name, where)
+                yield _Placed(entry, name, where)
 
 
 def _lines(source: str, kind: str) -> list[int]:

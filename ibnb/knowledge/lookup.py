@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,9 @@ LONGEST_WORDS = 60
 
 MOST_COMPLETIONS = 100
 """Words that are offered where nothing was typed; a longer list is read by nobody."""
+
+FOLDER = Path(__file__).with_name("catalogue")
+"""Where the entries are. `importlib.resources` takes longer than reading what a code needs."""
 
 _LAST_WORD = re.compile(r"[^\W_]*$")
 _NUMBER = re.compile(r"([+-]?\d+)(?:\.0*)?")  # "326.0" is what a table of numbers makes of a code
@@ -73,8 +76,19 @@ class UnknownQueryError(LookupError):
 @cache
 def catalogue() -> Catalogue:
     """Return the catalogue that ships with ibnb; it is read once, at the first call."""
-    # importlib.resources would take a third of the time that the whole look-up has.
-    return Catalogue(load(Path(__file__).with_name("catalogue")))
+    return Catalogue(load(FOLDER))
+
+
+def _page_of(code: int, text: str) -> Entry | None:
+    """Return the entry of a notice, or None when its code is not known."""
+    # Python refuses to write thousands of digits.
+    return _part_with(code).by_code(code, text) if abs(code) < 10**LONGEST_NUMBER else None
+
+
+@lru_cache(maxsize=256)
+def _part_with(code: int) -> Catalogue:
+    """Return what stands in the files that have a code: reading all of them takes several times."""
+    return Catalogue(load(FOLDER, code))
 
 
 def explain(query: str | int, *, text: str = "") -> Explanation:
@@ -139,7 +153,7 @@ def _explanation(entry: Entry, text: str) -> Explanation:
 
 def _explain_number(number: int, text: str) -> Explanation:
     """Explain a number; with a `text` it came from the gateway, and can be nothing but a code."""
-    entry = catalogue().by_code(number, text)
+    entry = _page_of(number, text)
     if entry is not None:
         return _explanation(entry, text)
     other = None if text else _explain_other_number(number)
@@ -151,7 +165,7 @@ def _explain_number(number: int, text: str) -> Explanation:
 
 def _explain_pasted(pasted: Pasted, text: str) -> Explanation:
     """Explain a pasted notice; its own words stand in for the `text` that did not come with it."""
-    entry = catalogue().by_code(pasted.code, text or pasted.text)
+    entry = _page_of(pasted.code, text or pasted.text)
     if entry is not None:
         return _explanation(entry, text)
     other = None if text or pasted.certain else _explain_other_number(pasted.code)

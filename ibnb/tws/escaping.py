@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-_REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_BLANK = dict.fromkeys("\t\n\v\f\r\u2028\u2029", " ")
+"""Characters that end a line or move along in it, and what they become."""
+_REORDERING = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 """Characters that change the direction of what follows: with them a text can look like another."""
-_BLANK = str.maketrans(dict.fromkeys("\t\n\v\f\r\u2028\u2029", " "))
-"""Characters that end a line or move along in it."""
+_HARMFUL = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{_REORDERING}]")
+"""Those, all control characters and halves of a character, which cannot be written."""
 
 
 def visible(text: str) -> str:
@@ -20,10 +22,7 @@ def visible(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(
-        char.encode("unicode_escape").decode() if _is_harmful(char) else char
-        for char in text.translate(_BLANK)
-    )
+    return _HARMFUL.sub(_shown, text)
 
 
 def visible_value(value: Any) -> Any:
@@ -58,5 +57,5 @@ def free_key(taken: Mapping[Any, Any], key: Any) -> Any:
     return free
 
 
-def _is_harmful(char: str) -> bool:
-    return char in _REORDERING or unicodedata.category(char) in {"Cc", "Cs"}
+def _shown(harmful: re.Match[str]) -> str:
+    return _BLANK.get(harmful[0]) or harmful[0].encode("unicode_escape").decode()

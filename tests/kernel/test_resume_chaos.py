@@ -1,6 +1,7 @@
 """Losses of every kind, at random: twelve subscriptions and three handlers come back each time.
 
 `IBNB_CHAOS=100` runs so many losses; without it a shorter form runs, each kind once.
+`make soak` runs it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import random
 import pytest
 from streaming_gateway import StreamingGateway
 
+pytestmark = pytest.mark.soak
 LOSSES = int(os.environ.get("IBNB_CHAOS", "11"))
 LATEST = 9.0 if "IBNB_CHAOS" in os.environ else 0.5
 SETTLED = 3

@@ -13,7 +13,7 @@ import pytest
 
 from ibnb.simulator import SimulatedGateway
 
-RUNS = int(os.environ.get("IBNB_SOAK", "200"))
+RUNS = int(os.environ.get("IBNB_SOAK", "60"))
 SLOW_RUNS = max(5, RUNS // 50)
 SETTLED = 10
 LOOKS, LOOK_SECONDS = 20, 0.2

@@ -1,6 +1,7 @@
 """The verdict on a gateway is the same every time, and the gateway is none the worse for it.
 
 `IBNB_SOAK=1000` looks at each gateway 20 times; without it fewer looks are taken.
+`make soak` runs it.
 """
 
 import os
@@ -13,6 +14,7 @@ from ibnb.diagnostics import Diagnostician, Question
 from ibnb.simulator import SimulatedGateway
 from ibnb.tws.target import Target
 
+pytestmark = pytest.mark.soak
 RUNS = max(2, int(os.environ.get("IBNB_SOAK", "100")) // 50)
 UNGREETED = {"handshake-silent", "closed-before-version", "not-a-gateway"}
 """Verdicts on gateways that never say enough for a handshake to be finished."""

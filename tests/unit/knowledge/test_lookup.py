@@ -1,12 +1,21 @@
 """Looking something up: what users have at hand leads to the page that helps them."""
 
+import shutil
 import subprocess
 import sys
 from itertools import pairwise
 
 import pytest
+from real_texts import OTHER_LANGUAGES, REAL_TEXTS
 
-from ibnb.knowledge import UnknownQueryError, catalogue, completions, explain
+from ibnb.knowledge import (
+    CatalogueError,
+    UnknownQueryError,
+    catalogue,
+    completions,
+    explain,
+    lookup,
+)
 from ibnb.knowledge.ranges import RANGES, range_of
 
 
@@ -23,6 +32,44 @@ def test_a_code_beats_the_text_beside_it():
     explanation = explain(326, text="Nicht verbunden: connection refused")
     assert explanation.entry.id == "client-id-in-use"
     assert explanation.facts == ("The gateway said: Nicht verbunden: connection refused",)
+
+
+@pytest.fixture
+def beside(tmp_path, monkeypatch):
+    """The catalogue, in a folder to which a test adds a file."""
+    folder = tmp_path / "catalogue"
+    shutil.copytree(lookup.FOLDER, folder)
+    monkeypatch.setattr(lookup, "FOLDER", folder)
+    lookup._part_with.cache_clear()
+    yield folder / "zzz.toml"
+    lookup._part_with.cache_clear()
+
+
+def test_a_code_needs_no_file_in_which_it_does_not_stand(beside):
+    """One page is read sooner than all: what the others hold is not even looked at."""
+    beside.write_text("This is not TOML: 1326, 3260.", encoding="utf-8")
+    assert explain(326).entry.id == "client-id-in-use"
+    beside.write_text("This is not TOML: 326.", encoding="utf-8")
+    lookup._part_with.cache_clear()
+    with pytest.raises(CatalogueError, match=r"zzz\.toml"):
+        explain(326)
+
+
+def test_a_code_has_the_page_that_it_has_in_the_whole_catalogue():
+    """With no text, with each text that is known of it, and with one that nobody knows."""
+    known = catalogue()
+    texts = {code: ["", "Keine Ahnung"] for code in known.codes}
+    for one in (*REAL_TEXTS, *OTHER_LANGUAGES):
+        texts.setdefault(one.code, []).append(one.text)
+    for code, said in texts.items():
+        for text in said:
+            assert lookup._page_of(code, text) is known.by_code(code, text), (code, text)
+
+
+def test_a_number_beyond_all_sense_has_a_page():
+    """Also one that Python refuses to write."""
+    for number in (10**30, -(10**30), 10**5000):
+        assert explain(number).entry.id == "code-too-long"
 
 
 @pytest.mark.parametrize("query", ["not-connected", "Not-Connected"])

@@ -1,6 +1,7 @@
 """A day of the world with eight clients that come, subscribe, order and vanish, as they like.
 
 The day takes ten minutes with IBNB_SOAK=1; without it, it is only its busiest part.
+`make soak` runs it.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from ibnb.simulator.streams import (
     TickStream,
 )
 
+pytestmark = pytest.mark.soak
 CLIENTS = 8
 IS_LONG = bool(os.environ.get("IBNB_SOAK"))
 START = "2026-07-01T00:00:00" if IS_LONG else "2026-07-01T09:20:00"
