@@ -299,7 +299,7 @@ class TrackedConnection:
         )
         fact = f"{whose} The order was not sent: start the code again if you still need it."
         error = StaleConnection("stale-connection", (fact,))
-        LOG.warning("An order was not sent. %s", fact)
+        LOG.warning("An order was not sent. %s", whose)
         self.journal.refuse(error)
         return error
 
