@@ -5,8 +5,10 @@ import functools
 import gc
 import importlib
 import inspect
+import threading
 import time
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import servers
@@ -15,6 +17,8 @@ from servers import Server
 from ibnb.session import ConnectFailed, OrdersLocked
 from ibnb.session.library import instrument, order_lock
 from ibnb.session.library.noting import requesting
+from ibnb.session.records import requests
+from ibnb.session.records.journal import Journal
 from ibnb.session.records.requests import KEPT, RequestJournal
 from ibnb.simulator import SimulatedGateway
 from ibnb.tws.notices import Notice
@@ -404,3 +408,23 @@ async def test_messages_count_when_they_are_sent(ib, requests):
         ib.client.reqManagedAccts()
     assert len(requests.sent) - before <= ib.client.MaxRequests
     assert [one.method for one in requests.all()[-60:]] == ["reqManagedAccts"] * 60
+
+
+def test_threads_that_connect_at_the_same_time_share_one(monkeypatch):
+    """It is made when it is first needed, and then once: connections are numbered in it."""
+
+    class Slow(RequestJournal):
+        def __init__(self):
+            time.sleep(0.05)
+            super().__init__()
+
+    monkeypatch.setattr(requests, "RequestJournal", Slow)
+    journal = Journal()
+    together = threading.Barrier(8)
+
+    def number(_):
+        together.wait()
+        return journal.requests.new_connection()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(number, range(8))) == [1, 2, 3, 4, 5, 6, 7, 8]
