@@ -17,7 +17,6 @@ from servers import Server
 from ibnb.session import ConnectFailed, OrdersLocked
 from ibnb.session.library import instrument, order_lock
 from ibnb.session.library.noting import requesting
-from ibnb.session.records import requests
 from ibnb.session.records.journal import Journal
 from ibnb.session.records.requests import KEPT, RequestJournal
 from ibnb.simulator import SimulatedGateway
@@ -418,7 +417,7 @@ def test_threads_that_connect_at_the_same_time_share_one(monkeypatch):
             time.sleep(0.05)
             super().__init__()
 
-    monkeypatch.setattr(requests, "RequestJournal", Slow)
+    monkeypatch.setattr("ibnb.session.records.requests.RequestJournal", Slow)
     journal = Journal()
     together = threading.Barrier(8)
 
