@@ -12,11 +12,11 @@ from contextlib import (
     nullcontext,
 )
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .context import NotebookContext
+from .made_once import made_once
 from .session import BadInputError, Session, advising, survey
 from .session.address import Address, where
 from .session.client_ids.notebook_leases import NotebookLeases
@@ -86,7 +86,7 @@ class App:
             self._pace = Throttle(self._state())
         return self._pace
 
-    @cached_property
+    @made_once
     def planner(self) -> Planner:
         """What decides what is opened and what is diagnosed."""
         from .planner import Planner
@@ -95,7 +95,7 @@ class App:
             self.settings, self._context, self.session, self.situation, self._own_simulator
         )
 
-    @cached_property
+    @made_once
     def explainer(self) -> Explainer:
         """What finds the page on an error, and the live evidence for it."""
         from .explainer import Explainer
@@ -106,14 +106,14 @@ class App:
             diagnose=self.start_diagnosis,
         )
 
-    @cached_property
+    @made_once
     def situations(self) -> Situations:
         """Who reads advice here, and what has just failed."""
         from .situations import Situations
 
         return Situations(self.session, self.settings, self._context)
 
-    @cached_property
+    @made_once
     def good(self) -> GoodConnects:
         """What the last good connect to each gateway was like."""
         from .session.records.last_good import GoodConnects

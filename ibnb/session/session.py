@@ -7,8 +7,9 @@ import time
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+from ibnb.made_once import made_once
 
 from .address import Address, address_of, where
 from .client_ids.ids import next_client_id
@@ -87,7 +88,7 @@ class Session:
         shown = self.connection or self._opening or "nothing open"
         return f"<Session: {shown}, {self.journal.count} notices, {len(self.losses)} losses>"
 
-    @cached_property
+    @made_once
     def _endings(self) -> DisconnectLog:
         from .reconnect.disconnects import DisconnectLog
 

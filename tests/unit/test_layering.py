@@ -24,7 +24,7 @@ BELOW = {
     "ui": {"diagnostics", "session", "simulator", "tws", "knowledge"},
 }
 """Of each room, the rooms that it may import besides itself; modules outside may import all."""
-BENEATH_ALL = {"handing_out"}
+BENEATH_ALL = {"handing_out", "made_once"}
 """What a room is made with."""
 FOR_TYPES_ONLY = {"ui": {"app"}}
 """What a room names in annotations and is handed at run time: the app, to the widgets that act."""

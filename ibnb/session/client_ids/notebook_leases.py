@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, cast
+
+from ibnb.made_once import made_once
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -36,7 +37,7 @@ class NotebookLeases:
         self._writer: ThreadPoolExecutor | None = None
         self._closing = threading.Event()
 
-    @cached_property
+    @made_once
     def store(self) -> LeaseStore | None:
         """The store, opened when it is first wanted."""
         return self._open_store()
@@ -52,7 +53,7 @@ class NotebookLeases:
             return None
         return cast("SharedLeases", self.store)
 
-    @cached_property
+    @made_once
     def right(self) -> TradingRight | None:
         """This session's right to trade; None without a store that several machines share."""
         if self.shared is None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
+
+from ibnb.made_once import made_once
 
 if TYPE_CHECKING:
     from ibnb.session.errors import ConnectFailed, IbnbError
@@ -58,23 +59,18 @@ class Journal:
         """How many notices have come in all, kept or not."""
         self.listeners: list[Callable[[Notice], None]] = []
         self.tellers: list[Teller] = []
-        self._making = threading.Lock()
-        self._requests: RequestJournal | None = None
 
     def __repr__(self) -> str:
         """Say how many notices came, and which was the last."""
         last = self._notices[-1].code if self._notices else "none"
         return f"<Journal: {self.count} notices, the last {last}>"
 
-    @property
+    @made_once
     def requests(self) -> RequestJournal:
-        """What was asked of the gateways; one for all threads that connect."""
-        if self._requests is None:
-            from .requests import RequestJournal
+        """What was asked of the gateways."""
+        from .requests import RequestJournal
 
-            with self._making:
-                self._requests = self._requests or RequestJournal()
-        return self._requests
+        return RequestJournal()
 
     def add(self, notice: Notice, contract: Any = None) -> Notice:
         """Take a notice and tell the listeners; return it as it is kept.
