@@ -63,6 +63,9 @@ def _prepare() -> None:
             LOG.debug("%s could not be imported beforehand", name, exc_info=True)
             return
     from .options import connect_parser
+    from .ui.html import read_template
 
-    # It is kept, and takes longer to make than to use.
+    # They are kept, and take longer to make than to use.
     connect_parser("%ibconnect")
+    for name in ("badge", "style"):
+        read_template(name)

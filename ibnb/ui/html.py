@@ -17,7 +17,7 @@ from .views import badge_view, report_view
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from jinja2 import Environment
+    from jinja2 import Environment, Template
 
     from ibnb.diagnostics.model import Check, Report, Result
     from ibnb.knowledge import UnknownQueryError
@@ -96,7 +96,12 @@ def progress_html(
 
 def render(template: str, **values: object) -> str:
     """Return a template of this room filled in; every value is escaped."""
-    return _environment().get_template(f"{template}.html.j2").render(values).strip()
+    return read_template(template).render(values).strip()
+
+
+def read_template(name: str) -> Template:
+    """Return a template of this room; reading it takes longer than filling it in, and is done once."""
+    return _environment().get_template(f"{name}.html.j2")
 
 
 def parts(text: str) -> list[tuple[bool, str]]:

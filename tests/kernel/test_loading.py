@@ -392,6 +392,8 @@ def test_a_first_connect_imports_nothing_once_a_library_is_there(notebook, gatew
     )
     before = set(ast.literal_eval(notebook.run(OF_OURS).stdout))
     assert "ibnb.session.connection" in before
+    read = "sorted(name for _, name in sys.modules['ibnb.ui.html']._environment().cache)"
+    assert notebook.value(read) == "['badge.html.j2', 'style.html.j2']"
     run = notebook.run(f"%ibconnect {gateway.port} --library {library}")
     assert run.status == "ok", run.everything
     assert set(ast.literal_eval(notebook.run(OF_OURS).stdout)) - before <= AFTER_A_CONNECT
