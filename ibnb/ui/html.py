@@ -100,7 +100,7 @@ def render(template: str, **values: object) -> str:
 
 
 def read_template(name: str) -> Template:
-    """Return a template of this room; reading it takes longer than filling it in, and is done once."""
+    """Return a template of this room; reading one takes longer than filling it in."""
     return _environment().get_template(f"{name}.html.j2")
 
 
