@@ -21,7 +21,7 @@ WINDOWS ?= $(shell $(PYTHON) -c "import os; print(min($(WORKERS), os.cpu_count()
 demo: $(VENV)/.demo
 	$(BIN)/ibnb demo $(if $(HEADLESS),--headless)
 
-# make test              lint, types and every test, but for soaks and pictures
+# make test              lint, types and every test but soaks
 test: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -29,8 +29,7 @@ test: $(VENV)/.test
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit -m "not soak" --cov ibnb --cov-report=
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/kernel -m "not serial and not soak"
 	$(BIN)/python -m pytest tests/kernel -m serial
-	$(BIN)/python -m pytest --numprocesses $(WINDOWS) --dist loadfile tests/browser \
-	    --ignore tests/browser/test_pictures.py
+	$(BIN)/python -m pytest --numprocesses $(WINDOWS) --dist loadfile tests/browser
 	$(BIN)/python -m pytest --numprocesses $(WINDOWS) --dist loadfile --nbval-lax notebooks
 
 # make soak              what takes long: many reruns, losses, looks, and a day of the simulated world
