@@ -232,8 +232,9 @@ if 'wdN' not in globals():
             if self.started in FAILS: raise RuntimeError('the controller fails')
         async def terminateAsync(self):
             self.ended += 1
-    controllerN, ibN = ControllerN(), IB()
+    controllerN, ibN, begunN = ControllerN(), IB(), []
     wdN = Watchdog(controllerN, ibN, port=PORT, clientId=N, appStartupTime=0.05, retryDelay=0.2)
+    wdN.startedEvent += begunN.append
     wdN.start()
 """
 
@@ -248,8 +249,8 @@ def test_a_watchdog(compare):
             source = source.replace("N", str(client_id)).replace(f"{client_id}one", "None")
             for _ in range(2):
                 assert side.run(source, f"cell {client_id}").status == "ok"
-        side.gateway.comes_true(lambda: side.gateway.open_clients == (21, 22), 8)
-        side.settle()
+        # It is a loss for whoever has noticed that it is connected.
+        side.run("await until(lambda: begun21 and begun22)")
         side.lose()
         # What is open was opened anew: the loss may not be known yet.
         side.gateway.comes_true(lambda: side.gateway.opened == 4, 8)
