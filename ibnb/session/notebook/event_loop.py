@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 import warnings
+from collections import deque
 from collections.abc import Coroutine
 from types import FrameType, TracebackType
 from typing import Any, Literal, Self, TypeVar
@@ -59,7 +60,35 @@ def patch_loop() -> bool:
             if _FLAG in vars(owner):
                 delattr(owner, _FLAG)
     nest_asyncio2.apply(loop)
+    _let_its_turn_end(loop)
     return repaired
+
+
+class _Ready(deque[asyncio.Handle]):
+    """What a loop has to run; where there is nothing, a handle that does nothing."""
+
+    def __init__(self, nothing: asyncio.Handle) -> None:
+        super().__init__()
+        self._nothing = nothing
+
+    def popleft(self) -> asyncio.Handle:
+        return super().popleft() if self else self._nothing
+
+
+def _let_its_turn_end(loop: Any) -> None:
+    """Let a loop that runs end the turn in which it was patched.
+
+    asyncio's own turn counts beforehand what it has to run. What a blocking call in the same turn
+    runs in its place is missing at its end, and the error would end the whole kernel.
+    """
+    before = getattr(loop, "_ready", None)
+    if not loop.is_running() or type(before) is not deque:
+        return
+    nothing = asyncio.Handle(lambda: None, (), loop)
+    nothing.cancel()
+    # Other threads add to whichever of the two the loop has: none of that may be lost.
+    loop._ready = _Ready(nothing)  # noqa: SLF001 - asyncio has no public way to it
+    loop._ready.extendleft(reversed(before))  # noqa: SLF001
 
 
 class Interrupt:

@@ -296,3 +296,55 @@ def test_a_thread_without_a_loop_gets_one_without_a_warning():
     )
     ended = python("-W", "error", "-c", code)
     assert (ended.stdout, ended.stderr) == ("True True\n", "")
+
+
+TURN = """
+import asyncio, threading
+from ibnb.session.notebook.event_loop import patch_loop
+
+loop, ran = asyncio.new_event_loop(), []
+
+def cell():
+    PATCH
+    for number in range(2):
+        loop.run_until_complete(asyncio.sleep(0.01))
+        ran.append(f'blocked {number}')
+
+def add():
+    for number in range(1000):
+        loop.call_soon_threadsafe(ran.append, number)
+
+other = threading.Thread(target=add)
+loop.call_soon(cell)
+for number in range(3):
+    loop.call_soon(ran.append, f'beside {number}')
+loop.call_soon(other.start)
+loop.call_later(0.3, loop.stop)
+loop.run_forever()
+other.join()
+loop.run_until_complete(asyncio.sleep(0))
+print([one for one in ran if isinstance(one, str)])
+print([one for one in ran if isinstance(one, int)] == list(range(1000)))
+"""
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_loop_that_was_patched_within_a_turn_ends_it(times):
+    """Beside the cell that patches it, others are due: a blocking call runs them in its place.
+
+    asyncio counts them before; the error that it would raise ends a kernel. Nothing is lost, what
+    other threads add included.
+    """
+    ended = python("-c", TURN.replace("PATCH", "; ".join(["patch_loop()"] * times)))
+    assert ended.returncode == 0, ended.stderr
+    beside = ["beside 0", "beside 1", "beside 2"]
+    assert ended.stdout.splitlines() == [str([*beside, "blocked 0", "blocked 1"]), "True"]
+
+
+def test_a_loop_that_does_not_run_is_left_as_it_is():
+    """No turn of it is under way."""
+    ended = python("-c", "import asyncio, collections\n"
+        "from ibnb.session.notebook.event_loop import patch_loop\n"
+        "loop = asyncio.new_event_loop(); asyncio.set_event_loop(loop); patch_loop()\n"
+        "print(type(loop._ready) is collections.deque)")  # fmt: skip
+    assert ended.stdout == "True\n", ended.stderr
