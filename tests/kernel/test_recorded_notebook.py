@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -11,6 +12,7 @@ from streaming_gateway import StreamingGateway
 
 from ibnb.simulator.recording import RecordingGateway, ReplayedGateway
 
+SOON = 30.0
 CELLS = [
     "from {library} import Stock, LimitOrder, util",
     "aapl = Stock('AAPL', 'SMART', 'USD')\nib.qualifyContracts(aapl)",
@@ -159,15 +161,21 @@ async def test_streams_that_ibnb_did_not_write_come_again_in_their_order(library
     """Each number that was told is told again, none twice, and none after the cancel."""
     api = pytest.importorskip(library)
 
-    async def follow(port, client_id):
+    async def follow(port, client_id, is_enough):
         ib = api.IB()
         await ib.connectAsync("127.0.0.1", port, client_id, timeout=20)
         contract = api.Contract(conId=265598, exchange="SMART")
         ticker = ib.reqMktData(contract)
-        seen = []
-        while len(seen) < 8:
-            await ticker.updateEvent
+        seen, enough = [], asyncio.Event()
+
+        def take(ticker):
+            # Those that come in one read are one update.
             seen.append(ticker.last)
+            if is_enough(seen):
+                enough.set()
+
+        ticker.updateEvent += take
+        await asyncio.wait_for(enough.wait(), SOON)
         ib.cancelMktData(contract)
         ib.disconnect()
         return seen
@@ -176,7 +184,7 @@ async def test_streams_that_ibnb_did_not_write_come_again_in_their_order(library
         StreamingGateway() as gateway,
         RecordingGateway([("127.0.0.1", gateway.port)], path) as recorder,
     ):
-        expected = await follow(recorder.port, 5)
+        expected = await follow(recorder.port, 5, lambda seen: len(seen) >= 8)
     told = [json.loads(line) for line in path.read_text().splitlines()]
     prices = [
         float(one["fields"][4])
@@ -185,6 +193,6 @@ async def test_streams_that_ibnb_did_not_write_come_again_in_their_order(library
     ]
     assert set(expected) <= set(prices)
     with ReplayedGateway(path) as replayed:
-        seen = await follow(replayed.port, 6)
+        seen = await follow(replayed.port, 6, lambda seen: max(seen, default=0.0) >= expected[-1])
     assert seen == sorted(seen)
     assert set(seen) <= set(prices)
