@@ -89,6 +89,8 @@ def _let_its_turn_end(loop: Any) -> None:
     # Other threads add to whichever of the two the loop has: none of that may be lost.
     loop._ready = _Ready(nothing)  # noqa: SLF001 - asyncio has no public way to it
     loop._ready.extendleft(reversed(before))  # noqa: SLF001
+    # A patched turn that is under way goes on with the old one, and would run all of it again.
+    before.clear()
 
 
 class Interrupt:

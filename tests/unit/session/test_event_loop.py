@@ -303,6 +303,7 @@ import asyncio, threading
 from ibnb.session.notebook.event_loop import patch_loop
 
 loop, ran = asyncio.new_event_loop(), []
+BEFORE
 
 def cell():
     PATCH
@@ -328,14 +329,17 @@ print([one for one in ran if isinstance(one, int)] == list(range(1000)))
 """
 
 
+@pytest.mark.parametrize("before", ["", "import nest_asyncio2; nest_asyncio2.apply(loop)"])
 @pytest.mark.parametrize("times", [1, 3])
-def test_a_loop_that_was_patched_within_a_turn_ends_it(times):
+def test_a_loop_that_was_patched_within_a_turn_ends_it(times, before):
     """Beside the cell that patches it, others are due: a blocking call runs them in its place.
 
     asyncio counts them before; the error that it would raise ends a kernel. Nothing is lost, what
-    other threads add included.
+    other threads add included, and nothing runs twice, also if the loop was patched before.
     """
-    ended = python("-c", TURN.replace("PATCH", "; ".join(["patch_loop()"] * times)))
+    ended = python(
+        "-c", TURN.replace("PATCH", "; ".join(["patch_loop()"] * times)).replace("BEFORE", before)
+    )
     assert ended.returncode == 0, ended.stderr
     beside = ["beside 0", "beside 1", "beside 2"]
     assert ended.stdout.splitlines() == [str([*beside, "blocked 0", "blocked 1"]), "True"]
