@@ -61,7 +61,6 @@ class App:
         self.session = session or Session()
         self.notebook_leases = NotebookLeases(self._notebook, self._lease_store)
         self._counting: Counting | None = None
-        self._opened: OpenRequests | None = None
         settings.observe(self._pace_history, "paced")
         if session is None:
             self.claim()
@@ -70,21 +69,18 @@ class App:
         self._simulator: SimulatorProcess | None = None
         self._old_simulators: list[SimulatorProcess] = []
         self._diagnostician: Diagnostician | None = None
-        self._pace: Throttle | None = None
         self._recordings: Recordings | None = None
 
     def __repr__(self) -> str:
         """Name the session and the place."""
         return f"<App: {self.session}, in {self.context.notebook}>"
 
-    @property
+    @made_once
     def pace(self) -> Throttle:
         """What keeps the probes and the resumes of this machine's programs apart."""
-        if self._pace is None:
-            from .session.reconnect.throttle import Throttle
+        from .session.reconnect.throttle import Throttle
 
-            self._pace = Throttle(self._state())
-        return self._pace
+        return Throttle(self._state())
 
     @made_once
     def planner(self) -> Planner:
@@ -139,13 +135,11 @@ class App:
             keep_apart=self._kept_apart,
         )
 
-    @property
+    @made_once
     def _open_requests(self) -> OpenRequests:
-        if self._opened is None:
-            from .session.open_requests import OpenRequests
+        from .session.open_requests import OpenRequests
 
-            self._opened = OpenRequests(self.session.journal, self.session.registry.all)
-        return self._opened
+        return OpenRequests(self.session.journal, self.session.registry.all)
 
     def _pace_history(self, _change: Any = None) -> None:
         """Let the session's historical requests wait for their turn, if that is set."""
