@@ -33,5 +33,5 @@ def described(found: Path | None, opened: str) -> Keeper:
     if found.is_code:
         kind = "the variable " if found.text.isidentifier() else ""
         return Keeper(opened, f"{kind}`{found.text}`", f"{found.text}.disconnect()")
-    is_variable = found.text.partition("[")[0].partition(".")[0].isidentifier()
-    return Keeper(opened, f"something that `{found.text}` holds" if is_variable else found.text)
+    root = found.text.partition("[")[0].partition(".")[0]
+    return Keeper(opened, f"something that `{found.text}` holds" if root.isidentifier() else root)

@@ -365,7 +365,7 @@ def test_unload_passes_through_where_wrapped_again(notebook, gateway, library):
 
 def test_a_task_of_an_earlier_run_may_connect(notebook, gateway, library):
     """It opens what nobody has: its object was never replaced. A later run's then closes it."""
-    notebook.run("%load_ext ibnb")
+    notebook.run(f"%load_ext ibnb\n{UNCOLLECTED}")
     source = (
         f"from {library} import IB\nimport asyncio\n"
         "ib = IB(); go = asyncio.Event()\n"
@@ -408,16 +408,20 @@ def test_a_refused_connect_is_still_caught_by_its_own_name(notebook, library):
     assert run.stdout == "ConnectRefused connection-refused\n", run.everything
 
 
+UNCOLLECTED = "import gc; gc.disable()\n"
+"""Otherwise the library disconnects what nobody has as soon as the collector finds it."""
 THREADS = {
     "whose loop runs": (
         "def body():\n"
         "    loop = asyncio.new_event_loop(); asyncio.set_event_loop(loop)\n"
-        "    loop.create_task(other.connectAsync('127.0.0.1', {port}, 9)); loop.run_forever()\n"
+        "    loop.create_task(opening()).add_done_callback(lambda task: opened.set())\n"
+        "    loop.run_forever()\n"
     ),
     "whose loop stands still": (
         "def body():\n"
         "    loop = asyncio.new_event_loop(); asyncio.set_event_loop(loop)\n"
-        "    loop.run_until_complete(other.connectAsync('127.0.0.1', {port}, 9))\n"
+        "    loop.run_until_complete(opening())\n"
+        "    opened.set()\n"
     ),
 }
 
@@ -428,12 +432,15 @@ THREADS = {
 def test_what_another_thread_opened(notebook, gateway, library, *, thread, how, kept):
     """On another loop, too, what a variable has stays open, and what nobody has is closed."""
     notebook.run(
-        f"%load_ext ibnb\nimport asyncio, threading\nfrom {library} import IB\nother = IB()"
+        f"%load_ext ibnb\nimport asyncio, threading\n{UNCOLLECTED}"
+        f"from {library} import IB\n"
+        "other = IB(); opened = threading.Event()\n"
+        f"async def opening(): await other.connectAsync('127.0.0.1', {gateway.port}, 9)"
     )
+    # While it opens, the running coroutine has the object, whatever names it.
     notebook.run(
-        f"{THREADS[thread].format(port=gateway.port)}"
-        "threading.Thread(target=body, daemon=True).start()\n"
-        "while not other.isConnected(): await asyncio.sleep(0.01)"
+        f"{THREADS[thread]}threading.Thread(target=body, daemon=True).start()\n"
+        "while not opened.is_set(): await asyncio.sleep(0.01)"
     )
     if kept == "dropped":
         notebook.run("del other")

@@ -518,19 +518,20 @@ def test_what_is_held_stays_open(compare):
     assert_never_worse(plain, ours, but={"refused", "printed"})
 
 
+BOT = """
+async def bot():
+    ib = IB(); await ib.connectAsync('127.0.0.1', PORT, 7)
+    while True:
+        beats.append(ib.isConnected()); await asyncio.sleep(0.05)
+"""
+
+
 def test_what_a_running_task_uses_stays_open(compare):
     """A bot that has its connection in nothing but the locals of its task is in use."""
-    bot = (
-        "beats = []\n"
-        "async def bot():\n"
-        "    ib = IB(); await ib.connectAsync('127.0.0.1', PORT, 7)\n"
-        "    while True:\n"
-        "        beats.append(ib.isConnected()); await asyncio.sleep(0.05)\n"
-        "task = asyncio.ensure_future(bot()); await until(lambda: beats)"
-    )
+    begin = "task = asyncio.ensure_future(bot()); await until(lambda: beats)"
 
     def steps(side):
-        side.run(bot, "bot")
+        side.run(f"beats = []{BOT}{begin}", "bot")
         newcomer = "newcomer = IB(); newcomer.connect('127.0.0.1', PORT, 7, timeout=0.4)"
         side.run(newcomer, fails=True)
         return side.value("beats[-1], set(beats), task.done()")
@@ -538,6 +539,55 @@ def test_what_a_running_task_uses_stays_open(compare):
     plain, ours = compare(steps)
     assert plain.result == "(True, {True}, False)"
     assert ours.result == plain.result, ours.story
+    assert_never_worse(plain, ours, but={"refused"})
+
+
+IN_THREADS = {
+    "asyncio.run": "threading.Thread(target=lambda: asyncio.run(bot()), daemon=True).start()",
+    "a second task": (
+        "async def main(): await asyncio.gather(bot(), asyncio.sleep(600))\n"
+        "threading.Thread(target=asyncio.run, args=(main(),), daemon=True).start()"
+    ),
+    "a loop for what is to be done": (
+        "def work(loop): asyncio.set_event_loop(loop); loop.run_forever()\n"
+        "loop = asyncio.new_event_loop()\n"
+        "threading.Thread(target=work, args=(loop,), daemon=True).start()\n"
+        "asyncio.run_coroutine_threadsafe(bot(), loop)"
+    ),
+    "a function": (
+        "def work():\n"
+        "    asyncio.set_event_loop(asyncio.new_event_loop())\n"
+        "    ib = IB(); ib.connect('127.0.0.1', PORT, 7)\n"
+        "    while True: beats.append(ib.isConnected()); ib.sleep(0.05)\n"
+        "threading.Thread(target=work, daemon=True).start()"
+    ),
+    "a timer": (
+        "def look(ib):\n"
+        "    beats.append(ib.isConnected())\n"
+        "    timer = threading.Timer(0.05, look, [ib]); timer.daemon = True; timer.start()\n"
+        "async def timed():\n"
+        "    ib = IB(); await ib.connectAsync('127.0.0.1', PORT, 7); look(ib)\n"
+        "await timed()"
+    ),
+}
+
+
+@pytest.mark.parametrize("way", IN_THREADS)
+def test_what_a_thread_uses_stays_open(compare, way):
+    """A connection that a thread opened for itself, whatever waits there, is in use."""
+
+    def steps(side):
+        side.run(f"import threading\nbeats = []{BOT}")
+        side.run(f"{IN_THREADS[way]}\nawait until(lambda: beats)", "bot")
+        newcomer = "newcomer = IB(); newcomer.connect('127.0.0.1', PORT, 7, timeout=0.4)"
+        side.run(newcomer, fails=True)
+        side.run("count = len(beats); await until(lambda: len(beats) > count + 1)")
+        return side.value("set(beats)")
+
+    plain, ours = compare(steps)
+    assert plain.result == "{True}"
+    assert ours.result == plain.result, ours.story
+    assert plain.gateway.refused_326 == 1
     assert_never_worse(plain, ours, but={"refused"})
 
 

@@ -39,6 +39,8 @@ CHUNK = 200
 """So many parts of one large container are looked at before it is the turn of the next."""
 LIBRARIES = frozenset(NAMES)
 """Whose own timers keep nothing for the user."""
+CALLBACKS = "asyncio.events"
+"""The module whose only code on a stack is what a loop calls its callbacks through."""
 
 
 @dataclass(frozen=True)
@@ -102,23 +104,23 @@ def search(
     return Outcome(None, complete)
 
 
-def running_code(loop: asyncio.AbstractEventLoop | None) -> Iterator[Root]:
-    """Yield what the code that is under way holds: that of tasks, timers, threads and callers."""
+def running_code(home: asyncio.AbstractEventLoop | None) -> Iterator[Root]:
+    """Yield what the code that is under way holds: that of tasks, timers, threads and callers.
+
+    `home` is the notebook's loop; those of other threads are found by what runs there.
+    """
     modules = Modules()
-    if loop is not None and not loop.is_closed():
-        for task in asyncio.all_tasks(loop):
-            yield from _of_frames("a running task", frames_of(task.get_coro()), modules)
-        # asyncio has no public way to ask for its timers; all of its loops have these.
-        for handle in (*getattr(loop, "_scheduled", ()), *getattr(loop, "_ready", ())):
-            callback = getattr(handle, "_callback", None)
-            owner = type(getattr(callback, "__self__", None)).__module__
-            if owner.partition(".")[0] not in LIBRARIES:
-                for value in (callback, *(getattr(handle, "_args", None) or ())):
-                    yield Root("a timer", value)
+    if home is not None:
+        yield Root("the notebook's loop", home)
     here = threading.get_ident()
     for ident, frame in sys._current_frames().items():  # noqa: SLF001 - the only way to other threads
         name = "the code that runs now" if ident == here else "another thread"
-        yield from _of_frames(name, _stack(frame), modules)
+        yield from _of_stack(name, frame, modules)
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            # Before it is due, nothing on its stack has what it will be called with.
+            for value in (thread.function, *thread.args, *thread.kwargs.values()):
+                yield Root("a timer", value)
 
 
 @functools.singledispatch
@@ -200,6 +202,21 @@ def _of_task(value: asyncio.Task[Any], path: Path, modules: Modules) -> Iterator
 
 
 @_parts.register
+def _of_loop(value: asyncio.AbstractEventLoop, _path: Path, modules: Modules) -> Iterator[Path]:
+    """Yield what a loop's tasks and timers hold; what it reads from holds nothing for the user."""
+    for task in () if value.is_closed() else asyncio.all_tasks(value):
+        for root in _of_frames("a running task", frames_of(task.get_coro()), modules):
+            yield Path(root.value, root.name)
+    # asyncio has no public way to ask for its timers; all of its loops have these.
+    for handle in (*getattr(value, "_scheduled", ()), *getattr(value, "_ready", ())):
+        callback = getattr(handle, "_callback", None)
+        owner = type(getattr(callback, "__self__", None)).__module__
+        if owner.partition(".")[0] not in LIBRARIES:
+            for held in (callback, *(getattr(handle, "_args", None) or ())):
+                yield Path(held, "a timer")
+
+
+@_parts.register
 def _of_function(value: FunctionType, path: Path, modules: Modules) -> Iterator[Path]:
     for cell in value.__closure__ or ():
         yield from _of_cell(cell, path.text)
@@ -226,10 +243,22 @@ def _of_namespace(names: Mapping[str, Any], path: Path) -> Iterator[Path]:
             yield Path(value, f"{path.text}.{name}", path.is_code)
 
 
-def _stack(frame: FrameType | None) -> Iterator[FrameType]:
+def _of_stack(name: str, frame: FrameType | None, modules: Modules) -> Iterator[Root]:
+    """Yield what the calls of a thread hold, and the loops, tasks and coroutines that they run."""
+    stack = []
     while frame is not None:
-        yield frame
+        stack.append(frame)
         frame = frame.f_back
+    is_called = True
+    for one in reversed(stack):
+        module = str(one.f_globals.get("__name__", ""))
+        for value in tuple(one.f_locals.values()):
+            if isinstance(value, asyncio.AbstractEventLoop | asyncio.Task | CoroutineType):
+                yield Root(name, value)
+        # A library that only reads what came, called by the loop, holds its `IB` for nobody.
+        is_called = modules.is_users(module) or (is_called and module != CALLBACKS)
+        if is_called:
+            yield from _of_frames(name, (one,), modules)
 
 
 def _of_frames(name: str, frames: Iterable[FrameType], modules: Modules) -> Iterator[Root]:

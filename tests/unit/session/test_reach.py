@@ -8,10 +8,13 @@ import sys
 import threading
 import time
 import types
+import weakref
 from collections import deque
 
 import pytest
 
+from ibnb.session.kept import described
+from ibnb.session.notebook import reach
 from ibnb.session.notebook.reach import Root, running_code, search
 
 
@@ -112,8 +115,6 @@ def test_a_module_of_the_users_is_looked_into(monkeypatch):
 
 def test_what_refers_weakly_keeps_nothing():
     """Neither a weak reference nor a method that an event holds weakly."""
-    import weakref
-
     wanted = Wanted()
     kept = [weakref.ref(wanted), weakref.WeakSet([wanted]), weakref.WeakKeyDictionary({wanted: 1})]
     outcome = search([Root("x", kept)], lambda one: one is wanted)
@@ -157,6 +158,74 @@ def test_a_container_that_changes_meanwhile_is_doubt():
     assert (outcome.found, outcome.complete) == (None, False)
 
 
+async def _waiting(wanted, begun, go):
+    one = Wanted()
+    wanted.add(one)
+    begun.set()
+    await asyncio.to_thread(go.wait, 60)
+    return one
+
+
+def _run(wanted, begun, go):
+    """`asyncio.run` in a thread."""
+    thread = threading.Thread(target=lambda: asyncio.run(_waiting(wanted, begun, go)))
+    thread.start()
+    return thread.join
+
+
+def _second_task(wanted, begun, go):
+    """A task beside the main one."""
+
+    async def main():
+        task = asyncio.ensure_future(_waiting(wanted, begun, go))
+        await asyncio.to_thread(go.wait, 60)
+        await task
+
+    thread = threading.Thread(target=lambda: asyncio.run(main()))
+    thread.start()
+    return thread.join
+
+
+def _forever(wanted, begun, go):
+    """A loop that a thread was given to run."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    future = asyncio.run_coroutine_threadsafe(_waiting(wanted, begun, go), loop)
+
+    def end():
+        future.result(60)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+    return end
+
+
+def _timer(wanted, begun, _go):
+    """A timer whose time has not come."""
+    one = Wanted()
+    wanted.add(one)
+    timer = threading.Timer(60, print, [one])
+    timer.start()
+    begun.set()
+
+    def end():
+        timer.cancel()
+        timer.join()
+
+    return end
+
+
+HOLDERS = {"a running task", "a timer", "another thread"}
+WAYS_OF_THREADS = {
+    "asyncio.run": _run,
+    "a second task": _second_task,
+    "a loop that runs for ever": _forever,
+    "a timer": _timer,
+}
+
+
 class TestRunningCode:
     """What code that is under way has in its hands counts as kept."""
 
@@ -184,12 +253,12 @@ class TestRunningCode:
 
     async def test_a_timer(self):
         """A call that is due later keeps its function and arguments."""
-        wanted = Wanted()
         loop = asyncio.get_running_loop()
-        handle = loop.call_later(60, print, wanted)
-        found = [root for root in running_code(loop) if root.value is wanted]
+        handle = loop.call_later(60, print, Wanted())
+        found = search(_users(running_code(loop)), lambda one: isinstance(one, Wanted)).found
         handle.cancel()
-        assert "a timer" in {root.name for root in found}
+        assert found is not None
+        assert found.text == "a timer"
 
     def test_another_thread(self):
         """Its functions' local variables count."""
@@ -207,6 +276,55 @@ class TestRunningCode:
         go.set()
         thread.join()
         assert "another thread" in names
+
+    @pytest.mark.parametrize("way", WAYS_OF_THREADS)
+    def test_what_waits_in_another_thread(self, way):
+        """Its frames are not on the thread's stack meanwhile, and it is in use all the same."""
+        wanted, begun, go = weakref.WeakSet(), threading.Event(), threading.Event()
+        end = WAYS_OF_THREADS[way](wanted, begun, go)
+        assert begun.wait(60)
+        (held,) = wanted
+        outcome = search(_users(running_code(None)), lambda one: one is held)
+        go.set()
+        end()
+        assert outcome.found is not None
+        assert described(outcome.found, "").by in HOLDERS
+
+    def test_a_loop_that_stands_still(self):
+        """Its tasks go on once it runs again: who has the loop has what they hold."""
+        wanted, loop = weakref.WeakSet(), asyncio.new_event_loop()
+        task = loop.create_task(_waiting(wanted, threading.Event(), threading.Event()))
+        loop.run_until_complete(asyncio.sleep(0))
+        (held,) = wanted
+        found = search([Root("loop", loop)], lambda one: one is held).found
+        task.cancel()
+        loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
+        loop.close()
+        assert found is not None
+        assert search([Root("loop", loop)], lambda one: one is held).found is None
+
+    def test_a_library_that_reads_holds_nothing(self, monkeypatch):
+        """What a loop calls for data that came has its own object in hand, and it is nobody's."""
+        monkeypatch.setattr(reach, "LIBRARIES", frozenset({"some_library"}))
+        wanted, begun, go = [Wanted()], threading.Event(), threading.Event()
+        names = {"__name__": "some_library"}
+        exec("def read(one, begun, go): begun.set(); go.wait(60)", names)  # noqa: S102 - a module
+        loop = asyncio.new_event_loop()
+
+        def work():
+            loop.run_until_complete(asyncio.sleep(0))
+            loop.run_forever()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        loop.call_soon_threadsafe(names["read"], wanted[0], begun, go)
+        assert begun.wait(60)
+        outcome = search(_users(running_code(None)), lambda one: one is wanted[0])
+        go.set()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+        assert (outcome.found, outcome.complete) == (None, True)
 
 
 def _users(roots):
