@@ -292,13 +292,13 @@ class TestRunningCode:
 
     def test_a_loop_that_stands_still(self):
         """Its tasks go on once it runs again: who has the loop has what they hold."""
-        wanted, loop = weakref.WeakSet(), asyncio.new_event_loop()
-        task = loop.create_task(_waiting(wanted, threading.Event(), threading.Event()))
+        wanted, loop, go = weakref.WeakSet(), asyncio.new_event_loop(), threading.Event()
+        task = loop.create_task(_waiting(wanted, threading.Event(), go))
         loop.run_until_complete(asyncio.sleep(0))
         (held,) = wanted
         found = search([Root("loop", loop)], lambda one: one is held).found
-        task.cancel()
-        loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
+        go.set()
+        loop.run_until_complete(task)
         loop.close()
         assert found is not None
         assert search([Root("loop", loop)], lambda one: one is held).found is None
