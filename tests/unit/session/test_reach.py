@@ -168,7 +168,8 @@ async def _waiting(wanted, begun, go):
 
 def _run(wanted, begun, go):
     """`asyncio.run` in a thread."""
-    thread = threading.Thread(target=lambda: asyncio.run(_waiting(wanted, begun, go)))
+    work = functools.partial(asyncio.run, _waiting(wanted, begun, go))
+    thread = threading.Thread(target=work, daemon=True)
     thread.start()
     return thread.join
 
@@ -181,7 +182,7 @@ def _second_task(wanted, begun, go):
         await asyncio.to_thread(go.wait, 60)
         await task
 
-    thread = threading.Thread(target=lambda: asyncio.run(main()))
+    thread = threading.Thread(target=lambda: asyncio.run(main()), daemon=True)
     thread.start()
     return thread.join
 
@@ -189,7 +190,7 @@ def _second_task(wanted, begun, go):
 def _forever(wanted, begun, go):
     """A loop that a thread was given to run."""
     loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     future = asyncio.run_coroutine_threadsafe(_waiting(wanted, begun, go), loop)
 
@@ -207,6 +208,7 @@ def _timer(wanted, begun, _go):
     one = Wanted()
     wanted.add(one)
     timer = threading.Timer(60, print, [one])
+    timer.daemon = True
     timer.start()
     begun.set()
 
@@ -310,12 +312,7 @@ class TestRunningCode:
         names = {"__name__": "some_library"}
         exec("def read(one, begun, go): begun.set(); go.wait(60)", names)  # noqa: S102 - a module
         loop = asyncio.new_event_loop()
-
-        def work():
-            loop.run_until_complete(asyncio.sleep(0))
-            loop.run_forever()
-
-        thread = threading.Thread(target=work)
+        thread = threading.Thread(target=lambda: loop.run_forever(), daemon=True)  # noqa: PLW0108 - code of the user's
         thread.start()
         loop.call_soon_threadsafe(names["read"], wanted[0], begun, go)
         assert begun.wait(60)
