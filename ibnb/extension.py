@@ -74,7 +74,7 @@ class Extension:
         self.notice_lines = NoticeLines(notice_loggers(), self.app.session.journal)
         self.magics.attach(self.app, self.cells)
         self.reloading = Reloading(shell)
-        self.preparing = Preparing()
+        self.preparing = Preparing(self.app.notebook_leases.prepare)
         self._undo = ExitStack()
 
     def enter(self) -> None:

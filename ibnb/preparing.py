@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import logging
 import threading
+from collections.abc import Callable
 from types import ModuleType
 
 from .session.library.import_hook import ImportHook
@@ -30,9 +31,14 @@ LOG = logging.getLogger("ibnb")
 
 
 class Preparing:
-    """Waits for a library to be imported, between `enter` and `leave`, and then prepares."""
+    """Waits for a library to be imported, between `enter` and `leave`, and then prepares.
 
-    def __init__(self) -> None:
+    Args:
+        others: prepare what belongs to this session.
+    """
+
+    def __init__(self, *others: Callable[[], None]) -> None:
+        self._others = others
         self._hook = ImportHook([f"{name}.ib" for name in NAMES], self._begin)
         self._timer: threading.Timer | None = None
 
@@ -46,26 +52,29 @@ class Preparing:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _begin(self, _library: ModuleType) -> None:
+    def _begin(self, library: ModuleType) -> None:
         if self._timer is not None:
             return
-        self._timer = threading.Timer(PAUSE_SECONDS, _prepare)
+        self._timer = threading.Timer(PAUSE_SECONDS, self._prepare, (library,))
         self._timer.name, self._timer.daemon = "ibnb-preparing", True
         self._timer.start()
 
+    def _prepare(self, library: ModuleType) -> None:
+        for name in MODULES:
+            try:
+                importlib.import_module(name)
+            except Exception:
+                # Whoever needs it meets the same error, where it is seen.
+                LOG.debug("%s could not be imported beforehand", name, exc_info=True)
+                return
+        from .options import connect_parser
+        from .session.library import noting
+        from .ui.html import read_template
 
-def _prepare() -> None:
-    for name in MODULES:
-        try:
-            importlib.import_module(name)
-        except Exception:
-            # Whoever needs it meets the same error, where it is seen.
-            LOG.debug("%s could not be imported beforehand", name, exc_info=True)
-            return
-    from .options import connect_parser
-    from .ui.html import read_template
-
-    # They are kept, and take longer to make than to use.
-    connect_parser("%ibconnect")
-    for name in ("badge", "style"):
-        read_template(name)
+        for prepare in self._others:
+            prepare()
+        # They are kept, and take longer to make than to use.
+        noting.prepare(library.Client)
+        connect_parser("%ibconnect").parse_line("")
+        for name in ("badge", "style"):
+            read_template(name)

@@ -363,7 +363,7 @@ class TrackedConnection:
 
     def _set_state(self, state: State, since: float | None = None) -> None:
         LOG.info("%s: %s, after %s", where(self.address), state, self.state)
-        if state in OPEN:
+        if state in OPEN and self.state not in OPEN:
             self.is_simulated = is_simulated(*self.address[:2])
         self.state = state
         self.changed_at = time.time() if since is None else since

@@ -6,6 +6,7 @@ And writing files of ours that nobody else reads.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import stat
 from dataclasses import dataclass
@@ -147,10 +148,10 @@ def private(path: Path, flags: int) -> int:
     Raises:
         OSError: the system refuses.
     """
-    for folder in reversed([path.parent, *path.parent.parents]):
+    missing = itertools.takewhile(lambda folder: not folder.exists(), path.parents)
+    for folder in reversed([*missing]):
         # Each by itself: of several at once only the last would get these rights.
-        if not folder.exists():
-            folder.mkdir(_FOLDER_RIGHTS, exist_ok=True)
+        folder.mkdir(_FOLDER_RIGHTS, exist_ok=True)
     descriptor = os.open(path, flags, _FILE_RIGHTS)
     if stat.S_IMODE(os.fstat(descriptor).st_mode) & _OF_OTHERS:
         # What belongs to somebody else is his to keep from others.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import platform
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +18,7 @@ LARGEST = 2**31 - 1
 """The protocol's client ID is a signed 32-bit number."""
 
 
+@cache
 def stable_client_id(notebook: str) -> int:
     """Return this notebook's client ID, from 1000 to 9999: the same for the same user and machine.
 

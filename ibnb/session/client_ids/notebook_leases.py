@@ -34,13 +34,29 @@ class NotebookLeases:
         self._open_store = open_store
         self._ids: dict[tuple[str, Gateway | None], int] = {}
         self._entering: tuple[str, int, int] | None = None
-        self._writer: ThreadPoolExecutor | None = None
         self._closing = threading.Event()
 
     @made_once
     def store(self) -> LeaseStore | None:
         """The store, opened when it is first wanted."""
         return self._open_store()
+
+    @made_once
+    def _writer(self) -> ThreadPoolExecutor:
+        from concurrent.futures import ThreadPoolExecutor
+
+        return ThreadPoolExecutor(1, thread_name_prefix="ibnb-leases")
+
+    def prepare(self) -> None:
+        """Let start what a first connect would wait for; which store it is to be is not asked."""
+        from .ids import stable_client_id
+        from .leases import prepare
+
+        prepare()
+        # Whose notebook it is, and on which machine, the system tells faster the second time.
+        stable_client_id(self.notebook())
+        # A thread starts with the first thing that it has to do.
+        self._writer.submit(int)
 
     def __repr__(self) -> str:
         """Name the notebook, and the store if it was opened."""
@@ -134,10 +150,10 @@ class NotebookLeases:
 
     def close(self) -> None:
         """Wait until all is written."""
-        if self._writer is not None:
+        writer = vars(self).pop("_writer", None)
+        if writer is not None:
             self._closing.set()
-            self._writer.shutdown()
-            self._writer = None
+            writer.shutdown()
             self._closing.clear()
         store = vars(self).get("store")
         if store is not None and store.is_shared:
@@ -151,16 +167,12 @@ class NotebookLeases:
 
     def _later(self, write: Callable[[], None]) -> None:
         """Write on a thread of its own, in order: a connect need not wait for a disk."""
-        from concurrent.futures import ThreadPoolExecutor
-
         due = time.monotonic() + WRITING_AFTER
 
         def write_later() -> None:
             self._closing.wait(max(0.0, due - time.monotonic()))
             write()
 
-        if self._writer is None:
-            self._writer = ThreadPoolExecutor(1, thread_name_prefix="ibnb-leases")
         try:
             self._writer.submit(write_later)
         except RuntimeError:

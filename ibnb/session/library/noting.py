@@ -86,6 +86,13 @@ def noting_class(kind: Any) -> Any:
     return made
 
 
+def prepare(kind: Any) -> None:
+    """Make what a class of clients needs to note its requests, before one of them connects."""
+    noting_class(kind)
+    for name in requesting(kind):
+        _parameters(getattr(kind, name))
+
+
 def _detach_from(client: Client) -> None:
     """Give a client the class back that it had before it noted its requests."""
     vars(client).pop(NOTE, None)
