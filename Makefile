@@ -30,7 +30,7 @@ test: $(VENV)/.test
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/kernel -m "not serial and not soak"
 	$(BIN)/python -m pytest tests/kernel -m serial
 	$(BIN)/python -m pytest --numprocesses $(WINDOWS) --dist loadfile tests/browser
-	$(BIN)/python -m pytest --numprocesses $(WINDOWS) --dist loadfile --nbval-lax notebooks
+	$(BIN)/python -m pytest --numprocesses $(WINDOWS) --dist loadfile -p nbval --nbval-lax notebooks
 
 # make soak              what takes long: many reruns, losses, looks, and a day of the simulated world
 soak: $(VENV)/.test

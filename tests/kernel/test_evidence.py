@@ -6,7 +6,6 @@ import html
 import json
 import re
 
-import nbformat
 import pytest
 
 BARS = (
@@ -203,6 +202,8 @@ def test_capture_keeps_what_is_the_user_s(connected):
 
 def test_nested_runs(connected, tmp_path):
     """What a script or a notebook that `%run` runs meets is explained under the cell, once."""
+    import nbformat
+
     (tmp_path / "script.py").write_text(UNKNOWN)
     book = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(one) for one in ("1", UNKNOWN, "2")]
@@ -216,6 +217,8 @@ def test_nested_runs(connected, tmp_path):
 
 def test_nested_failures(connected, tmp_path):
     """An exception in a script or a notebook that `%run` runs has its card too."""
+    import nbformat
+
     (tmp_path / "script.py").write_text(BARS)
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(BARS)])
     nbformat.write(book, tmp_path / "inner.ipynb")
@@ -313,6 +316,8 @@ def test_what_nothing_matches_is_no_error(connected):
 
 def test_a_saved_notebook_still_explains(gateway, library, tmp_path, monkeypatch):
     """Executed by nbclient and exported by nbconvert, it holds the cards without any kernel."""
+    import nbformat
+
     nbclient = pytest.importorskip("nbclient")
     nbconvert = pytest.importorskip("nbconvert")
     monkeypatch.setenv("IBNB_STATE_DIR", str(tmp_path / "state"))

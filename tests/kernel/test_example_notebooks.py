@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
-import nbformat
 import pytest
 
-pytest.importorskip("ib_insync", reason="the notebooks are written for it")
-pytest.importorskip("matplotlib", reason="some of the notebooks plot")
-pytest.importorskip("pandas", reason="the examples show tables")
+if not all(map(find_spec, ("ib_insync", "matplotlib", "pandas"))):
+    pytest.skip(
+        "the notebooks are written for ib_insync, plot, and show tables", allow_module_level=True
+    )
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 STORIES = ("quickstart", "reruns", "errors", "diagnostics", "resume", "testing")
@@ -24,6 +25,8 @@ PLUGINS = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "ibnb.pytest
 
 def read(name):
     """Return the cells of code of a notebook."""
+    import nbformat
+
     book = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
     return [cell for cell in book.cells if cell.cell_type == "code"]
 
@@ -97,6 +100,8 @@ def test_a_story_runs_twice_in_one_kernel_and_shows_what_is_stored(notebook, nam
 @pytest.mark.parametrize("name", STORIES)
 def test_a_story_is_short_and_stored_as_it_ran(name):
     """Every cell ran, in its order, on no machine in particular, and is small enough to keep."""
+    import nbformat
+
     book = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
     cells = read(name)
     # The quickstart is a tour of all the others.

@@ -9,9 +9,7 @@ import json
 import os
 import sys
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 from notice_server import NoticeServer, notice
 
 from ibnb import demo
@@ -22,6 +20,9 @@ SECONDS = 120
 
 def execute(folder, *sources):
     """Execute a notebook as nbclient, papermill and nbconvert do; return the stored cells."""
+    import nbformat
+    from nbclient import NotebookClient
+
     for tries_left in (2, 1, 0):
         book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(one) for one in sources])
         resources = {"metadata": {"path": str(folder)}}
@@ -154,6 +155,8 @@ def test_the_line_of_a_resume_between_cells_is_stored_by_the_next(tmp_path, gate
 def test_the_quickstart_is_stored_truly(tmp_path, monkeypatch):
     """As `ibnb demo --headless` writes it: no false Ready, and the line of the resume."""
     pytest.importorskip("ib_insync", reason="the quickstart is written for it")
+    import nbformat
+
     for name, value in environment(tmp_path).items():
         monkeypatch.setenv(name, value)
     assert demo.run(headless=True, output=str(tmp_path / "out"), port=0) == 0

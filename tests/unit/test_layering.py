@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -88,12 +89,22 @@ def room_of(module):
     return parts[1] if len(parts) > 1 else "__init__"
 
 
+def name_of(path):
+    """Return the name of the module in a file of ours."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+PATHS = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+"""The file of every module of ours, by name."""
+
+
+@cache
 def modules():
-    """Yield the name, the path and the tree of every module of ours."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
-        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        yield name, path, ast.parse(path.read_text(encoding="utf-8"))
+    """Return the name, the path and the tree of every module of ours."""
+    return [
+        (name, path, ast.parse(path.read_text(encoding="utf-8"))) for name, path in PATHS.items()
+    ]
 
 
 def imports_in(name, path, tree):
@@ -123,23 +134,32 @@ def imports_in(name, path, tree):
             yield Import(name, imported, id(node) in for_types)
 
 
-MODULES = list(modules())
-IMPORTS = [one for module in MODULES for one in imports_in(*module)]
-OURS = [one for one in IMPORTS if one.imported.split(".")[0] == "ibnb"]
-FOREIGN = [
-    one
-    for one in IMPORTS
-    if one.imported.split(".")[0] not in {"ibnb", "__future__", *sys.stdlib_module_names}
-]
+@cache
+def all_imports():
+    """Return every import of every module of ours."""
+    return [one for module in modules() for one in imports_in(*module)]
+
+
+@cache
+def ours():
+    """Return the imports of modules of ours."""
+    return [one for one in all_imports() if one.imported.split(".")[0] == "ibnb"]
+
+
+def foreign():
+    """Return the imports of what is neither ours nor Python's."""
+    known = {"ibnb", "__future__", *sys.stdlib_module_names}
+    return [one for one in all_imports() if one.imported.split(".")[0] not in known]
 
 
 def test_the_source_was_read():
     """The tests below would pass on nothing at all."""
-    assert len(IMPORTS) > 300
-    assert {one.room for one in OURS} >= set(BELOW)
-    assert any(one.for_types for one in OURS)
+    assert len(all_imports()) > 300
+    assert {one.room for one in ours()} >= set(BELOW)
+    assert any(one.for_types for one in ours())
     assert (
-        Import("ibnb.diagnostics.verdict.concluding", "ibnb.tws.redaction", for_types=False) in OURS
+        Import("ibnb.diagnostics.verdict.concluding", "ibnb.tws.redaction", for_types=False)
+        in ours()
     )
 
 
@@ -154,7 +174,7 @@ def test_a_room_imports_downward_only(room):
     """At run time, wherever in a function the import stands."""
     found = {
         (one.importer, one.imported)
-        for one in OURS
+        for one in ours()
         if one.room == room
         and not one.for_types
         and room_of(one.imported) not in {room, *BELOW[room], *BENEATH_ALL}
@@ -164,7 +184,7 @@ def test_a_room_imports_downward_only(room):
 
 def test_no_module_imports_one_that_imports_it():
     """Not for annotations either: each can be read after those that it names."""
-    names = {name for name, _, _ in MODULES}
+    names = set(PATHS)
     reached = {name: {one for one in named_by(name) if one in names} for name in names}
     order = list(names)
     # Those that name nothing more go first, until none can go.
@@ -186,8 +206,7 @@ def _behind(name, reached):
 
 def named_by(name):
     """Yield the modules that a module imports from, a module itself where that is imported."""
-    path, tree = next((path, tree) for found, path, tree in MODULES if found == name)
-    known = {found for found, _, _ in MODULES}
+    path, tree = next((path, tree) for found, path, tree in modules() if found == name)
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     for node in ast.walk(tree):
         if not isinstance(node, ast.ImportFrom):
@@ -198,7 +217,7 @@ def named_by(name):
             base = ".".join([*above, *base.split(".")]).strip(".")
         for alias in node.names:
             full = f"{base}.{alias.name}"
-            if (found := full if full in known else base) != name:
+            if (found := full if full in PATHS else base) != name:
                 yield found
 
 
@@ -206,7 +225,7 @@ def test_what_is_imported_upward_for_annotations_alone():
     """Exactly the app, and only by the ui: at run time it is handed down, never fetched."""
     upward = {
         (one.room, room_of(one.imported))
-        for one in OURS
+        for one in ours()
         if one.for_types
         and one.room in BELOW
         and room_of(one.imported) not in {one.room, *BELOW[one.room]}
@@ -216,14 +235,14 @@ def test_what_is_imported_upward_for_annotations_alone():
 
 def test_settings_are_imported_by_nobody_below():
     """They are handed down as plain values."""
-    importers = {one.room for one in OURS if room_of(one.imported) == "settings"}
+    importers = {one.room for one in ours() if room_of(one.imported) == "settings"}
     assert importers & set(BELOW) == set()
 
 
 def test_who_knows_which_package():
     """Jupyter stays above the rooms that work without it, and each other package in its place."""
     found = {}
-    for one in FOREIGN:
+    for one in foreign():
         found.setdefault(one.imported.split(".")[0], set()).add(one.room)
     assert set(found) <= set(MAY_KNOW)
     assert {name: rooms - MAY_KNOW[name] for name, rooms in found.items()} == {
@@ -233,10 +252,10 @@ def test_who_knows_which_package():
 
 def test_only_one_module_knows_the_api_libraries():
     """None is imported by name anywhere, and only `session.library` has their names to use."""
-    assert not [one for one in IMPORTS if one.imported.split(".")[0] in API_LIBRARIES]
+    assert not [one for one in all_imports() if one.imported.split(".")[0] in API_LIBRARIES]
     named = {
         name
-        for name, _, tree in MODULES
+        for name, _, tree in modules()
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
@@ -249,7 +268,7 @@ def test_only_one_room_touches_what_the_api_libraries_have():
     """No module outside `session.library` reads, sets or calls what an `IB` object has."""
     theirs = {"client", "wrapper", "conn"} | {
         name
-        for name, _, tree in MODULES
+        for name, _, tree in modules()
         if name == "ibnb.session.library.protocols"
         for node in ast.walk(tree)
         for name in named_in(node)
@@ -258,7 +277,7 @@ def test_only_one_room_touches_what_the_api_libraries_have():
     assert {"isConnected", "errorEvent", "ticker2ReqId", "hasData"} <= theirs
     touched = {
         (name, node.attr)
-        for name, _, tree in MODULES
+        for name, _, tree in modules()
         if not name.startswith(("ibnb.session.library", "ibnb.simulator"))
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr in theirs
@@ -274,11 +293,10 @@ def named_in(node):
         yield node.target.id
 
 
-@pytest.mark.parametrize("name", [name for name, _, _ in MODULES])
+@pytest.mark.parametrize("name", PATHS)
 def test_a_module_is_small(name):
     """Beyond some 600 lines it has more than one job."""
-    (path,) = (path for found, path, _ in MODULES if found == name)
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
+    assert len(PATHS[name].read_text(encoding="utf-8").splitlines()) <= LONGEST
 
 
 def loaded_after(statement):
@@ -312,7 +330,7 @@ def test_a_room_without_jupyter_loads_none(room):
 
 
 def _of(room):
-    return [module for module in MODULES if room_of(module[0]) == room]
+    return [module for module in modules() if room_of(module[0]) == room]
 
 
 def test_the_package_is_clean_under_ruff():

@@ -72,7 +72,7 @@ def test_the_parts_that_threads_share_are_made_once():
     shared = {
         App: {"planner", "explainer", "situations", "good", "pace", "_open_requests"},
         Session: {"_endings"},
-        NotebookLeases: {"store", "right"},
+        NotebookLeases: {"store", "right", "_writer"},
         Journal: {"requests"},
     }
     for owner, names in shared.items():

@@ -6,10 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
 from commands import environment, ibnb
-from nbclient import NotebookClient
 
 from ibnb.simulator import FAULTS, VERBS
 from ibnb.simulator.answers import KNOWN_REQUESTS
@@ -111,6 +109,9 @@ def test_the_example_of_a_bot_runs(library, tmp_path):
 def test_the_example_of_a_notebook_runs(library, tmp_path, monkeypatch):
     """Its outputs are the same again under nbval, and nbval fails if one is another."""
     pytest.importorskip("nbval")
+    import nbformat
+    from nbclient import NotebookClient
+
     cells = [
         block.replace("ib_async", library.__name__) for block in blocks() if "# bot.py" not in block
     ]
