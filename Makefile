@@ -11,6 +11,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(2 * (os.cpu_count() or 1))")
 STORIES ?= quickstart reruns errors diagnostics resume testing
 SIDE_BY_SIDE := --numprocesses $(WORKERS) --dist worksteal
+# Unit tests wait for sockets, and start no kernels: three on each core.
+UNIT_WORKERS ?= $(shell $(PYTHON) -c "import os; print(3 * (os.cpu_count() or 1))")
 # A browser and a JupyterLab are busy most of the time, and are started once by each worker.
 WINDOWS ?= $(shell $(PYTHON) -c "import os; print(min($(WORKERS), os.cpu_count() or 1))")
 
@@ -26,7 +28,8 @@ test: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/unit -m "not soak" --cov ibnb --cov-report=
+	$(BIN)/python -m pytest --numprocesses $(UNIT_WORKERS) --dist worksteal \
+		tests/unit -m "not soak" --cov ibnb --cov-report=
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/kernel -m "not serial and not soak"
 	$(BIN)/python -m pytest tests/kernel -m serial
 	$(BIN)/python -m pytest --numprocesses $(WINDOWS) --dist loadfile tests/browser
