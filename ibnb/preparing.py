@@ -1,7 +1,8 @@
-"""Importing beforehand what a first connect needs: whoever imports a library is about to connect.
+"""Preparing what a first connect needs: whoever imports a library is about to connect.
 
 `%load_ext ibnb` imports only what it needs itself. The rest would cost the first connect some 50
-ms; it is imported on a thread meanwhile, and if a connect comes sooner, it imports what is left.
+ms; it is imported on a thread meanwhile, and what takes longer the first time is done once. If a
+connect comes sooner, it does what is left. No setting is asked for, and nothing is written.
 """
 
 from __future__ import annotations

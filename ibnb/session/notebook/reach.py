@@ -34,7 +34,7 @@ from ibnb.session.library.names import NAMES
 from .frames import NOTEBOOK, OPAQUE, Modules, frames_of
 
 LONGEST = 0.1
-"""Seconds that a search may take."""
+"""Seconds of its thread's time that a search may take."""
 CHUNK = 200
 """So many parts of one large container are looked at before it is the turn of the next."""
 LIBRARIES = frozenset(NAMES)
@@ -76,14 +76,15 @@ def search(
     roots: Iterable[Root], wanted: Callable[[Any], bool], *, longest: float = LONGEST
 ) -> Outcome:
     """Return the first thing that is wanted and that the roots lead to, the nearest first."""
-    end = time.monotonic() + longest
+    # Its own time: on a busy machine it may have to wait for its turn, and is no less certain.
+    end = time.thread_time() + longest
     seen: set[int] = set()
     modules = Modules()
     beginnings = (Path(one.value, one.name, one.is_name) for one in roots)
     queue: deque[Iterator[Path]] = deque([beginnings])
     complete = True
     while queue:
-        if time.monotonic() > end:
+        if time.thread_time() > end:
             return Outcome(None, complete=False)
         parts = queue.popleft()
         try:
