@@ -61,20 +61,23 @@ class Preparing:
         self._timer.start()
 
     def _prepare(self, library: ModuleType) -> None:
-        for name in MODULES:
-            try:
+        try:
+            for name in MODULES:
                 importlib.import_module(name)
-            except Exception:
-                # Whoever needs it meets the same error, where it is seen.
-                LOG.debug("%s could not be imported beforehand", name, exc_info=True)
-                return
+            for prepare in self._others:
+                prepare()
+            self._make(library)
+        except Exception:
+            # Whoever needs it meets the same error, where it is seen.
+            LOG.debug("not all that a connect needs was prepared", exc_info=True)
+
+    @staticmethod
+    def _make(library: ModuleType) -> None:
+        """Make what is kept, and takes longer to make than to use."""
         from .options import connect_parser
         from .session.library import noting
         from .ui.html import read_template
 
-        for prepare in self._others:
-            prepare()
-        # They are kept, and take longer to make than to use.
         noting.prepare(library.Client)
         connect_parser("%ibconnect").parse_line("")
         for name in ("badge", "style"):
