@@ -94,8 +94,12 @@ class ForkingProvisioner(LocalProvisioner):
 
 
 def _be_a_kernel(command: list[str], environment: dict[str, str], folder: str, begins: Any) -> None:
-    # Collecting what all kernels have would only copy its pages.
+    # Collecting what all kernels have would only copy its pages. As the collector does not count it
+    # any more, all generations would be collected far more often than in a user's kernel, and each
+    # `IB` that nobody has is disconnected by that.
     gc.freeze()
+    young, middle, _ = gc.get_threshold()
+    gc.set_threshold(young, middle, 100)
     os.setsid()
     os.environ.clear()
     os.environ.update(environment)
