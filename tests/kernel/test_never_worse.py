@@ -6,6 +6,8 @@ own that is written without ibnb's code.
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from comparing import PREPARE, assert_never_worse, said, says, unsaid
 
@@ -488,6 +490,28 @@ HELD = {
     "kept_method": (
         "kept_method = IB().reqPositions\nkept_method.__self__.connect('127.0.0.1', PORT, N)"
     ),
+    "kept_namespace": (
+        "import types\n"
+        "kept_namespace = types.SimpleNamespace(ib=IB())\n"
+        "kept_namespace.ib.connect('127.0.0.1', PORT, N)"
+    ),
+    "kept_module": (
+        "import pathlib, sys\n"
+        "sys.path.insert(0, '')\n"
+        "pathlib.Path('kept_module.py').write_text('from LIBRARY import IB; ib = IB()')\n"
+        "def connect():\n"
+        "    import kept_module\n"
+        "    kept_module.ib.connect('127.0.0.1', PORT, N)\n"
+        "connect()"
+    ),
+    "kept_task": (
+        "kept_task = asyncio.ensure_future(IB().connectAsync('127.0.0.1', PORT, N))\n"
+        "await asyncio.wait({kept_task})"
+    ),
+    "kept_pool": (
+        "kept_pool = asyncio.Queue()\n"
+        "kept_pool.put_nowait(await IB().connectAsync('127.0.0.1', PORT, N))"
+    ),
 }
 """Ways in which people keep a connection, by the name of what keeps it."""
 LABEL = "\nprint('count', len(In) - 1)"
@@ -499,7 +523,7 @@ def test_what_is_held_stays_open(compare):
     def steps(side):
         found = {}
         for client_id, (name, source) in enumerate(HELD.items(), 31):
-            kept = side.run(source.replace("N", str(client_id)) + LABEL)
+            kept = side.run(re.sub(r"\bN\b", str(client_id), source) + LABEL)
             assert kept.status == "ok", kept.everything
             run = side.run(
                 f"newcomer = IB(); newcomer.connect('127.0.0.1', PORT, {client_id}, timeout=0.3)",

@@ -11,7 +11,7 @@ from typing import Any
 OPAQUE = frozenset(
     {
         *("IPython", "ipykernel", "ipywidgets", "traitlets", "zmq", "tornado", "jupyter_client"),
-        *("asyncio", "concurrent", "logging", "threading", "ibnb", "weakref", "gc", "types"),
+        *("asyncio", "concurrent", "logging", "threading", "ibnb", "weakref", "gc"),
         *("numpy", "pandas", "polars", "pyarrow", "matplotlib", "plotly", "scipy", "sklearn"),
     }
 )

@@ -8,6 +8,7 @@ what there is to look through, up to a time limit, and then says that it is not 
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import functools
 import gc
 import itertools
@@ -29,6 +30,7 @@ from types import (
 )
 from typing import Any
 
+from ibnb.session.library.libraries import is_ib
 from ibnb.session.library.names import NAMES
 
 from .frames import NOTEBOOK, OPAQUE, Modules, frames_of
@@ -106,7 +108,7 @@ def search(
 
 
 def running_code(home: asyncio.AbstractEventLoop | None) -> Iterator[Root]:
-    """Yield what the code that is under way holds: that of tasks, timers, threads and callers.
+    """Yield what code holds that no variable leads to: of tasks, timers, threads and modules.
 
     `home` is the notebook's loop; those of other threads are found by what runs there.
     """
@@ -119,17 +121,16 @@ def running_code(home: asyncio.AbstractEventLoop | None) -> Iterator[Root]:
         yield from _of_stack(name, frame, modules)
     for thread in threading.enumerate():
         if isinstance(thread, threading.Timer):
-            # Before it is due, nothing on its stack has what it will be called with.
-            for value in (thread.function, *thread.args, *thread.kwargs.values()):
-                yield Root("a timer", value)
+            yield Root("a timer", thread)
+    for module in tuple(sys.modules):
+        if modules.is_users(module):
+            yield Root(f"the module {module}", sys.modules.get(module))
 
 
 @functools.singledispatch
 def _parts(value: Any, path: Path, _modules: Modules) -> Iterator[Path]:
     """Yield what a value refers to, with the way to it."""
-    kind = type(value)
-    if str(kind.__module__).partition(".")[0] in OPAQUE:
-        return
+    is_opaque = str(type(value).__module__).partition(".")[0] in OPAQUE
     try:
         attributes = object.__getattribute__(value, "__dict__")
     except AttributeError:
@@ -137,7 +138,11 @@ def _parts(value: Any, path: Path, _modules: Modules) -> Iterator[Path]:
     named = set()
     for name, attribute in attributes.items():
         named.add(id(attribute))
-        yield Path(attribute, f"{path.text}.{name}", path.is_code and name.isidentifier())
+        # Of what is not looked into only that counts what a user hung onto it himself.
+        if not is_opaque or is_ib(attribute):
+            yield Path(attribute, f"{path.text}.{name}", path.is_code and name.isidentifier())
+    if is_opaque:
+        return
     for referent in gc.get_referents(value):
         if referent is attributes or id(referent) in named:
             continue
@@ -197,9 +202,35 @@ def _of_coroutine(value: Any, path: Path, modules: Modules) -> Iterator[Path]:
         yield Path(root.value, path.text)
 
 
-@_parts.register(asyncio.Task)
+def _of_future(value: Any, path: Path, _modules: Modules) -> Iterator[Path]:
+    # Asking for it in public would count as having seen the exception that may be there instead.
+    yield Path(value._result, f"{path.text}.result()", path.is_code)  # noqa: SLF001
+
+
 def _of_task(value: asyncio.Task[Any], path: Path, modules: Modules) -> Iterator[Path]:
-    return _of_coroutine(value.get_coro(), path, modules)
+    yield from _of_future(value, path, modules)
+    yield from _of_coroutine(value.get_coro(), path, modules)
+
+
+# Whoever lets loops run within loops puts Python's own classes in the place of the fast ones.
+_fast = sys.modules.get("_asyncio", asyncio)
+for _kind in (_fast.Future, vars(asyncio.futures)["_PyFuture"], concurrent.futures.Future):
+    _parts.register(_kind, _of_future)
+for _kind in (_fast.Task, vars(asyncio.tasks)["_PyTask"]):
+    _parts.register(_kind, _of_task)
+
+
+@_parts.register(asyncio.Queue)
+def _of_queue(value: asyncio.Queue[Any], path: Path, _modules: Modules) -> Iterator[Path]:
+    for item in tuple(getattr(value, "_queue", ())):
+        yield Path(item, path.text)
+
+
+@_parts.register
+def _of_thread(value: threading.Thread, path: Path, _modules: Modules) -> Iterator[Path]:
+    """Yield what a thread was made with: before it runs, or its time has come, no stack has it."""
+    for name in ("_target", "_args", "_kwargs", "function", "args", "kwargs"):
+        yield Path(vars(value).get(name), path.text)
 
 
 @_parts.register

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import functools
+import gc
+import importlib
+import logging
+import queue
 import sys
 import threading
 import time
@@ -50,6 +55,32 @@ def generator(kept):
     yield kept
 
 
+def finished(kept):
+    """Return a task of Python's own kind that came to it, as where loops run within loops."""
+
+    async def work():
+        return kept
+
+    loop = asyncio.new_event_loop()
+    try:
+        task = vars(asyncio.tasks)["_PyTask"](work(), loop=loop)
+        loop.run_until_complete(task)
+    finally:
+        loop.close()
+    return task
+
+
+def future_of_threads(kept):
+    future = concurrent.futures.Future()
+    future.set_result(kept)
+    return future
+
+
+def put(queue_, kept):
+    queue_.put_nowait(kept)
+    return queue_
+
+
 def user_module(kept):
     """Return a module as a user's own file makes it."""
     module = types.ModuleType("my_bot")
@@ -66,6 +97,10 @@ KEPT = {
     "a dict": (lambda one: {"a": {3: one}}, "x['a'][3]"),
     "an attribute": (Holder, "x.kept"),
     "an attribute of an attribute": (lambda one: Holder([Holder(one)]), "x.kept[0].kept"),
+    "a queue": (lambda one: put(queue.Queue(), one), "x.queue[0]"),
+    "a namespace": (lambda one: types.SimpleNamespace(kept=one), "x.kept"),
+    "a task that is over": (finished, "x.result()"),
+    "a future of threads": (future_of_threads, "x.result()"),
 }
 KEPT_WITHOUT_A_NAME = {
     "a key": lambda one: {one: 1},
@@ -76,6 +111,10 @@ KEPT_WITHOUT_A_NAME = {
     "a partial": lambda one: functools.partial(print, one),
     "a bound method": lambda one: Holder(one).method,
     "a generator": generator,
+    "a queue of tasks": lambda one: put(asyncio.Queue(), one),
+    "a queue with an order": lambda one: put(asyncio.PriorityQueue(), (1, one)),
+    "a thread that was not started": lambda one: threading.Thread(target=print, args=(one,)),
+    "a timer that was not started": lambda one: threading.Timer(60, print, kwargs={"one": one}),
 }
 
 
@@ -119,6 +158,32 @@ def test_what_refers_weakly_keeps_nothing():
     kept = [weakref.ref(wanted), weakref.WeakSet([wanted]), weakref.WeakKeyDictionary({wanted: 1})]
     outcome = search([Root("x", kept)], lambda one: one is wanted)
     assert (outcome.found, outcome.complete) == (None, True)
+
+
+def test_what_a_user_hung_onto_a_library_s_object(library):
+    """What is not looked into for itself may still have an attribute that is a connection."""
+    ib = importlib.import_module(library).IB()
+    handler = logging.Handler()
+    handler.connection = ib
+    found = search([Root("x", handler, is_name=True)], lambda one: one is ib).found
+    assert found is not None
+    assert (found.text, found.is_code) == ("x.connection", True)
+
+
+def test_a_failure_that_was_not_seen_stays_so(caplog):
+    """Looking at a task does not count as having asked what it came to."""
+
+    async def fail():
+        raise OSError("unseen")
+
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(fail())
+    loop.run_until_complete(asyncio.sleep(0))
+    assert search([Root("x", task)], lambda _one: False).complete
+    del task
+    gc.collect()
+    loop.close()
+    assert "never retrieved" in caplog.text
 
 
 def test_circles_end():
@@ -291,6 +356,14 @@ class TestRunningCode:
         end()
         assert outcome.found is not None
         assert described(outcome.found, "").by in HOLDERS
+
+    def test_a_module_that_no_variable_names(self, monkeypatch):
+        """As one that a function imported."""
+        wanted = Wanted()
+        monkeypatch.setitem(sys.modules, "my_bot", user_module(wanted))
+        found = search(_users(running_code(None)), lambda one: one is wanted).found
+        assert found is not None
+        assert described(found, "").by == "the module my_bot"
 
     def test_a_loop_that_stands_still(self):
         """Its tasks go on once it runs again: who has the loop has what they hold."""
