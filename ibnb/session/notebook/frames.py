@@ -8,14 +8,18 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
+OURS = "ibnb"
 OPAQUE = frozenset(
     {
         *("IPython", "ipykernel", "ipywidgets", "traitlets", "zmq", "tornado", "jupyter_client"),
-        *("asyncio", "concurrent", "logging", "threading", "ibnb", "weakref", "gc"),
+        *("asyncio", "concurrent", "logging", "threading", "weakref", "gc", OURS),
         *("numpy", "pandas", "polars", "pyarrow", "matplotlib", "plotly", "scipy", "sklearn"),
     }
 )
-"""Packages whose objects are not looked into: they lead to everything, or hold nobody's `IB`."""
+"""Packages whose objects are not looked into: they lead to everything, or hold nobody's `IB`.
+
+Only a connection that a user hung onto one himself is found; ours have theirs for nobody.
+"""
 NOTEBOOK = "__main__"
 """The module of a notebook's own names."""
 

@@ -33,7 +33,7 @@ from typing import Any
 from ibnb.session.library.libraries import is_ib
 from ibnb.session.library.names import NAMES
 
-from .frames import NOTEBOOK, OPAQUE, Modules, frames_of
+from .frames import NOTEBOOK, OPAQUE, OURS, Modules, frames_of
 
 LONGEST = 0.1
 """Seconds of its thread's time that a search may take."""
@@ -130,7 +130,10 @@ def running_code(home: asyncio.AbstractEventLoop | None) -> Iterator[Root]:
 @functools.singledispatch
 def _parts(value: Any, path: Path, _modules: Modules) -> Iterator[Path]:
     """Yield what a value refers to, with the way to it."""
-    is_opaque = str(type(value).__module__).partition(".")[0] in OPAQUE
+    package = str(type(value).__module__).partition(".")[0]
+    if package == OURS:
+        return
+    is_opaque = package in OPAQUE
     try:
         attributes = object.__getattribute__(value, "__dict__")
     except AttributeError:
