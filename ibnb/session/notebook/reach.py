@@ -128,8 +128,12 @@ def running_code(home: asyncio.AbstractEventLoop | None) -> Iterator[Root]:
 
 
 @functools.singledispatch
-def _parts(value: Any, path: Path, _modules: Modules) -> Iterator[Path]:
+def _parts(value: Any, path: Path, modules: Modules) -> Iterator[Path]:
     """Yield what a value refers to, with the way to it."""
+    return _of_object(value, path, modules)
+
+
+def _of_object(value: Any, path: Path, _modules: Modules) -> Iterator[Path]:
     package = str(type(value).__module__).partition(".")[0]
     if package == OURS:
         return
@@ -205,13 +209,18 @@ def _of_coroutine(value: Any, path: Path, modules: Modules) -> Iterator[Path]:
         yield Path(root.value, path.text)
 
 
-def _of_future(value: Any, path: Path, _modules: Modules) -> Iterator[Path]:
+def _of_result(value: Any, path: Path) -> Iterator[Path]:
     # Asking for it in public would count as having seen the exception that may be there instead.
     yield Path(value._result, f"{path.text}.result()", path.is_code)  # noqa: SLF001
 
 
+def _of_future(value: Any, path: Path, modules: Modules) -> Iterator[Path]:
+    yield from _of_result(value, path)
+    yield from _of_object(value, path, modules)
+
+
 def _of_task(value: asyncio.Task[Any], path: Path, modules: Modules) -> Iterator[Path]:
-    yield from _of_future(value, path, modules)
+    yield from _of_result(value, path)
     yield from _of_coroutine(value.get_coro(), path, modules)
 
 
@@ -224,16 +233,18 @@ for _kind in (_fast.Task, vars(asyncio.tasks)["_PyTask"]):
 
 
 @_parts.register(asyncio.Queue)
-def _of_queue(value: asyncio.Queue[Any], path: Path, _modules: Modules) -> Iterator[Path]:
+def _of_queue(value: asyncio.Queue[Any], path: Path, modules: Modules) -> Iterator[Path]:
     for item in tuple(getattr(value, "_queue", ())):
         yield Path(item, path.text)
+    yield from _of_object(value, path, modules)
 
 
 @_parts.register
-def _of_thread(value: threading.Thread, path: Path, _modules: Modules) -> Iterator[Path]:
+def _of_thread(value: threading.Thread, path: Path, modules: Modules) -> Iterator[Path]:
     """Yield what a thread was made with: before it runs, or its time has come, no stack has it."""
     for name in ("_target", "_args", "_kwargs", "function", "args", "kwargs"):
         yield Path(vars(value).get(name), path.text)
+    yield from _of_object(value, path, modules)
 
 
 @_parts.register

@@ -46,6 +46,22 @@ class Slotted:
         self.kept = kept
 
 
+class OwnThread(threading.Thread):
+    """A bot as people write it."""
+
+    def __init__(self, kept):
+        super().__init__()
+        self.kept = kept
+
+
+class OwnQueue(asyncio.Queue):
+    """A queue that knows where its items go."""
+
+    def __init__(self, kept):
+        super().__init__()
+        self.kept = kept
+
+
 def closure(kept):
     return lambda: kept
 
@@ -68,6 +84,15 @@ def finished(kept):
     finally:
         loop.close()
     return task
+
+
+def pending(callback):
+    """Return a future that will call back."""
+    loop = asyncio.new_event_loop()
+    future = loop.create_future()
+    future.add_done_callback(callback)
+    loop.close()
+    return future
 
 
 def future_of_threads(kept):
@@ -101,6 +126,8 @@ KEPT = {
     "a namespace": (lambda one: types.SimpleNamespace(kept=one), "x.kept"),
     "a task that is over": (finished, "x.result()"),
     "a future of threads": (future_of_threads, "x.result()"),
+    "a thread of the user's own kind": (OwnThread, "x.kept"),
+    "a queue of the user's own kind": (OwnQueue, "x.kept"),
 }
 KEPT_WITHOUT_A_NAME = {
     "a key": lambda one: {one: 1},
@@ -113,6 +140,7 @@ KEPT_WITHOUT_A_NAME = {
     "a generator": generator,
     "a queue of tasks": lambda one: put(asyncio.Queue(), one),
     "a queue with an order": lambda one: put(asyncio.PriorityQueue(), (1, one)),
+    "a future's callback": lambda one: pending(lambda _future: one),
     "a thread that was not started": lambda one: threading.Thread(target=print, args=(one,)),
     "a timer that was not started": lambda one: threading.Timer(60, print, kwargs={"one": one}),
 }
