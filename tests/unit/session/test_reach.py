@@ -312,6 +312,8 @@ def _timer(wanted, begun, _go):
     return end
 
 
+MANY_MODULES = 60
+"""Seconds: to a search in this process, all modules of tests are the user's own."""
 HOLDERS = {"a running task", "a timer", "another thread"}
 WAYS_OF_THREADS = {
     "asyncio.run": _run,
@@ -340,7 +342,7 @@ class TestRunningCode:
         await asyncio.sleep(0)
         del Wanted.last
         roots = running_code(asyncio.get_running_loop())
-        found = search(_users(roots), lambda one: one is wanted).found
+        found = search(_users(roots), lambda one: one is wanted, longest=MANY_MODULES).found
         go.set()
         await task
         assert found is not None
@@ -350,7 +352,8 @@ class TestRunningCode:
         """A call that is due later keeps its function and arguments."""
         loop = asyncio.get_running_loop()
         handle = loop.call_later(60, print, Wanted())
-        found = search(_users(running_code(loop)), lambda one: isinstance(one, Wanted)).found
+        roots = _users(running_code(loop))
+        found = search(roots, lambda one: isinstance(one, Wanted), longest=MANY_MODULES).found
         handle.cancel()
         assert found is not None
         assert found.text == "a timer"
@@ -379,7 +382,7 @@ class TestRunningCode:
         end = WAYS_OF_THREADS[way](wanted, begun, go)
         assert begun.wait(60)
         (held,) = wanted
-        outcome = search(_users(running_code(None)), lambda one: one is held)
+        outcome = search(_users(running_code(None)), lambda one: one is held, longest=MANY_MODULES)
         go.set()
         end()
         assert outcome.found is not None
@@ -389,7 +392,8 @@ class TestRunningCode:
         """As one that a function imported."""
         wanted = Wanted()
         monkeypatch.setitem(sys.modules, "my_bot", user_module(wanted))
-        found = search(_users(running_code(None)), lambda one: one is wanted).found
+        roots = _users(running_code(None))
+        found = search(roots, lambda one: one is wanted, longest=MANY_MODULES).found
         assert found is not None
         assert described(found, "").by == "the module my_bot"
 
@@ -417,7 +421,8 @@ class TestRunningCode:
         thread.start()
         loop.call_soon_threadsafe(names["read"], wanted[0], begun, go)
         assert begun.wait(60)
-        outcome = search(_users(running_code(None)), lambda one: one is wanted[0])
+        roots = _users(running_code(None))
+        outcome = search(roots, lambda one: one is wanted[0], longest=MANY_MODULES)
         go.set()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
