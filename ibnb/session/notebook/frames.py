@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import sysconfig
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -20,6 +21,8 @@ OPAQUE = frozenset(
 
 Only a connection that a user hung onto one himself is found; ours have theirs for nobody.
 """
+INSTALLED = frozenset({"site-packages", "dist-packages"})
+"""Folders of what is installed, also where it is for this user or by the system."""
 NOTEBOOK = "__main__"
 """The module of a notebook's own names."""
 
@@ -39,7 +42,9 @@ class Modules:
         known = self._known.get(name)
         if known is None:
             file = getattr(sys.modules.get(name), "__file__", None)
-            own = isinstance(file, str) and not file.startswith(self._installed)
+            own = isinstance(file, str) and not (
+                file.startswith(self._installed) or INSTALLED & {*Path(file).parts}
+            )
             known = self._known[name] = own and name.partition(".")[0] not in OPAQUE
         return known
 

@@ -10,6 +10,7 @@ import importlib
 import logging
 import queue
 import sys
+import sysconfig
 import threading
 import time
 import types
@@ -178,6 +179,24 @@ def test_a_module_of_the_users_is_looked_into(monkeypatch):
         assert search([Root("asyncio", asyncio)], lambda one: one is wanted).found is None
     finally:
         del asyncio.wanted
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "/home/somebody/.local/lib/python3.13/site-packages",
+        "/usr/lib/python3/dist-packages",
+        sysconfig.get_path("stdlib"),
+        sysconfig.get_path("purelib"),
+    ],
+)
+def test_what_is_installed_is_nobody_s_own(monkeypatch, folder):
+    """Wherever it is installed: looking through it would take all the time that there is."""
+    wanted = Wanted()
+    installed = user_module(wanted)
+    installed.__file__ = f"{folder}/my_bot.py"
+    monkeypatch.setitem(sys.modules, installed.__name__, installed)
+    assert search([Root("my_bot", installed)], lambda one: one is wanted).found is None
 
 
 def test_what_refers_weakly_keeps_nothing():
