@@ -1,5 +1,8 @@
 """What the tests of this folder are made with."""
 
+import queue
+from pathlib import Path
+
 import kernels
 import pytest
 from kernels import OverlookedMessageError
@@ -7,7 +10,7 @@ from kernels import OverlookedMessageError
 
 def test_an_overlooked_message_is_told_from_all_else(notebook, monkeypatch):
     """A kernel that waits is asleep; one that works, or is dead, is not."""
-    if not kernels.Path("/proc/self/wchan").exists():
+    if not Path("/proc/self/wchan").exists():
         pytest.skip("only Linux tells where a thread waits")
     monkeypatch.setattr(kernels, "PATIENCE", 0.5)
     with pytest.raises(OverlookedMessageError):
@@ -15,9 +18,9 @@ def test_an_overlooked_message_is_told_from_all_else(notebook, monkeypatch):
     notebook.send(
         "import threading; lock = threading.Lock(); lock.acquire(); lock.acquire(timeout=5)"
     )
-    with pytest.raises(kernels.queue.Empty):
+    with pytest.raises(queue.Empty):
         notebook.collect(["never sent"])
     notebook.manager.provisioner.process.kill()
     notebook.manager.provisioner.process.wait()
-    with pytest.raises(kernels.queue.Empty):
+    with pytest.raises(queue.Empty):
         notebook.collect(["never sent"])

@@ -17,7 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import (
     AsyncGeneratorType,
     CellType,
@@ -248,11 +248,10 @@ def _of_thread(value: threading.Thread, path: Path, modules: Modules) -> Iterato
 
 
 @_parts.register
-def _of_loop(value: asyncio.AbstractEventLoop, _path: Path, modules: Modules) -> Iterator[Path]:
+def _of_loop(value: asyncio.AbstractEventLoop, path: Path, modules: Modules) -> Iterator[Path]:
     """Yield what a loop's tasks and timers hold; what it reads from holds nothing for the user."""
     for task in () if value.is_closed() else asyncio.all_tasks(value):
-        for root in _of_frames("a running task", frames_of(task.get_coro()), modules):
-            yield Path(root.value, root.name)
+        yield from _of_coroutine(task.get_coro(), replace(path, text="a running task"), modules)
     # asyncio has no public way to ask for its timers; all of its loops have these.
     for handle in (*getattr(value, "_scheduled", ()), *getattr(value, "_ready", ())):
         callback = getattr(handle, "_callback", None)
