@@ -192,6 +192,19 @@ def test_reloading_forgets_nothing(bots, bare_gateway):
     assert bots.go(bare_gateway) == set()
 
 
+def test_reloading_bars_nothing(bots, bare_gateway):
+    """What was started after a rerun still belongs to the connection that is open."""
+    bots.run("%load_ext ibnb")
+    raw = f"from {bots.library} import IB\nib = IB(); ib.connect('127.0.0.1', {bare_gateway.port}, 7)"
+    for _ in range(2):
+        bots.run(raw, "raw")
+    bots.prepare()
+    # A chain of timers goes on while nobody looks: its next thread may come from anywhere.
+    bots.start(*(name for name in BOTS if name != "LATER"))
+    bots.run("%reload_ext ibnb")
+    assert bots.go(bare_gateway) == EVERY - {"LATER"}
+
+
 def test_the_name_is_taken_from_a_raw_connection(bots, bare_gateway, live):
     """`ib` was a raw paper connection; now it is a live session: no bot of then orders on it."""
     bots.run("%load_ext ibnb")

@@ -39,6 +39,11 @@ class Origins:
 
     def enter(self) -> None:
         """Begin; what is under way already comes from before."""
+        self._put(threading.Thread, "start", self._starting)
+        if self._loop is not None:
+            self._put(self._loop, "call_soon_threadsafe", self._calling)
+        self._patches.install()
+        # Other threads go on meanwhile: now what they start is seen.
         for thread in threading.enumerate():
             if thread is not threading.current_thread():
                 self._succession.runs.note_thread(thread, EARLY)
@@ -48,9 +53,6 @@ class Origins:
                     with contextlib.suppress(RuntimeError):
                         # It is entered: that is the code which loads ibnb.
                         mark(context, EARLY)
-            self._put(self._loop, "call_soon_threadsafe", self._calling)
-        self._put(threading.Thread, "start", self._starting)
-        self._patches.install()
 
     def leave(self) -> None:
         """Restore what was wrapped; where somebody wrapped it again, that stays."""
