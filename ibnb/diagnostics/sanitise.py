@@ -59,7 +59,7 @@ class Quotes:
     """Texts of others that sentences of ours may quote, and how each may be shown."""
 
     def __init__(self, texts: Iterable[str], clean: Callable[[str], str]) -> None:
-        spelt = {form for text in texts for form in _spelt(text) if form}
+        spelt = {form for text in set(texts) for form in _spelt(text) if form}
         # The longest first: one may be a part of another.
         self._spelt = sorted(spelt, key=lambda form: (-len(form), form))
         self._clean = clean
