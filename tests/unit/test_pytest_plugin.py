@@ -162,7 +162,9 @@ def run_pytest(tmp_path):
         file = tmp_path / "test_users.py"
         file.write_text(source)
         found = () if is_installed() else ("-p", PLUGIN)
-        common = ("-p", "no:cacheprovider", "--strict-markers", "--rootdir", tmp_path)
+        # Nbval imports all that Jupyter is, which takes most of the time.
+        common = ("-p", "no:cacheprovider", "-p", "no:nbval", "--strict-markers")
+        common = (*common, "--rootdir", tmp_path)
         return python("-m", "pytest", *common, *found, *words, file)
 
     return run_pytest
