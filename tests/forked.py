@@ -1,29 +1,35 @@
 """Kernels that begin where IPython is imported already: forked, so that starting one costs little.
 
 What they have imported before their first cell is what every kernel has, and what takes long and
-decides nothing: nothing of ours, and neither an API library nor its events. Set
-``IBNB_COLD_KERNELS=1`` to start each from scratch.
+decides nothing: neither an API library nor its events. Kernels that will load ibnb have what that
+and a first connect import of it, too; nothing of it has run. Set ``IBNB_COLD_KERNELS=1`` to start
+each from scratch.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import gc
 import multiprocessing
 import os
 import pathlib
 import signal
 import sys
+from multiprocessing import forkserver
 from typing import Any
 from unittest import mock
 
 from jupyter_client.provisioning import LocalProvisioner
 
+from ibnb.preparing import MODULES
+
 IMPORTED = [
     *("ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "ipykernel.debugger"),
     *("numpy", "sqlite3", "psutil", "jinja2", "urllib.request", "xml.etree.ElementTree"),
 ]
+OURS = ["ibnb.extension", *MODULES]
 FOR_IMPORTING = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 """Otherwise the debugger complains of a Python that has its own modules built in.
 
@@ -33,15 +39,27 @@ CAN_FORK = "forkserver" in multiprocessing.get_all_start_methods()
 IS_COLD = "IBNB_COLD_KERNELS" in os.environ
 
 
-def start(command: list[str], environment: dict[str, str], folder: str) -> ForkedProcess:
+@functools.cache
+def _server(*imported: str) -> forkserver.ForkServer:
+    server = forkserver.ForkServer()
+    server.set_forkserver_preload(list(imported))
+    return server
+
+
+def start(
+    command: list[str], environment: dict[str, str], folder: str, *, plain: bool
+) -> ForkedProcess:
     """Start a kernel by the command that would start it from scratch."""
+    server = _server(*IMPORTED, *([] if plain else OURS))
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(IMPORTED)
     begun, begins = context.Pipe(duplex=False)
     process = context.Process(
         target=_be_a_kernel, args=(command, environment, folder, begins), daemon=True
     )
-    with mock.patch.dict(os.environ, {**FOR_IMPORTING, "JPY_PARENT_PID": str(os.getpid())}):
+    with (
+        mock.patch.dict(os.environ, {**FOR_IMPORTING, "JPY_PARENT_PID": str(os.getpid())}),
+        mock.patch.object(forkserver, "connect_to_new_process", server.connect_to_new_process),
+    ):
         process.start()
     begins.close()
     with begun, contextlib.suppress(EOFError):
@@ -82,12 +100,18 @@ class ForkedProcess:
 
 
 class ForkingProvisioner(LocalProvisioner):
-    """Starts a manager's kernels by forking."""
+    """Starts a manager's kernels by forking.
+
+    Attributes:
+        plain: whether they begin without any module of ibnb.
+    """
+
+    plain = False
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         """Start a kernel."""
         self.cwd = pathlib.Path(kwargs["cwd"])
-        self.process = start(cmd, kwargs["env"], kwargs["cwd"])
+        self.process = start(cmd, kwargs["env"], kwargs["cwd"], plain=self.plain)
         # It leads a group of its own.
         self.pid = self.pgid = self.process.pid
         return self.connection_info
