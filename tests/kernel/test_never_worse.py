@@ -508,6 +508,11 @@ HELD = {
         "kept_task = asyncio.ensure_future(IB().connectAsync('127.0.0.1', PORT, N))\n"
         "await asyncio.wait({kept_task})"
     ),
+    "kept_callback": (
+        "def closes(ib): ib.connect('127.0.0.1', PORT, N); return lambda _: ib.disconnect()\n"
+        "kept_callback = asyncio.get_running_loop().create_future()\n"
+        "kept_callback.add_done_callback(closes(IB()))"
+    ),
     "kept_pool": (
         "kept_pool = asyncio.Queue()\n"
         "kept_pool.put_nowait(await IB().connectAsync('127.0.0.1', PORT, N))"

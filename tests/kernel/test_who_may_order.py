@@ -195,9 +195,9 @@ def test_reloading_forgets_nothing(bots, bare_gateway):
 def test_reloading_bars_nothing(bots, bare_gateway):
     """What was started after a rerun still belongs to the connection that is open."""
     bots.run("%load_ext ibnb")
-    raw = f"from {bots.library} import IB\nib = IB(); ib.connect('127.0.0.1', {bare_gateway.port}, 7)"
+    source = "from {} import IB\nib = IB(); ib.connect('127.0.0.1', {}, 7)"
     for _ in range(2):
-        bots.run(raw, "raw")
+        bots.run(source.format(bots.library, bare_gateway.port), "raw")
     bots.prepare()
     # A chain of timers goes on while nobody looks: its next thread may come from anywhere.
     bots.start(*(name for name in BOTS if name != "LATER"))

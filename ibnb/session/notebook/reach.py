@@ -209,18 +209,21 @@ def _of_coroutine(value: Any, path: Path, modules: Modules) -> Iterator[Path]:
         yield Path(root.value, path.text)
 
 
-def _of_result(value: Any, path: Path) -> Iterator[Path]:
+def _of_outcome(value: Any, path: Path) -> Iterator[Path]:
+    """Yield what a future came to, or what it will call."""
     # Asking for it in public would count as having seen the exception that may be there instead.
     yield Path(value._result, f"{path.text}.result()", path.is_code)  # noqa: SLF001
+    for name in ("_callbacks", "_done_callbacks"):
+        yield Path(getattr(value, name, None), path.text)
 
 
 def _of_future(value: Any, path: Path, modules: Modules) -> Iterator[Path]:
-    yield from _of_result(value, path)
+    yield from _of_outcome(value, path)
     yield from _of_object(value, path, modules)
 
 
 def _of_task(value: asyncio.Task[Any], path: Path, modules: Modules) -> Iterator[Path]:
-    yield from _of_result(value, path)
+    yield from _of_outcome(value, path)
     yield from _of_coroutine(value.get_coro(), path, modules)
 
 
@@ -251,7 +254,7 @@ def _of_thread(value: threading.Thread, path: Path, modules: Modules) -> Iterato
 def _of_loop(value: asyncio.AbstractEventLoop, path: Path, modules: Modules) -> Iterator[Path]:
     """Yield what a loop's tasks and timers hold; what it reads from holds nothing for the user."""
     for task in () if value.is_closed() else asyncio.all_tasks(value):
-        yield from _of_coroutine(task.get_coro(), replace(path, text="a running task"), modules)
+        yield from _of_task(task, replace(path, text="a running task"), modules)
     # asyncio has no public way to ask for its timers; all of its loops have these.
     for handle in (*getattr(value, "_scheduled", ()), *getattr(value, "_ready", ())):
         callback = getattr(handle, "_callback", None)

@@ -72,6 +72,10 @@ def generator(kept):
     yield kept
 
 
+# What everything is made of once loops may run within loops.
+PY_FUTURE, PY_TASK = vars(asyncio.futures)["_PyFuture"], vars(asyncio.tasks)["_PyTask"]
+
+
 def finished(kept):
     """Return a task of Python's own kind that came to it, as where loops run within loops."""
 
@@ -80,20 +84,37 @@ def finished(kept):
 
     loop = asyncio.new_event_loop()
     try:
-        task = vars(asyncio.tasks)["_PyTask"](work(), loop=loop)
+        task = PY_TASK(work(), loop=loop)
         loop.run_until_complete(task)
     finally:
         loop.close()
     return task
 
 
-def pending(callback):
-    """Return a future that will call back."""
+def pending(kept, kind=asyncio.Future):
+    """Return a future, or what is one, that will call back."""
     loop = asyncio.new_event_loop()
-    future = loop.create_future()
-    future.add_done_callback(callback)
+    future = kind() if kind is concurrent.futures.Future else kind(loop=loop)
+    future.add_done_callback(lambda _future: kept)
     loop.close()
     return future
+
+
+def unfinished(kept, kind):
+    """Return a task that waits, and will call back."""
+    loop = asyncio.new_event_loop()
+    waits = loop.create_future()
+
+    async def work():
+        await waits
+
+    task = kind(work(), loop=loop)
+    task.add_done_callback(lambda _task: kept)
+    loop.run_until_complete(asyncio.sleep(0))
+    # A task that is never to end complains when it goes.
+    task._log_destroy_pending = False
+    loop.close()
+    return task
 
 
 def future_of_threads(kept):
@@ -141,7 +162,11 @@ KEPT_WITHOUT_A_NAME = {
     "a generator": generator,
     "a queue of tasks": lambda one: put(asyncio.Queue(), one),
     "a queue with an order": lambda one: put(asyncio.PriorityQueue(), (1, one)),
-    "a future's callback": lambda one: pending(lambda _future: one),
+    "a future's callback": pending,
+    "a callback of a future of Python's own kind": lambda one: pending(one, PY_FUTURE),
+    "a callback of a future of threads": lambda one: pending(one, concurrent.futures.Future),
+    "a task's callback": lambda one: unfinished(one, asyncio.Task),
+    "a callback of a task of Python's own kind": lambda one: unfinished(one, PY_TASK),
     "a thread that was not started": lambda one: threading.Thread(target=print, args=(one,)),
     "a timer that was not started": lambda one: threading.Timer(60, print, kwargs={"one": one}),
 }
