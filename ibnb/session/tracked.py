@@ -214,10 +214,6 @@ class TrackedConnection:
         if reading.is_connected(ib):
             self._set_state("ready")
 
-    def count_own_handler(self, event: str) -> None:
-        """Take note that one handler of an event is ibnb's own, and none that a user left."""
-        self._own_handlers.append(event)
-
     def unwatch(self) -> None:
         """Undo `watch`."""
         self._is_watched = False
