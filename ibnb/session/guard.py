@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 from .address import Address, address_of
 from .library import libraries
-from .library.names import NAMES
 from .library.patches import Patches
 from .notebook import event_loop
 from .notebook.cell_runs import Run, current_run
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from .opening.retry import OnWait
     from .session import Session
     from .tracked import TrackedConnection
-
-MODULES = tuple(f"{name}.ib" for name in NAMES)
 
 
 class Guard:
@@ -63,7 +60,7 @@ class Guard:
         self._waiting = waiting
         self._reachable = reachable
         self._active = False
-        self._patches = Patches(MODULES, self._wrap)
+        self._patches = Patches(libraries.MODULES, self._wrap)
         self._undo: Callable[[], None] = lambda: None
         self._interrupts: weakref.WeakKeyDictionary[Any, event_loop.Interrupt]
         self._interrupts = weakref.WeakKeyDictionary()
