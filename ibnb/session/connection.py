@@ -105,10 +105,10 @@ class Connection(TrackedConnection):
         plan: Plan,
         journal: Journal,
         on_change: Callable[[], None],
-        others_open: Callable[[Any], bool] = lambda _ib: False,
-        succession: Succession | None = None,
+        others_open: Callable[[Any], bool],
+        succession: Succession,
         *,
-        right: TradingRight | None = None,
+        right: TradingRight | None,
     ) -> None:
         self.ib: Any = plan.library.new_ib()
         super().__init__(

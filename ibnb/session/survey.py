@@ -55,11 +55,10 @@ def meant(session: Session, ib: Any = None) -> TrackedConnection | None:
     open it is the one that ended last.
     """
     at_hand, session_own = take_in(session, ib), session.connection
-    is_broken = session_own is not None and session_own.state in BROKEN
     for one in (session_own, at_hand):
         if one is not None and is_connected(one):
             return one
-    if is_broken:
+    if session_own is not None and session_own.state in BROKEN:
         return session_own
     opened = open_ones(session)
     if opened:
@@ -122,9 +121,7 @@ def target_meant(session: Session, ib: Any = None) -> Target | None:
     return held.target
 
 
-def through(
-    session: Session, targets: Collection[Target], number: int = 0
-) -> TrackedConnection | None:
+def through(session: Session, targets: Collection[Target], number: int) -> TrackedConnection | None:
     """Return the open connection to one of these gateways that is to be looked through, or None.
 
     It is the one of this `number`, if that is open there.

@@ -96,9 +96,7 @@ class Patches:
         wrap: is called with each of them once it is imported, to `put` what it likes.
     """
 
-    def __init__(
-        self, modules: Sequence[str] = (), wrap: Callable[[ModuleType], None] = lambda _module: None
-    ) -> None:
+    def __init__(self, modules: Sequence[str], wrap: Callable[[ModuleType], None]) -> None:
         self._hook = ImportHook(modules, wrap)
         self._put: list[tuple[Any, str, Any, Any]] = []
 
