@@ -288,9 +288,7 @@ class Session:
         from .results import Closed
 
         async with self.turn():
-            held = self.registry.of(ib)
-            if held is None:
-                held = self.hold(ib, reading.address(ib), None)
+            held = self.registry.of(ib) or self.hold(ib, reading.address(ib), None)
             closed = Closed(held.address, held.leftovers())
             await held.close(because)
             held.unwatch()
