@@ -98,10 +98,8 @@ def event_packages() -> tuple[str, ...]:
 
     found = []
     for name in EVENT_PACKAGES.values():
-        try:
+        with contextlib.suppress(metadata.PackageNotFoundError):
             found.append(f"{name} {metadata.version(name)}")
-        except metadata.PackageNotFoundError:
-            continue
     return tuple(found)
 
 
