@@ -11,11 +11,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-import weakref
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AbstractContextManager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from .address import Address, address_of
 from .library import libraries
@@ -62,8 +62,7 @@ class Guard:
         self._active = False
         self._patches = Patches(libraries.MODULES, self._wrap)
         self._undo: Callable[[], None] = lambda: None
-        self._interrupts: weakref.WeakKeyDictionary[Any, event_loop.Interrupt]
-        self._interrupts = weakref.WeakKeyDictionary()
+        self._interrupts: WeakKeyDictionary[Any, event_loop.Interrupt] = WeakKeyDictionary()
 
     def __repr__(self) -> str:
         """Say whether it acts."""
