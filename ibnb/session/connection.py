@@ -341,10 +341,8 @@ class Connection(TrackedConnection):
         ):
             return False
         self.journal.requests.end(self.number, asked)
-        self.kept = replace(
-            kept,
-            requests=tuple(one for one in kept.requests if cancel_key(one) != asked),
-        )
+        others = tuple(one for one in kept.requests if cancel_key(one) != asked)
+        self.kept = replace(kept, requests=others)
         return True
 
     def _end(self, loss: Loss | None) -> None:
