@@ -55,10 +55,11 @@ def meant(session: Session, ib: Any = None) -> TrackedConnection | None:
     open it is the one that ended last.
     """
     at_hand, session_own = take_in(session, ib), session.connection
+    is_broken = session_own is not None and session_own.state in BROKEN
     for one in (session_own, at_hand):
         if one is not None and is_connected(one):
             return one
-    if session_own is not None and session_own.state in BROKEN:
+    if is_broken:
         return session_own
     opened = open_ones(session)
     if opened:
