@@ -5,11 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 
-NO_JITTER = (1.0, 1.0)
-
 
 def backoff(
-    first: Sequence[float], later: float, jitter: tuple[float, float] = NO_JITTER
+    first: Sequence[float], later: float, jitter: tuple[float, float] = (1.0, 1.0)
 ) -> Iterator[float]:
     """Yield the seconds before each try, without end.
 

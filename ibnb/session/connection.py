@@ -45,7 +45,7 @@ from .opening.log_filters import Hush
 from .opening.supervise import open_ib
 from .reconnect.disconnects import Loss
 from .records.journal import Journal
-from .records.requests import DATA, Request, what_is_asked, what_of
+from .records.requests import DATA, Request, cancel_key, what_is_asked, what_of
 from .state import OPEN
 from .tracked import TrackedConnection
 
@@ -105,10 +105,10 @@ class Connection(TrackedConnection):
         plan: Plan,
         journal: Journal,
         on_change: Callable[[], None],
-        others_open: Callable[[Any], bool] = lambda _ib: False,
-        succession: Succession | None = None,
+        others_open: Callable[[Any], bool],
+        succession: Succession,
         *,
-        right: TradingRight | None = None,
+        right: TradingRight | None,
     ) -> None:
         self.ib: Any = plan.library.new_ib()
         super().__init__(
@@ -192,7 +192,9 @@ class Connection(TrackedConnection):
             with shadowed(self.ib) as fresh:
                 await self._bring_up(expected, kept, fresh)
             kept = self.kept or kept
-            changed = take_over(self.ib, fresh, kept, self._unknown())
+            # A synchronisation that was not to fetch any orders tells nothing of them.
+            unknown = (*self.missing, *(ORDERS if self.plan.readonly else ()))
+            changed = take_over(self.ib, fresh, kept, unknown)
         except BaseException:
             self.attempt = before
             self._fail_pending("The connection was lost, and could not be resumed.")
@@ -224,20 +226,15 @@ class Connection(TrackedConnection):
             if twin.req_id in standing:
                 cancel_twin(self.ib, twin)
 
-    def _unknown(self) -> tuple[str, ...]:
-        """Return what a synchronisation did not bring, of orders if it was not to fetch any."""
-        return (*self.missing, *(ORDERS if self.plan.readonly else ()))
-
-    def _still_resuming(self) -> ConnectFailed:
+    def _order_objection(self) -> Exception | None:
+        if self.state != "resuming":
+            return super()._order_objection()
         fact = (
             f"The connection to {where(self.address)} was lost and is being opened again. Orders "
             "wait until positions and open orders are known: nothing was sent. Try again in a "
             "moment."
         )
         return ConnectFailed("not-connected", (fact,))
-
-    def _order_objection(self) -> Exception | None:
-        return self._still_resuming() if self.state == "resuming" else super()._order_objection()
 
     async def close(self, because: str = "The connection was closed.") -> None:
         """Close it as the base class does, and hand the `ib` back as the library made it.
@@ -344,14 +341,8 @@ class Connection(TrackedConnection):
         ):
             return False
         self.journal.requests.end(self.number, asked)
-        self.kept = replace(
-            kept,
-            requests=tuple(
-                one
-                for one in kept.requests
-                if asked != (what_of(one.method) if one.req_id is None else one.req_id)
-            ),
-        )
+        others = tuple(one for one in kept.requests if cancel_key(one) != asked)
+        self.kept = replace(kept, requests=others)
         return True
 
     def _end(self, loss: Loss | None) -> None:

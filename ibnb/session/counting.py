@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -130,7 +131,8 @@ class Counting:
         ]
         sent = [when for when in list(self._requests.sent) if self._until < when <= now]
         gateways = {self._addresses[number][:2] for number in open_ones}
-        gateways |= {self._addresses[one.connection][:2] for one in history if self._is_known(one)}
+        known = (self._addresses.get(one.connection) for one in history)
+        gateways |= {address[:2] for address in known if address is not None}
         for gateway in gateways | set(self._told):
             numbers = {no for no, at in self._addresses.items() if at[:2] == gateway}
             # Read before what is open: a turn that is taken meanwhile has not ended.
@@ -141,15 +143,12 @@ class Counting:
                 tuple(counted(one, now) for one in history if one.connection in numbers),
                 self._lines(numbers & open_ones),
                 # Messages are not known by connection: of several gateways at once they are none's.
-                _by_second(sent, now) if gateways == {gateway} else {},
+                Counter(int(now) - int(when) for when in sent) if gateways == {gateway} else {},
                 opened.names,
                 before - opened.names - opened.asking,
             )
             self._tell(gateway, used, now)
         self._until = now
-
-    def _is_known(self, request: Request) -> bool:
-        return request.connection in self._addresses
 
     def _lines(self, numbers: Collection[int]) -> frozenset[str]:
         return frozenset(
@@ -193,14 +192,6 @@ def counted(request: Request, now: float) -> HistoryRequest:
         digest_of(what_it_is(request)),
         digest_of(series_of(request)),
     )
-
-
-def _by_second(sent: Iterable[float], now: float) -> dict[int, int]:
-    found: dict[int, int] = {}
-    for when in sent:
-        ago = int(now) - int(when)
-        found[ago] = found.get(ago, 0) + 1
-    return found
 
 
 def _line(contract: Any) -> str:

@@ -11,15 +11,14 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-import weakref
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AbstractContextManager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from .address import Address, address_of
 from .library import libraries
-from .library.names import NAMES
 from .library.patches import Patches
 from .notebook import event_loop
 from .notebook.cell_runs import Run, current_run
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from .opening.retry import OnWait
     from .session import Session
     from .tracked import TrackedConnection
-
-MODULES = tuple(f"{name}.ib" for name in NAMES)
 
 
 class Guard:
@@ -63,10 +60,9 @@ class Guard:
         self._waiting = waiting
         self._reachable = reachable
         self._active = False
-        self._patches = Patches(MODULES, self._wrap)
+        self._patches = Patches(libraries.MODULES, self._wrap)
         self._undo: Callable[[], None] = lambda: None
-        self._interrupts: weakref.WeakKeyDictionary[Any, event_loop.Interrupt]
-        self._interrupts = weakref.WeakKeyDictionary()
+        self._interrupts: WeakKeyDictionary[Any, event_loop.Interrupt] = WeakKeyDictionary()
 
     def __repr__(self) -> str:
         """Say whether it acts."""

@@ -41,10 +41,10 @@ class ConnectionRegistry:
 
     def __init__(
         self,
-        home: Callable[[], asyncio.AbstractEventLoop | None] = lambda: None,
-        succession: Succession | None = None,
-        hooks: Callable[[], Hooks] = Hooks,
-        retired: Callable[[TrackedConnection], None] = lambda _held: None,
+        home: Callable[[], asyncio.AbstractEventLoop | None],
+        succession: Succession | None,
+        hooks: Callable[[], Hooks],
+        retired: Callable[[TrackedConnection], None],
     ) -> None:
         self._home = home
         self._hooks = hooks

@@ -35,7 +35,6 @@ class Opened:
     closed_where: str = ""
     was_open: bool = False
     asked_id: int = 0
-    waited: float = 0.0
     how: Literal["opened", "resumed", "left", "afresh"] = "opened"
     resumed: Resumed | None = None
     trading_objection: str = ""

@@ -208,7 +208,6 @@ class Session:
             if connection is None or connection.address != address or connection.state == "closed":
                 return None
             self.home = asyncio.get_running_loop()
-            begun = time.monotonic()
             try:
                 resumed = await self._resume(connection, wait, on_wait, asked=True)
             finally:
@@ -217,7 +216,6 @@ class Session:
             return Opened(
                 connection,
                 asked_id=connection.plan.client_id,
-                waited=time.monotonic() - begun,
                 how="resumed" if resumed is not None else "left",
                 resumed=resumed,
             )
@@ -290,9 +288,7 @@ class Session:
         from .results import Closed
 
         async with self.turn():
-            held = self.registry.of(ib)
-            if held is None:
-                held = self.hold(ib, reading.address(ib), None)
+            held = self.registry.of(ib) or self.hold(ib, reading.address(ib), None)
             closed = Closed(held.address, held.leftovers())
             await held.close(because)
             held.unwatch()
@@ -432,7 +428,6 @@ class Session:
                 left = await self._retire(old, plan)
             kept = old.ib if old is not None and not replaced else None
             await self.registry.clear(plan.address, current_run(), kept, taking=plan.name)
-            begun = time.monotonic()
             try:
                 fresh = await self._open_patiently(plan, wait, on_wait)
             except OpeningFailedError as failure:
@@ -458,8 +453,7 @@ class Session:
             fresh.note_opened()
             self.registry.runs.adopt(fresh.lineage)
             closed = where(old.plan.address) if old is not None else ""
-            waited = time.monotonic() - begun
-            return Opened(fresh, left, closed, was_open, asked, waited, trading_objection=objection)
+            return Opened(fresh, left, closed, was_open, asked, trading_objection=objection)
         raise AssertionError("a target names at least one address")
 
     async def _claim_trading(self, fresh: Connection) -> str:

@@ -44,8 +44,9 @@ def contract_name(contract: Any) -> str:
     elif kind in PLAIN_TYPES:
         name = symbol
     else:
-        parts = (symbol, kind, contract.lastTradeDateOrContractMonth, _strike(contract))
-        name = " ".join(str(part) for part in (*parts, contract.right) if part)
+        strike = _number(contract.strike) if contract.strike else ""
+        parts = (symbol, kind, contract.lastTradeDateOrContractMonth, strike, contract.right)
+        name = " ".join(str(part) for part in parts if part)
     return " ".join(name.split())[:LONGEST]
 
 
@@ -53,10 +54,6 @@ def _numbered(contract: Any) -> str:
     if contract.conId:
         return f"conId {contract.conId}"
     return f"{contract.secIdType} {contract.secId}".strip() or "a contract without a symbol"
-
-
-def _strike(contract: Any) -> str:
-    return _number(contract.strike) if contract.strike else ""
 
 
 def _number(value: Any) -> str:

@@ -122,9 +122,7 @@ def target_meant(session: Session, ib: Any = None) -> Target | None:
     return held.target
 
 
-def through(
-    session: Session, targets: Collection[Target], number: int = 0
-) -> TrackedConnection | None:
+def through(session: Session, targets: Collection[Target], number: int) -> TrackedConnection | None:
     """Return the open connection to one of these gateways that is to be looked through, or None.
 
     It is the one of this `number`, if that is open there.

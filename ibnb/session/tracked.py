@@ -59,6 +59,7 @@ class TrackedConnection:
         missing: what the synchronisation after ready did not bring.
         lost: how it lost its socket, until it is open again; None if it did not.
         closed_because: what closed it on purpose, as a sentence; empty if nothing did.
+        is_watched: whether its requests, its notices and its end are taken note of.
         is_simulated: whether the gateway that it was opened to last is a simulated one.
     """
 
@@ -89,10 +90,10 @@ class TrackedConnection:
         self.missing: tuple[str, ...] = ()
         self.lost: Loss | None = None
         self.closed_because = ""
+        self.is_watched = False
         self.is_simulated = False
         self._was_lost = False
         self._is_closing = False
-        self._is_watched = False
         self._hears = False
         self._on_change = on_change
         self.journal = journal
@@ -130,11 +131,6 @@ class TrackedConnection:
         """Whether a socket is open, or on its way."""
         ib = self.tracked_ib
         return ib is not None and (libraries.has_socket(ib) or self.is_opening)
-
-    @property
-    def is_watched(self) -> bool:
-        """Whether its requests, its notices and its end are taken note of."""
-        return self._is_watched
 
     def is_ready_on(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Say whether it is connected, through this very loop."""
@@ -202,7 +198,7 @@ class TrackedConnection:
     def watch(self, others_open: Callable[[], bool]) -> None:
         """Begin to take note of its requests, its notices and its end, and contain its loss."""
         ib = self.tracked_ib
-        self._is_watched = True
+        self.is_watched = True
         self.attend()
         self._pending = instrument.track_requests(ib)
         watch_handlers(ib, self.journal.refuse)
@@ -214,13 +210,9 @@ class TrackedConnection:
         if reading.is_connected(ib):
             self._set_state("ready")
 
-    def count_own_handler(self, event: str) -> None:
-        """Take note that one handler of an event is ibnb's own, and none that a user left."""
-        self._own_handlers.append(event)
-
     def unwatch(self) -> None:
         """Undo `watch`."""
-        self._is_watched = False
+        self.is_watched = False
         ib = self.tracked_ib
         if ib is not None:
             self.journal.requests.detach(ib, self.number)

@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from . import redis_scripts as scripts
@@ -254,7 +253,7 @@ class _Server:
             "counts": scripts.COUNTS,
         }
         self.scripts: dict[str, Callable[[list[str], list[Any]], Any]] = {
-            name: partial(self.redis.register_script(source)) for name, source in sources.items()
+            name: self.redis.register_script(source) for name, source in sources.items()
         }
 
 

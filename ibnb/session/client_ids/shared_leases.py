@@ -118,11 +118,7 @@ class SharedLeases:
         wanted = self.keeper.get(gateway_scope(lease.host, lease.port), id_name(lease.client_id))
         if wanted is not None and wanted.is_held:
             return None
-
-        def enter(_store: GrantStore) -> Refusal | None:
-            return self._want(lease, limit=SEATS).refusal
-
-        return self.keeper.ask(enter, otherwise=None)
+        return self.keeper.ask(lambda _: self._want(lease, limit=SEATS).refusal, otherwise=None)
 
     @property
     def is_silent(self) -> bool:

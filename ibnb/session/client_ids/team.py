@@ -73,10 +73,9 @@ def team_of(store: LeaseStore | None) -> Team:
     """Return what a store knows now."""
     if store is None:
         return Team("sqlite", ())
-    gateways = store.gateways()
     found = (
         GatewayUse(host, port, store.seats(host, port), store.counts(host, port))
-        for host, port in gateways
+        for host, port in store.gateways()
     )
     used = tuple(one for one in found if one.leases)
     is_silent = store.is_shared and store.is_silent

@@ -25,11 +25,9 @@ from ibnb.session.notebook import event_loop
 
 from . import libraries
 from .listening import WAITING
-from .names import NAMES
 from .patches import MethodPatch, Patches, install_patch, remove_patch
 from .protocols import Ib
 
-MODULES = tuple(f"{name}.ib" for name in NAMES)
 KIND = "handlers"
 READER = "data_received"
 """What asyncio calls on a library's connection when bytes came; handlers run within it."""
@@ -71,7 +69,7 @@ class BlockingCalls:
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._loop = loop
-        self._patches = Patches(MODULES, self._wrap)
+        self._patches = Patches(libraries.MODULES, self._wrap)
 
     def enter(self) -> None:
         """Begin: libraries that are imported already, and those that will be."""

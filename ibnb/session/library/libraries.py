@@ -29,6 +29,8 @@ SPEAKS = {"ib_insync": (157, 176), "ib_async": (157, 178)}
 """The server versions that each library negotiates, lowest and highest."""
 EVENT_PACKAGES = {"ib_insync": "eventkit", "ib_async": "aeventkit"}
 """What each one's events come from; both packages install the module `eventkit`."""
+MODULES = tuple(f"{name}.ib" for name in NAMES)
+"""The module of each one's class `IB`."""
 PACKAGES = (*NAMES, "eventkit")
 """The packages of the libraries and of their events."""
 CLOSE_SECONDS = 2.0
@@ -37,7 +39,7 @@ BETWEEN = frozenset({"asyncio", "nest_asyncio", "nest_asyncio2", "selectors", "s
 EMITTER = "eventkit.event"
 """The module that calls the handlers of both libraries' events, and its logger."""
 LOGGERS = ("client", "wrapper", "ib", "Decoder")
-_IB_CLASSES = frozenset((f"{name}.ib", "IB") for name in NAMES)
+_IB_CLASSES = frozenset((module, "IB") for module in MODULES)
 _OFFICIAL = ("ibapi.client", "EClient")
 _DEEP = 5
 """So many references lead from a library's socket to its client at the most."""
@@ -96,10 +98,8 @@ def event_packages() -> tuple[str, ...]:
 
     found = []
     for name in EVENT_PACKAGES.values():
-        try:
+        with contextlib.suppress(metadata.PackageNotFoundError):
             found.append(f"{name} {metadata.version(name)}")
-        except metadata.PackageNotFoundError:
-            continue
     return tuple(found)
 
 
@@ -135,7 +135,7 @@ def is_ib(candidate: object) -> bool:
 
 def any_is_imported() -> bool:
     """Say whether either library is in use here: before that nothing can be connected."""
-    return any(f"{name}.ib" in sys.modules for name in NAMES)
+    return any(module in sys.modules for module in MODULES)
 
 
 def official_is_imported() -> bool:
@@ -154,9 +154,8 @@ def official_address(candidate: object) -> tuple[str, int, int] | None:
 
 def ib_class(ib: Ib) -> Any:
     """Return the library's own `IB` class, of which an object may be of a user's subclass."""
-    module = f"{library_name(ib)}.ib"
-    own = ((cls.__module__, cls.__name__) == (module, "IB") for cls in type(ib).__mro__)
-    return next(cls for cls, is_own in zip(type(ib).__mro__, own, strict=True) if is_own)
+    own = f"{library_name(ib)}.ib", "IB"
+    return next(cls for cls in type(ib).__mro__ if (cls.__module__, cls.__name__) == own)
 
 
 def library_name(ib: Ib) -> str:
@@ -169,7 +168,7 @@ def library_name(ib: Ib) -> str:
 
 
 async def synchronise(
-    ib: Ib, account: str, *, readonly: bool, timeout: float, summary: bool = False
+    ib: Ib, account: str, *, readonly: bool, timeout: float, summary: bool
 ) -> tuple[str, ...]:
     """Fetch what the library keeps in sync; return what did not come within `timeout` seconds.
 
@@ -197,8 +196,7 @@ async def synchronise(
             )
     missing = await _missing(requests, timeout)
     # Executions refer to orders: they are asked for when all orders are in.
-    missing += await _missing({"executions": ib.reqExecutionsAsync()}, timeout)
-    return missing
+    return missing + await _missing({"executions": ib.reqExecutionsAsync()}, timeout)
 
 
 async def _missing(requests: dict[str, Awaitable[Any]], timeout: float) -> tuple[str, ...]:
@@ -216,9 +214,7 @@ async def _missing(requests: dict[str, Awaitable[Any]], timeout: float) -> tuple
 
 
 def connected_objects(
-    loop: asyncio.AbstractEventLoop | None,
-    candidates: Iterable[object] = (),
-    known: Iterable[Any] = (),
+    loop: asyncio.AbstractEventLoop | None, candidates: Iterable[object], known: Iterable[Any]
 ) -> tuple[Any, ...]:
     """Return the `IB` objects with a socket among some candidates, and behind a loop's transports.
 
@@ -352,11 +348,7 @@ class Stillness(asyncio.Protocol):
     """
 
     def __init__(self, ib: Ib) -> None:
-        """Do nothing yet.
-
-        Args:
-            ib: an `IB` object.
-        """
+        """Do nothing yet."""
         self._connection = ib.client.conn
         self._transport: Any = None
         self._losses: list[Exception | None] = []

@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from functools import cache
 from operator import attrgetter
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ibnb.tws.accounts import is_paper
 from ibnb.tws.outgoing import OutgoingReader, is_what_if, may_be_order
@@ -22,6 +22,9 @@ from ibnb.tws.wire import frame
 
 from .patches import MethodPatch, install_patch
 from .protocols import Ib
+
+if TYPE_CHECKING:
+    from ibnb.session.client_ids.trading_right import TradingRight
 
 KIND = "order lock"
 LOCK = "order_lock"
@@ -32,16 +35,6 @@ SENDING = "sendMsg"
 
 Refusal = Callable[[Sequence[str], str, int], Exception]
 """Makes the error of an order that is not sent: for the accounts of a host and port."""
-
-
-class Right(Protocol):
-    """What lets orders go to accounts that are not paper."""
-
-    def allows(self, accounts: Sequence[str]) -> bool:
-        """Say whether orders may go, as far as is known at once."""
-
-    def allows_now(self, accounts: Sequence[str]) -> bool:
-        """Say whether they may go at this very moment."""
 
 
 class OrderLock:
@@ -57,7 +50,7 @@ class OrderLock:
     """
 
     def __init__(
-        self, client: Callable[[], Any], refusal: Refusal, right: Right | None = None
+        self, client: Callable[[], Any], refusal: Refusal, right: TradingRight | None = None
     ) -> None:
         self._client = client
         self._refusal = refusal
@@ -181,7 +174,7 @@ def _writing(
     return write_checked
 
 
-def lock_orders(ib: Ib, refusal: Refusal, right: Right | None = None) -> None:
+def lock_orders(ib: Ib, refusal: Refusal, right: TradingRight | None = None) -> None:
     """Lock the orders of an `IB` object, for good: while its account is not known to be paper.
 
     With a `right`, they pass while that allows it.

@@ -1,7 +1,7 @@
 """What is put around or in the place of functions of a library, and taken back again.
 
-Several parts change the same method of one object: the order lock and the refusal of earlier runs
-both stand around `placeOrder`. Each has its patch, so that neither has to know when the other comes
+Several parts change the same method of one object: the refusal of earlier runs and a resume both
+stand around `placeOrder`. Each has its patch, so that neither has to know when the other comes
 or goes. Functions of classes, modules and loops are replaced by one part alone.
 """
 
@@ -96,9 +96,7 @@ class Patches:
         wrap: is called with each of them once it is imported, to `put` what it likes.
     """
 
-    def __init__(
-        self, modules: Sequence[str] = (), wrap: Callable[[ModuleType], None] = lambda _module: None
-    ) -> None:
+    def __init__(self, modules: Sequence[str], wrap: Callable[[ModuleType], None]) -> None:
         self._hook = ImportHook(modules, wrap)
         self._put: list[tuple[Any, str, Any, Any]] = []
 

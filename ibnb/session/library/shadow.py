@@ -116,19 +116,12 @@ class _Router:
         self._pending = pending
 
     def __getattr__(self, name: str) -> Any:
-        if name == "managedAccounts":
-            return self._both(name)
-        if name == "error":
-            return self._error
         return getattr(self._shadow if name in SYNCHRONISED else self._users, name)
 
-    def _both(self, name: str) -> Callable[..., None]:
-        def tell(*args: Any) -> None:
-            getattr(self._users, name)(*args)
-            getattr(self._shadow, name)(*args)
+    def managedAccounts(self, *args: Any) -> None:  # noqa: N802 - the libraries' name
+        self._users.managedAccounts(*args)
+        self._shadow.managedAccounts(*args)
 
-        return tell
-
-    def _error(self, req_id: int, *args: Any) -> None:
+    def error(self, req_id: int, *args: Any) -> None:
         is_shadows = any(key == req_id for key, _ in self._pending.values())
         (self._shadow if is_shadows else self._users).error(req_id, *args)

@@ -285,15 +285,13 @@ def _put_back(ib: Ib, kept: Snapshot, request: Request) -> None:
             loading.add_done_callback(partial(_refill, subscriber))
     elif req_id in kept.profits:
         profit = kept.profits[req_id]
-        of_one = hasattr(profit, "conId")
-        key = (profit.account, profit.modelCode, *((profit.conId,) if of_one else ()))
-        known, keys = (
-            (wrapper.reqId2PnlSingle, wrapper.pnlSingleKey2ReqId)
-            if of_one
-            else (wrapper.reqId2PnL, wrapper.pnlKey2ReqId)
-        )
-        known[req_id] = profit
-        keys[key] = req_id
+        key = profit.account, profit.modelCode
+        if hasattr(profit, "conId"):
+            wrapper.reqId2PnlSingle[req_id] = profit
+            wrapper.pnlSingleKey2ReqId[(*key, profit.conId)] = req_id
+        else:
+            wrapper.reqId2PnL[req_id] = profit
+            wrapper.pnlKey2ReqId[key] = req_id
 
 
 def _start_ticker(wrapper: Wrapper, req_id: int, kind: Any, ticker: Any) -> None:

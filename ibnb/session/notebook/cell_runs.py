@@ -11,10 +11,10 @@ import contextvars
 import functools
 import sys
 import threading
-import weakref
 from dataclasses import dataclass, replace
 from types import CodeType, FrameType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,7 @@ class Runs:
 
     def __init__(self) -> None:
         self.count = 0
-        self._threads: weakref.WeakKeyDictionary[threading.Thread, Origin]
-        self._threads = weakref.WeakKeyDictionary()
+        self._threads: WeakKeyDictionary[threading.Thread, Origin] = WeakKeyDictionary()
         self._attached: dict[int, tuple[CodeType, Origin]] = {}
 
     def begin(self, cell: str | None, label: str) -> Run:

@@ -66,16 +66,6 @@ class Succession:
         origin = self.runs.origin()
         if origin is None:
             return "unknown" if self._heirs else "passes"
-        return self._judged(origin, connection)
-
-    def is_outdated(self, origin: Origin | None) -> bool:
-        """Say whether code belongs to a connection whose place another one took, or to none yet."""
-        if not self._heirs or origin is None:
-            return False
-        own = self._own(origin)
-        return own is None or own in self._heirs
-
-    def _judged(self, origin: Origin, connection: int) -> Judgement:
         own = self._own(origin)
         if own == connection:
             return "passes"
@@ -91,6 +81,13 @@ class Succession:
                 seen.add(heir)
                 following.append(heir)
         return "passes"
+
+    def is_outdated(self, origin: Origin | None) -> bool:
+        """Say whether code belongs to a connection whose place another one took, or to none yet."""
+        if not self._heirs or origin is None:
+            return False
+        own = self._own(origin)
+        return own is None or own in self._heirs
 
     def _own(self, origin: Origin) -> int | None:
         """Return the connection that code from somewhere belongs to; None if it has none."""

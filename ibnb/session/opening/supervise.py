@@ -101,10 +101,6 @@ class _Watch:
         self.decide("foreign" if self.handshake.is_foreign else "closed")
 
 
-def _nothing(_notices: Sequence[Notice]) -> None:
-    pass
-
-
 async def open_ib(
     ib: Any,
     library: Library,
@@ -114,7 +110,7 @@ async def open_ib(
     timeout: float,
     number: int | None = None,
     hush: Hush | None = None,
-    on_ready: OnReady = _nothing,
+    on_ready: OnReady = lambda _notices: None,
 ) -> Attempt:
     """Bring an `IB` object to the stage ``ready`` within `timeout` seconds; return what was seen.
 
@@ -146,7 +142,7 @@ async def watch_opening(
     number: int | None = None,
     missing: Missing = lambda _accounts: (),
     hush: Hush | None = None,
-    on_ready: OnReady = _nothing,
+    on_ready: OnReady = lambda _notices: None,
 ) -> Attempt:
     """Let a library's own connecting run, and end it as soon as the wire shows that it is vain.
 

@@ -1,1 +1,1 @@
-"""Reconnecting: what a connection had, its heartbeat, why it ended, and how it comes back."""
+"""Reconnecting: a connection's heartbeat, why it ended, and how it comes back."""

@@ -150,7 +150,7 @@ async def on_loop(
         asked.cancel()
 
 
-async def take_pulse(ib: Any, *, apart: float = APART, beats: int = BEATS) -> Pulse:
+async def take_pulse(ib: Any, *, apart: float, beats: int) -> Pulse:
     """Send heartbeats to the gateway of an `IB` object, until anything comes; return what came.
 
     An open connection that answers is known after milliseconds, a silent one after `beats` times

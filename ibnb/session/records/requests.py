@@ -157,7 +157,7 @@ class RequestJournal:
                 _begin(standing, entry)
                 began(_read(entry))
             elif method in ENDING:
-                _end(standing, entry)
+                standing.pop(cancel_key(_read(entry)), None)
 
         note_requests(ib, note, lambda: self.sent.append(clock()))
 
@@ -251,20 +251,14 @@ def _begin(standing: dict[int | str, _Entry], entry: _Entry) -> None:
     request = _read(entry)
     name, value = ONCE.get(request.method, ("", None))
     if not name or bool(request.parameters.get(name)) is not value:
-        standing[_number(request)] = entry
+        standing[cancel_key(request)] = entry
     elif request.req_id is None:
-        standing.pop(_number(request), None)
+        standing.pop(cancel_key(request), None)
 
 
-def _end(standing: dict[int | str, _Entry], entry: _Entry) -> None:
-    standing.pop(_number(_read(entry)), None)
-
-
-def _number(request: Request) -> int | str:
+def cancel_key(request: Request) -> int | str:
     """Return what a cancel refers to: a number, or of those without one what is asked for."""
-    if request.req_id is not None:
-        return request.req_id
-    return what_of(request.method)
+    return what_of(request.method) if request.req_id is None else request.req_id
 
 
 def what_of(method: str) -> str:
