@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
 from ibnb.tws.wire import OutgoingId
@@ -39,12 +38,10 @@ class Limits:
 
     Args:
         state: the gateway's.
-        monotonic: what times are measured by, in seconds.
     """
 
-    def __init__(self, state: State, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, state: State) -> None:
         self._state = state
-        self._monotonic = monotonic
         self._sent: WeakKeyDictionary[Client, deque[float]] = WeakKeyDictionary()
         self._excesses: WeakKeyDictionary[Client, list[float]] = WeakKeyDictionary()
         self._summaries: WeakKeyDictionary[Client, set[int]] = WeakKeyDictionary()
@@ -79,7 +76,7 @@ class Limits:
         most = self._state.faults.limit("message-rate")
         if most is None:
             return False
-        now = self._monotonic()
+        now = time.monotonic()
         sent = self._sent.setdefault(client, deque())
         while sent and sent[0] <= now - _SECOND:
             sent.popleft()
@@ -132,7 +129,7 @@ class Limits:
             is_history or message_id == OutgoingId.HISTORICAL_TICKS
         ):
             return None
-        now = self._monotonic()
+        now = time.monotonic()
         what = request.parameters
         same = tuple(sorted((name, one) for name, one in what.items() if name != "reqId"))
         contract = tuple(
@@ -154,7 +151,7 @@ class Limits:
         seconds = self._state.faults.limit("time-throttled")
         if seconds is None:
             return False
-        now = self._monotonic()
+        now = time.monotonic()
         if now - self._time_told < seconds:
             return True
         self._time_told = now

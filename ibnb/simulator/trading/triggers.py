@@ -34,9 +34,7 @@ class Triggers:
         closed: says whether every market is closed, whatever its hours are.
     """
 
-    def __init__(
-        self, market: Market, conditions: Conditions, closed: Callable[[], bool] = lambda: False
-    ) -> None:
+    def __init__(self, market: Market, conditions: Conditions, closed: Callable[[], bool]) -> None:
         self._market = market
         self._conditions = conditions
         self._closed = closed
