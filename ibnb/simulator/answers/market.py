@@ -13,7 +13,7 @@ from .asked import drop_legs, instrument_of, instrument_with, read_contract, rea
 from .permissions import permission_for
 
 _CUSTOM_OPTION = 53
-_TICK_KINDS = {"Last": "TRADES", "AllLast": "TRADES", "BidAsk": "BID_ASK", "MidPoint": "MIDPOINT"}
+_TICK_KINDS = frozenset({"Last", "AllLast", "BidAsk", "MidPoint"})
 _BAR_KINDS = frozenset({"TRADES", "MIDPOINT", "BID", "ASK"})
 _OPTION_EXCHANGES = ("SMART", "AMEX", "CBOE", "PHLX", "ISE", "BOX", "NASDAQOM")
 
