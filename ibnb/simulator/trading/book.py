@@ -106,6 +106,10 @@ class Book:
         """Return a client's order, or None; another client's order is not found."""
         return self._orders.get((client_id, order_id))
 
+    def current(self, order: OrderRecord) -> OrderRecord:
+        """Return an order of this book as it stands now."""
+        return self._orders[order.client_id, order.order_id]
+
     def open_orders(self, client_id: int | None = None) -> list[OrderRecord]:
         """Return the orders that are not done: one client's, or everybody's."""
         found = sorted((self._orders[key] for key in self._working), key=lambda one: one.perm_id)
@@ -203,7 +207,7 @@ class Book:
         """Let the orders and cancels reach the market that have been on their way long enough."""
         changes: list[Change] = []
         for order in self.open_orders():
-            changes += self._arrive(self._orders[order.client_id, order.order_id], now)
+            changes += self._arrive(self.current(order), now)
         return changes
 
     def match(self, now: float) -> list[Change]:
@@ -213,7 +217,7 @@ class Book:
             return []
         changes = self.arrive(now)
         for order in self.open_orders():
-            current = self._orders[order.client_id, order.order_id]
+            current = self.current(order)
             if current.is_done or current.is_staged or current.waits_for_parent:
                 continue
             if current.arrives is None or current.status == PENDING_CANCEL:
@@ -358,7 +362,7 @@ class Book:
             done = self._store(replace(order, status="Inactive", completed=now))
             return [*changes, Status(done)]
         changes += self._fill(order, now)
-        left = self._orders[order.client_id, order.order_id]
+        left = self.current(order)
         return changes if left.is_done else changes + self._end(left, now, None, pending=True)
 
     def _available(self, order: OrderRecord, now: float, worst: float | None = None) -> float:
@@ -516,7 +520,7 @@ class Book:
         changes: list[Change] = []
         group = order.ticket.text("ocaGroup")
         for other in self.open_orders():
-            current = self._orders[other.client_id, other.order_id]
+            current = self.current(other)
             if current.is_done or current.perm_id == order.perm_id:
                 continue
             in_group = bool(group) and current.ticket.text("ocaGroup") == group
@@ -542,7 +546,7 @@ class Book:
         self, order: OrderRecord, now: float, why: texts.Text | None, *, pending: bool = False
     ) -> list[Change]:
         """Cancel an order, and those attached to it."""
-        current = self._orders[order.client_id, order.order_id]
+        current = self.current(order)
         if current.is_done:
             return []
         changes: list[Change] = []
