@@ -184,13 +184,3 @@ def option_parameters(
 def counted(message_id: int, rows: Sequence[Sequence[object]], *first: object) -> bytes:
     """Return a message that holds so many rows, after fields that come `first`."""
     return wire.message(message_id, *first, len(rows), *(field for row in rows for field in row))
-
-
-def plain_row(message_id: int, *fields: object) -> bytes:
-    """Return a message of these fields."""
-    return wire.message(message_id, *fields)
-
-
-def end(message_id: int, req_id: int) -> bytes:
-    """Return the mark that a request's answers were all sent."""
-    return wire.message(message_id, req_id)
