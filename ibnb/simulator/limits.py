@@ -67,10 +67,9 @@ class Limits:
     def beyond_open(self, pending: int) -> texts.Text | None:
         """Return what is said of one more historical request, so many being under way."""
         most = self._state.faults.limit("history-open")
-        kept = self._count({OutgoingId.HISTORICAL_DATA})
-        return (
-            texts.too_many_open(int(most)) if most is not None and pending + kept >= most else None
-        )
+        if most is None or pending + self._count({OutgoingId.HISTORICAL_DATA}) < most:
+            return None
+        return texts.too_many_open(int(most))
 
     def _is_flood(self, client: Client) -> bool:
         most = self._state.faults.limit("message-rate")

@@ -321,14 +321,13 @@ class Book:
         """Let an order begin to work that has reached the market."""
         order = self._triggers.with_stop(order, now)
         kind = order.ticket.order_type
-        closed = not self._triggers.is_open(order, now)
-        if closed and order.ticket.text("tif") not in _AT_ONCE:
+        if order.ticket.text("tif") not in _AT_ONCE and not self._triggers.is_open(order, now):
             return self._hold_until_open(order, now)
         if self._triggers.waits(order, now):
             why = "trigger" if kind in STOP_TYPES | TOUCH_TYPES else ""
-            if order.ticket.conditions and not why:
-                return [self._store(replace(order, status="PreSubmitted", why_held=""))]
             held = self._store(replace(order, status="PreSubmitted", why_held=why))
+            if order.ticket.conditions and not why:
+                return [held]
             # As captured: a stop is told twice, one that trails once.
             return [held] if kind in TRAILING_TYPES else [held, held]
         order = replace(order, status="PreSubmitted", why_held="", triggered=order.stop is not None)

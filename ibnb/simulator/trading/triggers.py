@@ -94,7 +94,7 @@ class Triggers:
     def waits(self, order: OrderRecord, now: float) -> bool:
         """Say whether an order waits for its trigger, the opening or close, or its time."""
         ticket = order.ticket
-        begins = parse_time(ticket.text("goodAfterTime")) if ticket.text("goodAfterTime") else None
+        begins = parse_time(ticket.text("goodAfterTime"))
         if begins is not None and begins > now:
             return True
         if not self._conditions.hold(ticket.conditions, order.placed, now):
