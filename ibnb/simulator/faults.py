@@ -217,11 +217,6 @@ class Faults:
         fault = self.active.get("id-held")
         return fault is not None and (fault.seconds is None or now < self.since + fault.seconds)
 
-    @property
-    def clock_skew(self) -> float:
-        """By how many seconds the gateway's clock is ahead of this machine's."""
-        return self.seconds("clock-skew") or 0.0
-
 
 def parse_fault(text: str) -> Fault:
     """Return the fault that ``NAME`` or ``NAME:VALUE`` asks for.

@@ -112,9 +112,8 @@ class Handle(ABC):
             expiry: when a future ends, as YYYYMMDD.
             con_id: its conId; by default one that is free.
         """
-
-        def work() -> dict[str, Any]:
-            return actions.add_instrument(
+        return self._on_loop(
+            lambda: actions.add_instrument(
                 self._state.world,
                 symbol,
                 sec_type,
@@ -127,8 +126,7 @@ class Handle(ABC):
                 expiry=expiry,
                 con_id=con_id,
             )
-
-        return self._on_loop(work)
+        )
 
     def fill(
         self,

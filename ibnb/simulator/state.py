@@ -203,7 +203,7 @@ class State:
     @property
     def clock(self) -> float:
         """The gateway's clock, in seconds since the epoch; wrong if its fault says so."""
-        return self.now + self.faults.clock_skew
+        return self.now + (self.faults.seconds("clock-skew") or 0.0)
 
     def changed(self) -> None:
         """Wake whoever waits for something to happen here."""

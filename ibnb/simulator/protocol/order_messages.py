@@ -155,8 +155,7 @@ def completed_order(order: OrderRecord, version: int) -> bytes:
     ticket = order.ticket
     get = _getter(ticket)
     fields: list[object] = [IncomingId.COMPLETED_ORDER, *_contract(order), *_head(order)]
-    fields += [order.perm_id]
-    fields += _all(get, "outsideRth hidden discretionaryAmt goodAfterTime")
+    fields += [order.perm_id, *_all(get, "outsideRth hidden discretionaryAmt goodAfterTime")]
     fields += _advisor(get, version)
     fields += _all(
         get,
@@ -234,12 +233,10 @@ def _contract(order: OrderRecord) -> list[object]:
 
 def _head(order: OrderRecord) -> list[object]:
     get = _getter(order.ticket)
-    quantity = size(order.ticket.quantity)
-    names = "orderType lmtPrice auxPrice tif ocaGroup"
     return [
         get("action"),
-        quantity,
-        *_all(get, names),
+        size(order.ticket.quantity),
+        *_all(get, "orderType lmtPrice auxPrice tif ocaGroup"),
         order.account,
         *_all(get, "openClose origin orderRef"),
     ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from ibnb.simulator.words import words
 from ibnb.simulator.world.instruments import CONTRACT_FIELDS, ContractSpec, LegSpec
@@ -114,7 +114,7 @@ class Ticket:
     contract: ContractSpec
     values: Mapping[str, str]
     algo: tuple[str, ...] = ()
-    conditions: tuple[tuple[str, ...], ...] = field(default=())
+    conditions: tuple[tuple[str, ...], ...] = ()
     legs: tuple[LegSpec, ...] = ()
 
     def text(self, name: str, default: str = "") -> str:
