@@ -14,7 +14,7 @@ from .trading.orders import OrderRecord
 from .world.calendars import CRYPTO, CURRENCIES, US
 from .world.clock import BadClockError, parse_clock
 from .world.instruments import MARKET_RULES, Instrument
-from .world.market import quote_at
+from .world.market import quote_at, to_tick
 from .world.pins import Pin
 from .world.universe import Universe
 
@@ -75,8 +75,7 @@ def _quote(
     if bid > ask:
         raise VerbError(f"bid {bid:g} is above ask {ask:g}: give a bid that is not")
     last = (bid + ask) / 2 if last is None else last
-    found = [instrument.of_ticks(instrument.in_ticks(price)) for price in (bid, ask, last)]
-    return found[0], found[1], found[2]
+    return to_tick(instrument, bid), to_tick(instrument, ask), to_tick(instrument, last)
 
 
 def _check_price(instrument: Instrument, name: str, price: float) -> None:
@@ -197,8 +196,8 @@ def cancel(state: State, order_id: int | None, client_id: int | None) -> list[di
         found = [one for one in state.book.open_orders(client_id) if not one.is_staged]
     for order in found:
         # The cancel of one may have ended others that were attached to it.
-        if not _is_done(state.book, order):
-            current = state.book.find(order.client_id, order.order_id) or order
+        current = state.book.current(order)
+        if not current.is_done:
             tell(state, state.book.cancel(current, state.now, at_once=True))
     return [_order(state.book, order) for order in found]
 
@@ -210,13 +209,8 @@ def pass_night(state: State) -> None:
         fill(state, found[0].order_id, None, None, client_id=found[0].client_id)
     newest = found[-1] if len(found) > 1 else None
     # The fill may have ended it: of some orders only one is to be filled.
-    if newest is not None and not _is_done(state.book, newest):
+    if newest is not None and not state.book.current(newest).is_done:
         cancel(state, newest.order_id, newest.client_id)
-
-
-def _is_done(book: Book, order: OrderRecord) -> bool:
-    current = book.find(order.client_id, order.order_id)
-    return current is None or current.is_done
 
 
 def _open_order(book: Book, order_id: int, client_id: int | None) -> OrderRecord:
@@ -233,7 +227,7 @@ def _open_order(book: Book, order_id: int, client_id: int | None) -> OrderRecord
 
 
 def _order(book: Book, order: OrderRecord) -> dict[str, Any]:
-    current = book.find(order.client_id, order.order_id) or order
+    current = book.current(order)
     return {
         "client_id": current.client_id,
         "order_id": current.order_id,

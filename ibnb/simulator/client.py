@@ -179,15 +179,12 @@ class Client(asyncio.Protocol):
 
     def tick(self) -> None:
         """Send what has changed in the market since the last time."""
-        if self._delivery is None or self._delivery.unsent > _MAX_UNSENT:
-            return
-        if self._is_half_open():
+        if self._delivery is None or self._delivery.unsent > _MAX_UNSENT or self._is_half_open():
             return
         now = self.state.now
         for key, stream in tuple(self.streams.items()):
-            if not self._flows(stream) or self._has_fallen_silent(key, stream):
-                continue
-            self.send(stream.update(now, self.version))
+            if self._flows(stream) and not self._has_fallen_silent(key, stream):
+                self.send(stream.update(now, self.version))
 
     def skip_to(self, now: float) -> None:
         """Let every subscription go on at a time to which the clock was set."""
@@ -317,14 +314,11 @@ class Client(asyncio.Protocol):
         self.send(messages.managed_accounts(self.state.accounts))
         self.send(messages.next_valid_id(self.state.book.next_order_id(client_id)))
         self._ready_at = time.monotonic()
-        self._tell_links()
-        self.follow_faults()
-        self._ready()
-
-    def _tell_links(self) -> None:
         links = self.state.links
         for text in links.farm_notices if links.is_up else [texts.LINK_LOST]:
             self.notify(text)
+        self.follow_faults()
+        self._ready()
 
     def _has_fallen_silent(self, key: tuple[int, int], stream: Stream) -> bool:
         seconds = self.state.faults.seconds("silent-stream")

@@ -6,7 +6,7 @@ import contextlib
 import signal
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -17,12 +17,13 @@ from ibnb.tws.simulated import marked_as_simulated
 from .control import ControlPort
 from .gateway import SimulatedGateway
 from .requests import Request
-from .scenario import Scenario, ScenarioError, read_scenario
+from .scenario import Scenario, read_scenario
 from .world.universe import DEFAULT_SEED
 
 LISTENING = "listening on "
 """What the program prints before its address, on a line of its own, when it is ready."""
-_LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.5
+"""How often a program looks whether it has to end: signals come in between."""
 
 
 def run(
@@ -64,41 +65,53 @@ def run(
         ControlUnavailableError: tornado is not installed.
     """
     steps = read_scenario(scenario) if scenario is not None else Scenario([])
-    ended = threading.Event()
     parent = _Parent(parent_pid) if parent_pid is not None else None
+    gateway = SimulatedGateway(
+        port,
+        faults=faults,
+        strict=strict,
+        release_after=release_after,
+        seed=seed,
+        clock=clock,
+        latency=latency,
+        heard=_print_request if verbose else None,
+    )
+    with ended_by_signals() as ended, contextlib.ExitStack() as stack:
+        stack.enter_context(gateway)
+        stack.enter_context(marked_as_simulated(gateway.port))
+        stack.enter_context(steps.playing(gateway, lambda error: say(str(error))))
+        if control is not None:
+            served = stack.enter_context(ControlPort(gateway, control))
+            _print(f"control on {served.url}")
+        _print(f"{LISTENING}{gateway.address}")
+        while not ended.wait(LOOK_SECONDS):
+            if parent is not None and not parent.lives:
+                break
+    return 0
+
+
+@contextlib.contextmanager
+def ended_by_signals() -> Iterator[threading.Event]:
+    """Yield what Ctrl-C and SIGTERM set, which do what they did before once the block ends."""
+    ended = threading.Event()
     before = {kind: signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)}
 
     def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's signature
         ended.set()
 
     try:
-        gateway = SimulatedGateway(
-            port,
-            faults=faults,
-            strict=strict,
-            release_after=release_after,
-            seed=seed,
-            clock=clock,
-            latency=latency,
-            heard=_print_request if verbose else None,
-        )
         for kind in before:
             signal.signal(kind, end)
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(gateway)
-            stack.enter_context(marked_as_simulated(gateway.port))
-            stack.enter_context(steps.playing(gateway, _print_failure))
-            if control is not None:
-                served = stack.enter_context(ControlPort(gateway, control))
-                _print(f"control on {served.url}")
-            _print(f"{LISTENING}{gateway.address}")
-            while not ended.wait(_LOOK_SECONDS):
-                if parent is not None and not parent.lives:
-                    break
+        yield ended
     finally:
         for kind, handler in before.items():
             signal.signal(kind, handler)
-    return 0
+
+
+def say(line: str) -> None:
+    """Tell the user of a program something, beside what it prints."""
+    sys.stderr.write(f"ibnb sim: {visible(mask_in(line))}\n")
+    sys.stderr.flush()
 
 
 def _print(line: str) -> None:
@@ -113,10 +126,6 @@ def _print_request(request: Request) -> None:
     client = "-" if request.client_id is None else request.client_id
     # Clients may send anything: what could steer a terminal is written as its number.
     _print(f"client {client}: {visible(mask_in(str(request)))}")
-
-
-def _print_failure(error: ScenarioError) -> None:
-    sys.stderr.write(f"ibnb sim: {visible(mask_in(str(error)))}\n")
 
 
 class _Parent:

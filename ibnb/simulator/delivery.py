@@ -7,28 +7,14 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from ibnb.tws.wire import LENGTH_BYTES, IncomingId
+from ibnb.tws.wire import LENGTH_BYTES
 
-from .faults import ENDS, Faults
+from .faults import ALL_ENDS, ENDS, Faults
 
 _PIECE_SECONDS = 0.001
 """Between two pieces of a message, so that its reader sees them one by one."""
 _FIRST_PIECE = 3
 """Less than a length takes."""
-_IDS = {
-    "contractDetailsEnd": IncomingId.CONTRACT_DETAILS_END,
-    "openOrderEnd": IncomingId.OPEN_ORDER_END,
-    "accountDownloadEnd": IncomingId.ACCOUNT_DOWNLOAD_END,
-    "execDetailsEnd": IncomingId.EXECUTION_END,
-    "tickSnapshotEnd": IncomingId.TICK_SNAPSHOT_END,
-    "positionEnd": IncomingId.POSITION_END,
-    "accountSummaryEnd": IncomingId.ACCOUNT_SUMMARY_END,
-    "positionMultiEnd": IncomingId.POSITION_MULTI_END,
-    "accountUpdateMultiEnd": IncomingId.ACCOUNT_UPDATE_MULTI_END,
-    "securityDefinitionOptionParameterEnd": IncomingId.OPTION_PARAMETERS_END,
-    "historicalNewsEnd": IncomingId.HISTORICAL_NEWS_END,
-    "completedOrdersEnd": IncomingId.COMPLETED_ORDERS_END,
-}
 
 
 class Delivery:
@@ -141,8 +127,8 @@ def _frames(data: bytes) -> Iterator[bytes]:
 
 def _kept(data: bytes, lost: tuple[str, ...]) -> Iterator[bytes]:
     """The frames of what is sent, but for the ends that are lost."""
-    names = ENDS[1:] if ENDS[0] in lost else lost
-    ids = {b"%d" % _IDS[name] for name in names}
+    names = ENDS if ALL_ENDS in lost else lost
+    ids = {b"%d" % ENDS[name] for name in names}
     for frame in _frames(data):
         if frame[LENGTH_BYTES:].partition(b"\0")[0] not in ids:
             yield frame

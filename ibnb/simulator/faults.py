@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from ibnb.tws.wire import IncomingId
+
 FAULTS: Mapping[str, str] = MappingProxyType(
     {
         "silent": "accepts TCP and never sends a byte",
@@ -95,22 +97,22 @@ FARMS: Mapping[str, str] = MappingProxyType(
 )
 """The data farms, and what each is for."""
 
-ENDS = (
-    "all",
-    "contractDetailsEnd",
-    "openOrderEnd",
-    "accountDownloadEnd",
-    "execDetailsEnd",
-    "tickSnapshotEnd",
-    "positionEnd",
-    "accountSummaryEnd",
-    "positionMultiEnd",
-    "accountUpdateMultiEnd",
-    "securityDefinitionOptionParameterEnd",
-    "historicalNewsEnd",
-    "completedOrdersEnd",
-)
-"""What ends an answer that has several messages, and all of it."""
+ALL_ENDS = "all"
+ENDS: Mapping[str, int] = {
+    "contractDetailsEnd": IncomingId.CONTRACT_DETAILS_END,
+    "openOrderEnd": IncomingId.OPEN_ORDER_END,
+    "accountDownloadEnd": IncomingId.ACCOUNT_DOWNLOAD_END,
+    "execDetailsEnd": IncomingId.EXECUTION_END,
+    "tickSnapshotEnd": IncomingId.TICK_SNAPSHOT_END,
+    "positionEnd": IncomingId.POSITION_END,
+    "accountSummaryEnd": IncomingId.ACCOUNT_SUMMARY_END,
+    "positionMultiEnd": IncomingId.POSITION_MULTI_END,
+    "accountUpdateMultiEnd": IncomingId.ACCOUNT_UPDATE_MULTI_END,
+    "securityDefinitionOptionParameterEnd": IncomingId.OPTION_PARAMETERS_END,
+    "historicalNewsEnd": IncomingId.HISTORICAL_NEWS_END,
+    "completedOrdersEnd": IncomingId.COMPLETED_ORDERS_END,
+}
+"""What ends an answer that has several messages, by name; `ALL_ENDS` is all of it."""
 
 _DEFAULT_SECONDS: Mapping[str, float | None] = {
     "id-held": None,
@@ -142,7 +144,7 @@ _LIMITS = frozenset(
 """What ``strict`` brings about."""
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "farm-down": tuple(FARMS),
-    "lost-end": ENDS,
+    "lost-end": (ALL_ENDS, *ENDS),
     "language": ("de", "fr", "es", "ja"),
     "not-subscribed": ("354", "10089", "10168", "10186"),
 }
@@ -214,11 +216,6 @@ class Faults:
         """Say whether every client ID counts as held at `now` (monotonic seconds)."""
         fault = self.active.get("id-held")
         return fault is not None and (fault.seconds is None or now < self.since + fault.seconds)
-
-    @property
-    def clock_skew(self) -> float:
-        """By how many seconds the gateway's clock is ahead of this machine's."""
-        return self.seconds("clock-skew") or 0.0
 
 
 def parse_fault(text: str) -> Fault:

@@ -14,7 +14,7 @@ from ibnb.tws.codes import NO_REQUEST
 from ibnb.tws.simulated import known_here
 from ibnb.tws.target import HIGHEST_PORT
 
-from .faults import Faults, parse_faults
+from .faults import parse_faults
 from .handle import Handle
 from .hosting import Hosted
 from .naming import account_names
@@ -158,7 +158,11 @@ class SimulatedGateway(Hosted, Handle):
         given = tuple(faults)
         now = parse_faults(given, time.monotonic())
         self._fault_texts = given
-        self._put_in_force(now)
+        serving = self._serving
+        if serving is None:
+            self._state.faults = now
+        else:
+            self._wait_for(serving.change_faults(now))
 
     def send_notice(
         self, code: int, text: str, req_id: int = NO_REQUEST, client_id: int | None = None
@@ -180,13 +184,6 @@ class SimulatedGateway(Hosted, Handle):
             timeout: for how long, in seconds.
         """
         return self._state.wait_for(predicate, timeout)
-
-    def _put_in_force(self, faults: Faults) -> None:
-        serving = self._serving
-        if serving is None:
-            self._state.faults = faults
-        else:
-            self._wait_for(serving.change_faults(faults))
 
     def _close_clients(self, client_id: int | None = None) -> None:
         serving = self._serving

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 from ibnb.tws.codes import NO_REQUEST
 
 from . import actions
-from .faults import Faults
 from .naming import ContractName, VerbError, account_names, find_instrument
 from .protocol import texts
 from .requests import Request, check_request
@@ -41,10 +40,6 @@ class Handle(ABC):
     @abstractmethod
     def _on_loop(self, work: Callable[[], _T]) -> _T:
         """Do something where nothing else changes meanwhile."""
-
-    @abstractmethod
-    def _put_in_force(self, faults: Faults) -> None:
-        """Let other faults hold, and bring about what they do."""
 
     @abstractmethod
     def _close_clients(self, client_id: int | None = None) -> None:
@@ -117,9 +112,8 @@ class Handle(ABC):
             expiry: when a future ends, as YYYYMMDD.
             con_id: its conId; by default one that is free.
         """
-
-        def work() -> dict[str, Any]:
-            return actions.add_instrument(
+        return self._on_loop(
+            lambda: actions.add_instrument(
                 self._state.world,
                 symbol,
                 sec_type,
@@ -132,8 +126,7 @@ class Handle(ABC):
                 expiry=expiry,
                 con_id=con_id,
             )
-
-        return self._on_loop(work)
+        )
 
     def fill(
         self,

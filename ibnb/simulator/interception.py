@@ -8,7 +8,7 @@ from ibnb.tws import wire
 from ibnb.tws.wire import OutgoingId
 
 from .answers import answer
-from .answers.permissions import refusal_of
+from .answers.permissions import HISTORY_REQUESTS, refusal_of
 from .client import Client
 from .limits import Limits
 from .links import HISTORY, Links, farm_for
@@ -21,14 +21,6 @@ from .waiting import WaitingRequests
 _HISTORY_SECONDS = 0.3
 REQ_ID = "{reqId}"
 """Stands for a request's id in a reply that was ordered."""
-_OF_HISTORY = frozenset(
-    {
-        OutgoingId.HISTORICAL_DATA,
-        OutgoingId.HEAD_TIMESTAMP,
-        OutgoingId.HISTOGRAM,
-        OutgoingId.HISTORICAL_TICKS,
-    }
-)
 _OF_MARKET = frozenset(
     {
         OutgoingId.MARKET_DATA,
@@ -89,20 +81,20 @@ class Interception:
             client.close()
 
     def _serve(self, client: Client, request: Request, fields: tuple[str, ...]) -> None:
-        message_id = int(fields[0])
+        message_id, key = int(fields[0]), (client, request.req_id)
         if self._limits.stop(client, message_id, request):
             return
         self._links.wake(_farm(message_id, request))
         if (refusal := refusal_of(client, message_id, request)) is not None:
             client.notify(refusal, request.req_id)
-        elif message_id in _OF_HISTORY and not self._state.links.serves(HISTORY):
+        elif message_id in HISTORY_REQUESTS and not self._state.links.serves(HISTORY):
             self._let_wait(client, request, fields)
         elif self._waiting.cancel(client, message_id, request.req_id):
             return
         elif message_id == OutgoingId.HISTORICAL_DATA and self._takes_time:
             self._serve_later(client, request, fields)
-        elif message_id == OutgoingId.CANCEL_HISTORICAL_DATA and self._is_open(client, request):
-            self._open.pop((client, request.req_id)).cancel()
+        elif message_id == OutgoingId.CANCEL_HISTORICAL_DATA and key in self._open:
+            self._open.pop(key).cancel()
             client.notify(texts.history_cancelled(request.req_id), request.req_id)
         else:
             answer(client, fields)
@@ -115,9 +107,6 @@ class Interception:
     def _takes_time(self) -> bool:
         """Whether history takes the time that it does on a real gateway."""
         return self._state.faults.limit("history-open") is not None
-
-    def _is_open(self, client: Client, request: Request) -> bool:
-        return (client, request.req_id) in self._open
 
     def _serve_later(self, client: Client, request: Request, fields: tuple[str, ...]) -> None:
         req_id = request.req_id
@@ -141,7 +130,7 @@ class Interception:
 
 def _farm(message_id: int, request: Request) -> str | None:
     """The farm that a request needs; None if it needs none."""
-    if message_id in _OF_HISTORY:
+    if message_id in HISTORY_REQUESTS:
         return HISTORY
     if message_id not in _OF_MARKET:
         return None

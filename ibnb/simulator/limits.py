@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
 from ibnb.tws.wire import OutgoingId
@@ -39,12 +38,10 @@ class Limits:
 
     Args:
         state: the gateway's.
-        monotonic: what times are measured by, in seconds.
     """
 
-    def __init__(self, state: State, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, state: State) -> None:
         self._state = state
-        self._monotonic = monotonic
         self._sent: WeakKeyDictionary[Client, deque[float]] = WeakKeyDictionary()
         self._excesses: WeakKeyDictionary[Client, list[float]] = WeakKeyDictionary()
         self._summaries: WeakKeyDictionary[Client, set[int]] = WeakKeyDictionary()
@@ -70,16 +67,15 @@ class Limits:
     def beyond_open(self, pending: int) -> texts.Text | None:
         """Return what is said of one more historical request, so many being under way."""
         most = self._state.faults.limit("history-open")
-        kept = self._count({OutgoingId.HISTORICAL_DATA})
-        return (
-            texts.too_many_open(int(most)) if most is not None and pending + kept >= most else None
-        )
+        if most is None or pending + self._count({OutgoingId.HISTORICAL_DATA}) < most:
+            return None
+        return texts.too_many_open(int(most))
 
     def _is_flood(self, client: Client) -> bool:
         most = self._state.faults.limit("message-rate")
         if most is None:
             return False
-        now = self._monotonic()
+        now = time.monotonic()
         sent = self._sent.setdefault(client, deque())
         while sent and sent[0] <= now - _SECOND:
             sent.popleft()
@@ -132,7 +128,7 @@ class Limits:
             is_history or message_id == OutgoingId.HISTORICAL_TICKS
         ):
             return None
-        now = self._monotonic()
+        now = time.monotonic()
         what = request.parameters
         same = tuple(sorted((name, one) for name, one in what.items() if name != "reqId"))
         contract = tuple(
@@ -154,7 +150,7 @@ class Limits:
         seconds = self._state.faults.limit("time-throttled")
         if seconds is None:
             return False
-        now = self._monotonic()
+        now = time.monotonic()
         if now - self._time_told < seconds:
             return True
         self._time_told = now

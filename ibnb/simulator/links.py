@@ -16,12 +16,12 @@ from .protocol import texts
 from .streams import BarStream, Stream
 
 HISTORY = "ushmds"
-DEFINITIONS = "secdefil"
 _OF_TYPE = {
     **dict.fromkeys(("FUT", "CONTFUT", "FOP"), "usfuture"),
     **dict.fromkeys(("CASH", "CMDTY", "CRYPTO"), "cashfarm"),
 }
 _FLAPPING = "usfarm"
+_SHORTEST = 0.01
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Links:
         self,
         state: LinkState,
         clients: Callable[[], list[Any]],
-        history_is_back: Callable[[], None] = lambda: None,
+        history_is_back: Callable[[], None],
     ) -> None:
         self._state = state
         self._clients = clients
@@ -172,9 +172,6 @@ class Links:
         loop = asyncio.get_running_loop()
         self._timers = [timer for timer in self._timers if timer.when() > loop.time()]
         self._timers.append(loop.call_later(max(seconds, _SHORTEST), work, *args))
-
-
-_SHORTEST = 0.01
 
 
 def _farms(faults: Faults, woken: dict[str, str]) -> dict[str, str]:

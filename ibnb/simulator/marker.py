@@ -69,7 +69,7 @@ def read_marker(files: Sequence[str], words: Mapping[str, Any], folder: Path) ->
 def _verb(word: str) -> Verb:
     verb = VERBS.get(word)
     if verb is None:
-        known = [*MAKING.parameters, _SCENARIO, *(one for one in VERBS)]
+        known = [*MAKING.parameters, _SCENARIO, *VERBS]
         near = difflib.get_close_matches(word, known, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise VerbError(

@@ -8,13 +8,13 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from types import MappingProxyType
 
 from ibnb.tws.codes import NO_REQUEST
 from ibnb.tws.wire import OutgoingId
 
-from .protocol.tickets import read_ticket
+from .protocol.tickets import PLAIN_CANCEL_SINCE, read_ticket
 from .words import words
 
 _CONTRACT = words(
@@ -29,8 +29,6 @@ _DELTA_NEUTRAL = "deltaNeutral"
 """Stands where a flag says whether three fields more follow."""
 _DELTA_NEUTRAL_FIELDS = 3
 _PLAIN_CANCELS = frozenset({OutgoingId.CANCEL_ORDER, OutgoingId.GLOBAL_CANCEL})
-_PLAIN_CANCELS_SINCE = 192
-"""From this server version on, cancels have no version of their own."""
 _NOTHING = frozenset({("conId", "0"), ("strike", "0.0"), ("strike", "0")})
 """What clients send for a contract that has none."""
 _UNSET = frozenset({"1.7976931348623157e+308", "1.7976931348623157E308", "2147483647"})
@@ -227,7 +225,7 @@ def _parameters(number: int, fields: Sequence[str], version: int) -> Mapping[str
             return _order(fields, version)
         except (IndexError, ValueError):
             return _named(names, list(fields[1:]))
-    if number in _PLAIN_CANCELS and version >= _PLAIN_CANCELS_SINCE:
+    if number in _PLAIN_CANCELS and version >= PLAIN_CANCEL_SINCE:
         names = names[1:]
     return _named(names, list(fields[1:]))
 
@@ -254,15 +252,10 @@ def _named(names: Sequence[str], fields: list[str]) -> dict[str, str]:
 
 def _order(fields: Sequence[str], version: int) -> dict[str, str]:
     ticket = read_ticket(fields, version)
-    spec = ticket.contract
-    of_contract = (
-        *(str(spec.con_id or ""), spec.symbol, spec.sec_type, spec.expiry, spec.strike, spec.right),
-        *(spec.multiplier, spec.exchange, spec.primary_exchange, spec.currency),
-        *(spec.local_symbol, spec.trading_class),
-    )
+    con_id, *others = astuple(ticket.contract)
     named = {
         "orderId": str(ticket.order_id),
-        **dict(zip(_CONTRACT, of_contract, strict=True)),
+        **dict(zip(_CONTRACT, (str(con_id or ""), *others), strict=True)),
         **ticket.values,
     }
     return {

@@ -108,7 +108,7 @@ class State:
         self.places = Places()
         self.latency = latency
         self._first_clock = clock
-        self._first_seed = self._seed = seed
+        self._first_seed = self.seed = seed
         self.time, self.world, self.book = self._beginning(seed)
         self._received: deque[tuple[int | None, str, int]] = deque(maxlen=KEPT_MESSAGES)
         self.stubs = Stubs()
@@ -129,11 +129,6 @@ class State:
     @accounts.setter
     def accounts(self, names: Sequence[str]) -> None:
         self._accounts = tuple(names)
-
-    @property
-    def seed(self) -> int:
-        """What the world's prices are made from."""
-        return self._seed
 
     def hear(self, client_id: int | None, fields: tuple[str, ...], version: int) -> None:
         """Take note of a message that a client sent."""
@@ -158,9 +153,9 @@ class State:
 
         To be called when no client is connected: what each of them knows is of the old world.
         """
-        self._seed = self._first_seed if seed is None else seed
+        self.seed = self._first_seed if seed is None else seed
         self._accounts = self._first_accounts
-        self.time, self.world, self.book = self._beginning(self._seed)
+        self.time, self.world, self.book = self._beginning(self.seed)
         self.closed_at = self.now
         self._received.clear()
         self.rejections.clear()
@@ -208,7 +203,7 @@ class State:
     @property
     def clock(self) -> float:
         """The gateway's clock, in seconds since the epoch; wrong if its fault says so."""
-        return self.now + self.faults.clock_skew
+        return self.now + (self.faults.seconds("clock-skew") or 0.0)
 
     def changed(self) -> None:
         """Wake whoever waits for something to happen here."""

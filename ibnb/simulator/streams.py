@@ -49,12 +49,8 @@ class QuoteStream:
         now -= self.delay
         quote = quote_at(self.instrument, now)
         sent = market_messages.ticks(self.req_id, self.instrument, quote, self.known, self.kind)
-        is_live = self.kind == market_messages.LIVE
-        if (
-            is_live
-            and self.instrument.right
-            and (self.known is None or self.known.last != quote.last)
-        ):
+        has_moved = self.known is None or self.known.last != quote.last
+        if has_moved and self.instrument.right and self.kind == market_messages.LIVE:
             sent += data_messages.model_ticks(self.req_id, self.instrument, quote, now, version)
         self.known = quote
         return sent

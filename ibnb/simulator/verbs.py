@@ -48,15 +48,6 @@ class Parameter:
     required: bool
     hint: Any
 
-    def check(self, verb: str, value: Any) -> None:
-        """Look at a value.
-
-        Raises:
-            VerbError: it is of a type that the verb does not take.
-        """
-        if not _fits(value, self.hint):
-            raise VerbError(f"{verb}: {self.name} is {value!r}: give {self.kinds}")
-
 
 @dataclass(frozen=True)
 class Verb:
@@ -105,20 +96,18 @@ class Verb:
             VerbError: a parameter is missing, not known, or of another type.
         """
         for name, value in given.items():
-            parameter = self.parameters.get(name)
-            if parameter is not None:
-                parameter.check(self.name, value)
-            elif self.others is None:
+            known = self.parameters.get(name)
+            hint = self.others if known is None else known.hint
+            if hint is None:
                 raise VerbError(
                     f"{self.name} has no parameter {name!r}: it takes "
                     f"{', '.join(self.parameters) or 'nothing'}"
                 )
-            elif not _fits(value, self.others):
-                raise VerbError(f"{self.name}: {name} is {value!r}: give {_in_words(self.others)}")
-        missing = [one.name for one in self.parameters.values() if one.required]
-        missing = [name for name in missing if name not in given]
-        if missing:
-            raise VerbError(f"{self.name} needs {missing[0]}: {self.parameters[missing[0]].about}")
+            if not _fits(value, hint):
+                raise VerbError(f"{self.name}: {name} is {value!r}: give {_in_words(hint)}")
+        for one in self.parameters.values():
+            if one.required and one.name not in given:
+                raise VerbError(f"{self.name} needs {one.name}: {one.about}")
 
     def call(self, handle: Handle, given: Mapping[str, Any]) -> Any:
         """Do it, and return what came of it as JSON has it.

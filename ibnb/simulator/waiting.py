@@ -45,10 +45,6 @@ class _Waiting:
     def tell(self, text: texts.Text) -> None:
         self.client.notify(text, self.req_id)
 
-    def stop(self) -> None:
-        for timer in self.timers:
-            timer.cancel()
-
 
 class WaitingRequests:
     """The requests that wait. To be used on the gateway's thread only.
@@ -130,5 +126,6 @@ class WaitingRequests:
         one.tell(texts.HISTORY_TIMED_OUT)
 
     def _drop(self, one: _Waiting) -> None:
-        one.stop()
+        for timer in one.timers:
+            timer.cancel()
         self._waiting.remove(one)

@@ -96,14 +96,9 @@ _WITHOUT_ANSWER = frozenset(
     }
 )
 
-# Requests of the real API that are not simulated: what they are, and in which field each has its
-# reqId; None where it has none. They are refused, so that nobody waits for an answer.
-_NOT_SIMULATED: Mapping[int, tuple[str, int | None]] = {
-    65: ("the verification of programs", None),
-    66: ("the verification of programs", None),
-    72: ("the verification of programs", None),
-    73: ("the verification of programs", None),
-}
+# Requests of the real API that are not simulated, and what they are. They are refused, so that
+# nobody waits for an answer; none of them has a reqId.
+_NOT_SIMULATED = dict.fromkeys((65, 66, 72, 73), "the verification of programs")
 
 # What a Read-Only API refuses, and in which field each has its reqId. That an API in Read-Only
 # mode refuses orders and answers the libraries' requests for orders with 321 is known from
@@ -134,22 +129,18 @@ def answer(client: Client, fields: tuple[str, ...]) -> None:
         fields = (fields[0], "1", *fields[1:])
     try:
         if "read-only" in client.state.faults and message_id in _ABOUT_ORDERS:
-            client.notify(texts.READ_ONLY, _req_id(fields, _ABOUT_ORDERS[message_id]))
+            at = _ABOUT_ORDERS[message_id]
+            client.notify(texts.READ_ONLY, NO_REQUEST if at is None else int(fields[at]))
         elif known is not None:
             known(client, fields)
         elif message_id in _ENDINGS:
             begun_by, number = _ENDINGS[message_id]
             client.unsubscribe(begun_by, int(fields[number]))
         elif message_id in _NOT_SIMULATED:
-            what, at = _NOT_SIMULATED[message_id]
-            client.notify(texts.not_simulated(what), _req_id(fields, at))
+            client.notify(texts.not_simulated(_NOT_SIMULATED[message_id]))
         elif message_id not in _WITHOUT_ANSWER:
             client.notify(texts.UNKNOWN_ID)
     except (IndexError, ValueError) as error:
         told = texts.unreadable(f"Unable to parse message {message_id}: {error}")
         # Under its own id, if that can be read: whoever waits for it learns that nothing comes.
         client.notify(told, read_request(client.client_id, fields, client.version).req_id)
-
-
-def _req_id(fields: tuple[str, ...], at: int | None) -> int:
-    return NO_REQUEST if at is None else int(fields[at])

@@ -99,9 +99,8 @@ def profit_of_position(client: Client, fields: tuple[str, ...]) -> None:
 
 def _profit(client: Client, kind: int, req_id: int, asked: str, con_id: int) -> None:
     account = account_of(client, asked, req_id)
-    if account is None:
-        return
-    client.subscribe(kind, req_id, ProfitStream(req_id, client.state.book, account, con_id))
+    if account is not None:
+        client.subscribe(kind, req_id, ProfitStream(req_id, client.state.book, account, con_id))
 
 
 def account_summary(client: Client, fields: tuple[str, ...]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ibnb.simulator.client import Client
 from ibnb.simulator.protocol import texts
 from ibnb.simulator.world.instruments import CONTRACT_FIELDS, ContractSpec, Instrument, LegSpec
+from ibnb.simulator.world.universe import Universe
 
 _COMBO_LEG_FIELDS = 4
 
@@ -14,21 +15,25 @@ def read_contract(fields: tuple[str, ...], at: int) -> tuple[ContractSpec, list[
     return ContractSpec.read(fields[at:]), list(fields[at + CONTRACT_FIELDS :])
 
 
-def drop_legs(spec: ContractSpec, rest: list[str]) -> list[str]:
-    """Return the fields that follow the legs which a combination's contract has."""
-    return rest[1 + _COMBO_LEG_FIELDS * int(rest[0] or 0) :] if spec.sec_type == "BAG" else rest
-
-
-def read_legs(spec: ContractSpec, rest: list[str]) -> tuple[LegSpec, ...]:
-    """Return the legs of a combination's contract, whose fields follow it."""
+def read_legs(spec: ContractSpec, rest: list[str]) -> tuple[tuple[LegSpec, ...], list[str]]:
+    """Return the legs of a combination's contract, whose fields follow it, and the fields after."""
     if spec.sec_type != "BAG":
-        return ()
+        return (), rest
     found = []
-    for number in range(int(rest[0] or 0)):
+    count = int(rest[0] or 0)
+    for number in range(count):
         begins = 1 + number * _COMBO_LEG_FIELDS
         con_id, ratio, action, exchange = rest[begins : begins + _COMBO_LEG_FIELDS]
         found.append(LegSpec(int(con_id or 0), int(ratio or 0), action, exchange))
-    return tuple(found)
+    return tuple(found), rest[1 + _COMBO_LEG_FIELDS * count :]
+
+
+def the_one(world: Universe, spec: ContractSpec, legs: tuple[LegSpec, ...]) -> Instrument | None:
+    """Return the one instrument that a contract means, which may be a combination; or None."""
+    if spec.sec_type == "BAG":
+        return world.combine(spec, legs)
+    matches = world.find(spec)
+    return matches[0] if len(matches) == 1 else None
 
 
 def instrument_of(
@@ -52,16 +57,10 @@ def instrument_of(
     if objection:
         client.notify(texts.invalid(objection), req_id)
         return None
-    world = client.state.world
-    if spec.sec_type == "BAG":
-        combination = world.combine(spec, legs or ())
-        matches = [combination] if combination else []
-    else:
-        matches = world.find(spec)
-    if len(matches) != 1:
+    instrument = the_one(client.state.world, spec, legs or ())
+    if instrument is None:
         client.notify(texts.NO_DEFINITION, req_id)
-        return None
-    return matches[0]
+    return instrument
 
 
 def account_of(client: Client, asked: str, req_id: int) -> str | None:

@@ -30,13 +30,10 @@ class Coverage:
 
 def coverage() -> list[Coverage]:
     """Return what becomes of every request, by message id."""
-    return [_of(message_id, name) for message_id, name in sorted(NAMES.items())]
-
-
-def _of(message_id: int, name: str) -> Coverage:
-    fate, about = _fate(message_id)
-    since = SINCE.get(message_id, LOWEST_VERSION)
-    return Coverage(message_id, name, fate, about, since)
+    return [
+        Coverage(message_id, name, *_fate(message_id), SINCE.get(message_id, LOWEST_VERSION))
+        for message_id, name in sorted(NAMES.items())
+    ]
 
 
 def _fate(message_id: int) -> tuple[Fate, str]:
@@ -49,8 +46,7 @@ def _fate(message_id: int) -> tuple[Fate, str]:
     if message_id in _ENDINGS:
         return "served", f"End what {NAMES[_ENDINGS[message_id][0]]} began."
     if message_id in _NOT_SIMULATED:
-        what = _NOT_SIMULATED[message_id][0]
-        return "not simulated", f"Refuse {what} with {NOT_SIMULATED}."
+        return "not simulated", f"Refuse {_NOT_SIMULATED[message_id]} with {NOT_SIMULATED}."
     if message_id in _WITHOUT_ANSWER:
         return "served", "Take it without a word."
     return "not simulated", "Refuse it as unknown."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import Counter
 from collections.abc import Iterator
 
@@ -24,10 +23,11 @@ from ibnb.simulator.world.history import (
     sessions_for,
 )
 from ibnb.simulator.world.instruments import ContractSpec, Instrument
-from ibnb.simulator.world.market import Trade, trades_between
+from ibnb.simulator.world.market import Trade, trades_between, utc
+from ibnb.tws import wire
 from ibnb.tws.wire import IncomingId, OutgoingId
 
-from .asked import drop_legs, instrument_of, instrument_with, read_contract, read_legs
+from .asked import instrument_of, instrument_with, read_contract, read_legs
 
 _MOST_TICKS = 1000
 _TICK_KINDS = frozenset({"TRADES", "BID_ASK", "MIDPOINT"})
@@ -41,8 +41,7 @@ def historical_data(client: Client, fields: tuple[str, ...]) -> None:
     req_id = int(fields[1])
     spec, rest = read_contract(fields, 2)
     _, end, bar_size, duration, regular, kind, date_format = rest[:7]
-    legs = read_legs(spec, rest[7:])
-    rest = drop_legs(spec, rest[7:])
+    legs, rest = read_legs(spec, rest[7:])
     request = BarRequest(
         end, bar_size, duration, regular == "1", kind, int(date_format or 1), rest[0] == "1"
     )
@@ -117,9 +116,8 @@ def head_time_stamp(client: Client, fields: tuple[str, ...]) -> None:
     if instrument is None:
         return
     begins, _ = session(instrument.hours, first_day(instrument), regular=regular == "1")
-    at = dt.datetime.fromtimestamp(begins, dt.UTC)
-    told = f"{at:%Y%m%d-%H:%M:%S}" if date_format != "2" else str(begins)
-    client.send(data_messages.plain_row(IncomingId.HEAD_TIMESTAMP, req_id, told))
+    told = f"{utc(begins):%Y%m%d-%H:%M:%S}" if date_format != "2" else str(begins)
+    client.send(wire.message(IncomingId.HEAD_TIMESTAMP, req_id, told))
 
 
 def histogram(client: Client, fields: tuple[str, ...]) -> None:

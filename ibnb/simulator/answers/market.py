@@ -7,13 +7,14 @@ from ibnb.simulator.protocol import data_messages, market_messages, texts
 from ibnb.simulator.streams import DepthStream, QuoteStream, RealTimeBarStream, TickStream
 from ibnb.simulator.world.instruments import ContractSpec
 from ibnb.simulator.world.options import carry_of, greeks, implied, years_left
+from ibnb.tws import wire
 from ibnb.tws.wire import IncomingId, OutgoingId
 
-from .asked import drop_legs, instrument_of, instrument_with, read_contract, read_legs
+from .asked import instrument_of, instrument_with, read_contract, read_legs
 from .permissions import permission_for
 
 _CUSTOM_OPTION = 53
-_TICK_KINDS = {"Last": "TRADES", "AllLast": "TRADES", "BidAsk": "BID_ASK", "MidPoint": "MIDPOINT"}
+_TICK_KINDS = frozenset({"Last", "AllLast", "BidAsk", "MidPoint"})
 _BAR_KINDS = frozenset({"TRADES", "MIDPOINT", "BID", "ASK"})
 _OPTION_EXCHANGES = ("SMART", "AMEX", "CBOE", "PHLX", "ISE", "BOX", "NASDAQOM")
 
@@ -51,8 +52,7 @@ def market_data(client: Client, fields: tuple[str, ...]) -> None:
     """Begin a market data subscription, or send one snapshot."""
     req_id = int(fields[2])
     spec, rest = read_contract(fields, 3)
-    legs = read_legs(spec, rest)
-    rest = drop_legs(spec, rest)
+    legs, rest = read_legs(spec, rest)
     has_delta_neutral = rest.pop(0) == "1"
     if has_delta_neutral:
         del rest[:3]
@@ -167,7 +167,7 @@ def option_parameters(client: Client, fields: tuple[str, ...]) -> None:
                         req_id, exchange, one, group=group, dates=dates, strikes=strikes
                     )
                 )
-    client.send(data_messages.end(IncomingId.OPTION_PARAMETERS_END, req_id))
+    client.send(wire.message(IncomingId.OPTION_PARAMETERS_END, req_id))
 
 
 def implied_volatility(client: Client, fields: tuple[str, ...]) -> None:

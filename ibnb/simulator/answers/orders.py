@@ -29,7 +29,7 @@ from ibnb.simulator.world.instruments import ContractSpec, Instrument
 from ibnb.simulator.world.market import quote_at, utc
 
 from .account import tell_position
-from .asked import account_of, instrument_of
+from .asked import account_of, instrument_of, the_one
 
 _EXERCISE, _LAPSE = 1, 2
 
@@ -46,7 +46,7 @@ def place_order(client: Client, fields: tuple[str, ...]) -> None:
     if unacceptable:
         client.notify(unacceptable, ticket.order_id)
         return
-    instrument = _instrument(state, ticket)
+    instrument = the_one(state.world, ticket.contract, ticket.legs)
     if instrument is None:
         client.notify(texts.NO_DEFINITION, ticket.order_id)
         return
@@ -71,14 +71,6 @@ def place_order(client: Client, fields: tuple[str, ...]) -> None:
     if any(lacks_zone(ticket.text(name)) for name in _TIMES):
         client.notify(texts.ZONE_MISSING, ticket.order_id)
     tell(state, state.book.place(client.id, account, ticket, instrument, now=now))
-
-
-def _instrument(state: State, ticket: Ticket) -> Instrument | None:
-    """The one instrument that an order is for, which may be a combination."""
-    if ticket.contract.sec_type == "BAG":
-        return state.world.combine(ticket.contract, ticket.legs)
-    matches = state.world.find(ticket.contract)
-    return matches[0] if len(matches) == 1 else None
 
 
 def _unacceptable(ticket: Ticket, accounts: tuple[str, ...]) -> texts.Text | None:
@@ -128,8 +120,8 @@ def exercise_options(client: Client, fields: tuple[str, ...]) -> None:
 def global_cancel(client: Client, fields: tuple[str, ...]) -> None:  # noqa: ARG001 - every answer takes them
     """Cancel every open order, whoever placed it."""
     for order in client.state.book.open_orders():
-        current = client.state.book.find(order.client_id, order.order_id)
-        if current and not current.is_done:
+        current = client.state.book.current(order)
+        if not current.is_done:
             tell(client.state, client.state.book.cancel(current, client.state.now))
 
 
@@ -166,14 +158,13 @@ def executions(client: Client, fields: tuple[str, ...]) -> None:
     days = _days_of(fields[10:], client.state.now)
     for fill in client.state.book.executions:
         order = fill.order
-        bought = fill.buys
         passes = (
             order.client_id == client.id
             and account in ("", order.account)
             and symbol in ("", fill.instrument.symbol)
             and sec_type in ("", fill.instrument.sec_type)
             and exchange in ("", "SMART", fill.instrument.listed_on)
-            and (not side or bought == side.upper().startswith("B"))
+            and (not side or fill.buys == side.upper().startswith("B"))
             and fill.time >= (parse_time(since) or 0.0)
             and days(fill.time)
         )
@@ -242,9 +233,8 @@ def _order_of(change: OrderRecord | Opened | Status | Execution | Fee | Word) ->
 
 def _send_open(client: Client, orders: Iterable[OrderRecord]) -> None:
     for order in orders:
-        if order.is_staged:
-            continue
-        client.send(order_messages.order_with_status(order, client.version))
+        if not order.is_staged:
+            client.send(order_messages.order_with_status(order, client.version))
     client.send(messages.open_order_end())
 
 

@@ -16,7 +16,7 @@ DELAY_SECONDS = 900.0
 _DELAYED_TYPES = frozenset({3, 4})
 _ALWAYS_REFUSED = frozenset({"10168", "10186"})
 _NEWS = frozenset({OutgoingId.HISTORICAL_NEWS, OutgoingId.NEWS_ARTICLE, OutgoingId.NEWS_PROVIDERS})
-_HISTORY = frozenset(
+HISTORY_REQUESTS = frozenset(
     {
         OutgoingId.HISTORICAL_DATA,
         OutgoingId.HISTORICAL_TICKS,
@@ -24,6 +24,7 @@ _HISTORY = frozenset(
         OutgoingId.HISTOGRAM,
     }
 )
+_STREAMS = frozenset({OutgoingId.REAL_TIME_BARS, OutgoingId.TICK_BY_TICK, OutgoingId.MARKET_DEPTH})
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,9 @@ def refusal_of(client: Client, message_id: int, request: Request) -> texts.Text 
     if message_id in _NEWS and "no-news" in faults:
         return texts.NEWS_NOT_ALLOWED
     if "competing-session" in faults:
-        return texts.OTHER_SESSION if message_id in _HISTORY else _competing(message_id)
+        if message_id in HISTORY_REQUESTS:
+            return texts.OTHER_SESSION
+        return texts.COMPETING_SESSION if message_id in _STREAMS else None
     return _unsubscribed(message_id, request) if "not-subscribed" in faults else None
 
 
@@ -68,7 +71,7 @@ def _unsubscribed(message_id: int, request: Request) -> texts.Text | None:
     given = request.parameters
     what = f"{given.get('exchange', 'SMART')} {given.get('secType', 'STK')}"
     told = {
-        **dict.fromkeys(_HISTORY, texts.no_history_permission(what)),
+        **dict.fromkeys(HISTORY_REQUESTS, texts.no_history_permission(what)),
         OutgoingId.REAL_TIME_BARS: texts.no_bars_permission(what),
         OutgoingId.TICK_BY_TICK: texts.no_tick_permission(what),
         OutgoingId.MARKET_DEPTH: texts.not_subscribed(
@@ -76,11 +79,6 @@ def _unsubscribed(message_id: int, request: Request) -> texts.Text | None:
         ),
     }
     return told.get(message_id)
-
-
-def _competing(message_id: int) -> texts.Text | None:
-    streams = {OutgoingId.REAL_TIME_BARS, OutgoingId.TICK_BY_TICK, OutgoingId.MARKET_DEPTH}
-    return texts.COMPETING_SESSION if message_id in streams else None
 
 
 def _source(instrument: Instrument) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 
 from ibnb.simulator.client import Client
@@ -11,7 +10,7 @@ from ibnb.simulator.streams import QuietStream
 from ibnb.simulator.world.calendars import last_session, session
 from ibnb.simulator.world.history import parse_time
 from ibnb.simulator.world.instruments import MARKET_RULES, Instrument
-from ibnb.simulator.world.market import Quote, prices_between, quote_at
+from ibnb.simulator.world.market import Quote, prices_between, quote_at, utc
 from ibnb.tws import wire
 from ibnb.tws.wire import IncomingId, OutgoingId
 
@@ -80,7 +79,7 @@ def family_codes(client: Client, fields: tuple[str, ...]) -> None:  # noqa: ARG0
 
 def user_info(client: Client, fields: tuple[str, ...]) -> None:
     """Send the user's white branding, of which there is none."""
-    client.send(data_messages.plain_row(IncomingId.USER_INFO, int(fields[1]), ""))
+    client.send(wire.message(IncomingId.USER_INFO, int(fields[1]), ""))
 
 
 def advisor(client: Client, fields: tuple[str, ...]) -> None:  # noqa: ARG001 - as above
@@ -135,9 +134,8 @@ def historical_news(client: Client, fields: tuple[str, ...]) -> None:
     if not set(wanted) <= {code for code, _ in _PROVIDERS} or not wanted:
         client.notify(texts.NEWS_NOT_ALLOWED, req_id)
         return
-    since = _news_time(start)
-    until = _news_time(end) or client.state.now
-    until = min(until, client.state.now)
+    now = client.state.now
+    since, until = _news_time(start), min(_news_time(end) or now, now)
     most = int(total or 10)
     day = last_session(instrument.hours, until, regular=True)
     sent = 0
@@ -148,13 +146,12 @@ def historical_news(client: Client, fields: tuple[str, ...]) -> None:
         time, text = told
         if sent >= most or (since is not None and time < since):
             break
-        at = dt.datetime.fromtimestamp(time, dt.UTC)
         code = wanted[sent % len(wanted)]
         client.send(
             wire.message(
                 IncomingId.HISTORICAL_NEWS,
                 req_id,
-                f"{at:%Y-%m-%d %H:%M:%S}.0",
+                f"{utc(time):%Y-%m-%d %H:%M:%S}.0",
                 code,
                 f"{code}${con_id:x}-{day - back:x}",
                 text,
@@ -283,15 +280,8 @@ def _news_time(text: str) -> float | None:
 
 def _headline(instrument: Instrument, day: int, until: float) -> tuple[float, str] | None:
     """What a day of trading has brought, told at its end."""
-    if (
-        last_session(
-            instrument.hours, session(instrument.hours, day, regular=True)[0], regular=True
-        )
-        != day
-    ):
-        return None
     begins, ends = session(instrument.hours, day, regular=True)
-    if ends > until:
+    if last_session(instrument.hours, begins, regular=True) != day or ends > until:
         return None
     was = prices_between(instrument, begins, ends)
     change = (was.close / was.open - 1) * 100

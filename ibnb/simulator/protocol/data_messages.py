@@ -111,35 +111,25 @@ def depth_row(
     req_id: int, at: tuple[int, int], level: Level, *, is_new: bool, smart: bool
 ) -> bytes:
     """Return one row of the depth; `at` is its side (1 for bids) and its position."""
-    side, row = at
-    operation = _INSERT if is_new else _UPDATE
-    if not smart:
-        return wire.message(
-            IncomingId.MARKET_DEPTH, 1, req_id, row, operation, side, level.price, level.size
-        )
+    _, row = at
     maker = ("NSDQ", "ARCA", "BATS", "NYSE", "IEX")[row % 5]
-    return wire.message(
-        IncomingId.MARKET_DEPTH_L2,
-        1,
-        req_id,
-        row,
-        maker,
-        operation,
-        side,
-        level.price,
-        level.size,
-        1,
-    )
+    return _depth(req_id, at, _INSERT if is_new else _UPDATE, level, maker if smart else None)
 
 
 def depth_row_gone(req_id: int, at: tuple[int, int], *, smart: bool) -> bytes:
     """Return that a row of the depth is no more."""
+    return _depth(req_id, at, _DELETE, Level(0.0, 0), "" if smart else None)
+
+
+def _depth(
+    req_id: int, at: tuple[int, int], operation: int, level: Level, maker: str | None
+) -> bytes:
+    """Return what happens to a row; who makes its market is told of smart depth only."""
     side, row = at
-    if smart:
-        return wire.message(
-            IncomingId.MARKET_DEPTH_L2, 1, req_id, row, "", _DELETE, side, 0.0, 0, 1
-        )
-    return wire.message(IncomingId.MARKET_DEPTH, 1, req_id, row, _DELETE, side, 0.0, 0)
+    change = operation, side, level.price, level.size
+    if maker is None:
+        return wire.message(IncomingId.MARKET_DEPTH, 1, req_id, row, *change)
+    return wire.message(IncomingId.MARKET_DEPTH_L2, 1, req_id, row, maker, *change, 1)
 
 
 def profit(req_id: int, profits: Sequence[Profit], *, single: int) -> bytes:
@@ -184,13 +174,3 @@ def option_parameters(
 def counted(message_id: int, rows: Sequence[Sequence[object]], *first: object) -> bytes:
     """Return a message that holds so many rows, after fields that come `first`."""
     return wire.message(message_id, *first, len(rows), *(field for row in rows for field in row))
-
-
-def plain_row(message_id: int, *fields: object) -> bytes:
-    """Return a message of these fields."""
-    return wire.message(message_id, *fields)
-
-
-def end(message_id: int, req_id: int) -> bytes:
-    """Return the mark that a request's answers were all sent."""
-    return wire.message(message_id, req_id)

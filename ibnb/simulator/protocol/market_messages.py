@@ -175,15 +175,10 @@ def _changes(
     Every client that has subscribed is told the same, each under a reqId of its own.
     """
     trades = instrument.has_trades
-    prices = [(_BID, now.bid, now.bid_size), (_ASK, now.ask, now.ask_size)]
-    if trades:
-        prices.append((_LAST, now.last, now.last_size))
-    prices += [(_HIGH, now.high, 0), (_LOW, now.low, 0), (_CLOSE, now.close, 0)]
-    prices.append((_OPEN, now.open, 0))
-    known = set() if before is None else set(_known_prices(before))
+    known = set() if before is None else set(_prices(before))
     found: list[tuple[int, int, tuple[object, ...]]] = []
-    for kind, price, amount in prices:
-        if (kind, price, amount) in known:
+    for kind, price, amount in _prices(now):
+        if (kind, price, amount) in known or (kind == _LAST and not trades):
             continue
         found.append((IncomingId.TICK_PRICE, kind, (price, amount, 1)))
         if kind in _SIZE_OF:
@@ -278,7 +273,7 @@ def historical_update(
     )
 
 
-def _known_prices(quote: Quote) -> list[tuple[int, float, int]]:
+def _prices(quote: Quote) -> list[tuple[int, float, int]]:
     return [
         (_BID, quote.bid, quote.bid_size),
         (_ASK, quote.ask, quote.ask_size),

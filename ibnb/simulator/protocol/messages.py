@@ -71,14 +71,7 @@ def current_time_in_millis(time: float) -> bytes:
 
 def position(held: Position) -> bytes:
     """Return what an account holds of one instrument."""
-    return wire.message(
-        IncomingId.POSITION,
-        3,
-        held.account,
-        *_contract(held.instrument, _position_exchange(held.instrument)),
-        size(held.size),
-        held.average_cost,
-    )
+    return wire.message(IncomingId.POSITION, 3, held.account, *_holding(held))
 
 
 def position_end() -> bytes:
@@ -88,16 +81,7 @@ def position_end() -> bytes:
 
 def position_multi(req_id: int, held: Position, model: str) -> bytes:
     """Return what an account holds of one instrument, asked for by request."""
-    return wire.message(
-        IncomingId.POSITION_MULTI,
-        1,
-        req_id,
-        held.account,
-        *_contract(held.instrument, _position_exchange(held.instrument)),
-        size(held.size),
-        held.average_cost,
-        model,
-    )
+    return wire.message(IncomingId.POSITION_MULTI, 1, req_id, held.account, *_holding(held), model)
 
 
 def position_multi_end(req_id: int) -> bytes:
@@ -118,17 +102,7 @@ def portfolio_value(held: Position, time: float) -> bytes:
     return wire.message(
         IncomingId.PORTFOLIO_VALUE,
         8,
-        instrument.con_id,
-        instrument.symbol,
-        instrument.sec_type,
-        instrument.expiry,
-        instrument.strike,
-        instrument.right or "0",
-        instrument.multiplier,
-        instrument.listed_on,
-        instrument.currency,
-        instrument.local_symbol,
-        instrument.trading_class,
+        *_contract(instrument, instrument.listed_on, no_right="0"),
         size(held.size),
         price_at(instrument, time),
         round(market_value(held, time), 2),
@@ -267,20 +241,21 @@ def size(amount: float) -> str:
     return str(int(amount)) if amount == int(amount) else repr(amount)
 
 
-def _position_exchange(instrument: Instrument) -> str:
-    """What positions name as their exchange: as captured, derivatives have none."""
-    return "" if instrument.expiry else instrument.listed_on
+def _holding(held: Position) -> tuple[object, ...]:
+    """What positions tell of what is held. As captured, derivatives have no exchange there."""
+    exchange = "" if held.instrument.expiry else held.instrument.listed_on
+    return (*_contract(held.instrument, exchange), size(held.size), held.average_cost)
 
 
-def _contract(instrument: Instrument, exchange: str) -> tuple[object, ...]:
-    """The eleven fields of a contract, as positions and executions have them."""
+def _contract(instrument: Instrument, exchange: str, *, no_right: str = "") -> tuple[object, ...]:
+    """The eleven fields of a contract, as positions, portfolios and executions have them."""
     return (
         instrument.con_id,
         instrument.symbol,
         instrument.sec_type,
         instrument.expiry,
         instrument.strike,
-        instrument.right,
+        instrument.right or no_right,
         instrument.multiplier,
         exchange,
         instrument.currency,

@@ -13,20 +13,18 @@ from ibnb.tws.wire import IncomingId
 
 from .messages import SUBMITTER_SINCE, UNSET, ZONED_TIMES_SINCE, order_status, size
 from .tickets import (
-    AUTO_CANCEL_PARENT_SINCE,
     BENCHMARK,
     BENCHMARK_TYPES,
-    CUSTOMER_ACCOUNT_SINCE,
+    CUSTOMER,
     DELTA_NEUTRAL,
-    DURATION_SINCE,
     IMBALANCE_ONLY_SINCE,
+    LATE,
     NO_FA_PROFILE_SINCE,
     OVERNIGHT_SINCE,
     PEG_OFFSETS_SINCE,
-    POST_TO_ATS_SINCE,
-    PROFESSIONAL_CUSTOMER_SINCE,
     SCALE,
     Ticket,
+    sent_since,
 )
 
 ACCRUED_INTEREST_SINCE = 185
@@ -44,8 +42,13 @@ _OPEN_ONLY = (
 )
 """What ends openOrder; the interest and the submitter are empty, as nobody sends them."""
 
-_PEG_OFFSETS = words(
-    "minTradeQty minCompeteSize competeAgainstBestOffset midOffsetAtWhole midOffsetAtHalf"
+_OFFSETS_AND_CUSTOMER = (
+    (PEG_OFFSETS_SINCE, "minTradeQty"),
+    (PEG_OFFSETS_SINCE, "minCompeteSize"),
+    (PEG_OFFSETS_SINCE, "competeAgainstBestOffset"),
+    (PEG_OFFSETS_SINCE, "midOffsetAtWhole"),
+    (PEG_OFFSETS_SINCE, "midOffsetAtHalf"),
+    *CUSTOMER,
 )
 _COMPLETED_DELTA_NEUTRAL = words(
     "deltaNeutralConId deltaNeutralShortSale deltaNeutralShortSaleSlot "
@@ -75,8 +78,6 @@ _DEFAULTS = {
         UNSET,
     ),
 }
-
-
 # What clients write where they mean that nothing was said.
 _SAID_FOR_NOTHING = {"ocaType": "0", "displaySize": "0", "openClose": "O"}
 
@@ -144,16 +145,8 @@ def open_order(order: OrderRecord, version: int, what_if: WhatIf | None = None) 
         "softDollarTierValue softDollarTierName cashQty dontUseAutoPriceForHedge isOmsContainer "
         "discretionaryUpToLimitPrice usePriceMgmtAlgo",
     )
-    if version >= DURATION_SINCE:
-        fields.append(get("duration"))
-    if version >= POST_TO_ATS_SINCE:
-        fields.append(get("postToAts"))
-    if version >= AUTO_CANCEL_PARENT_SINCE:
-        fields.append(get("autoCancelParent"))
-    if version >= PEG_OFFSETS_SINCE:
-        fields += [get(name) for name in _PEG_OFFSETS]
-    fields += _customer(get, version)
-    fields += [get(name) for since, name in _OPEN_ONLY if version >= since]
+    fields += [get(name) for name in sent_since((*LATE, *_OFFSETS_AND_CUSTOMER), version)]
+    fields += [get(name) for name in sent_since(_OPEN_ONLY, version)]
     return wire.message(*fields)
 
 
@@ -162,8 +155,7 @@ def completed_order(order: OrderRecord, version: int) -> bytes:
     ticket = order.ticket
     get = _getter(ticket)
     fields: list[object] = [IncomingId.COMPLETED_ORDER, *_contract(order), *_head(order)]
-    fields += [order.perm_id]
-    fields += _all(get, "outsideRth hidden discretionaryAmt goodAfterTime")
+    fields += [order.perm_id, *_all(get, "outsideRth hidden discretionaryAmt goodAfterTime")]
     fields += _advisor(get, version)
     fields += _all(
         get,
@@ -187,9 +179,7 @@ def completed_order(order: OrderRecord, version: int) -> bytes:
     outcome = f"Filled Size: {filled}" if order.status == "Filled" else "Cancelled by Trader"
     completed = clock_text(order.completed or 0.0, zoned=version >= ZONED_TIMES_SINCE)
     fields += ["", filled, 0, get("autoCancelParent"), "", 0, 0, 0, completed, outcome]
-    if version >= PEG_OFFSETS_SINCE:
-        fields += [get(name) for name in _PEG_OFFSETS]
-    fields += _customer(get, version)
+    fields += [get(name) for name in sent_since(_OFFSETS_AND_CUSTOMER, version)]
     if version >= SUBMITTER_SINCE:
         fields.append("")
     return wire.message(*fields)
@@ -243,12 +233,10 @@ def _contract(order: OrderRecord) -> list[object]:
 
 def _head(order: OrderRecord) -> list[object]:
     get = _getter(order.ticket)
-    quantity = size(order.ticket.quantity)
-    names = "orderType lmtPrice auxPrice tif ocaGroup"
     return [
         get("action"),
-        quantity,
-        *_all(get, names),
+        size(order.ticket.quantity),
+        *_all(get, "orderType lmtPrice auxPrice tif ocaGroup"),
         order.account,
         *_all(get, "openClose origin orderRef"),
     ]
@@ -257,12 +245,6 @@ def _head(order: OrderRecord) -> list[object]:
 def _advisor(get: _Get, version: int) -> list[str]:
     names = "faGroup faMethod faPercentage"
     return _all(get, names if version >= NO_FA_PROFILE_SINCE else f"{names} faProfile")
-
-
-def _customer(get: _Get, version: int) -> list[str]:
-    fields = ["customerAccount"] if version >= CUSTOMER_ACCOUNT_SINCE else []
-    fields += ["professionalCustomer"] if version >= PROFESSIONAL_CUSTOMER_SINCE else []
-    return [get(name) for name in fields]
 
 
 def _scale_and_hedge(get: _Get) -> list[str]:

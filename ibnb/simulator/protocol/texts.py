@@ -351,20 +351,16 @@ def not_found(order_id: int) -> Text:
 
 def no_option_position(account: str) -> Text:
     """Return the notice for the exercise of options that an account does not hold."""
-    return (
-        PROCESSING,
-        (
-            "Error processing request.-'bN' : cause - No unlapsed position exists in this option "
-            f"in account {account}."
-        ),
+    return PROCESSING, (
+        "Error processing request.-'bN' : cause - No unlapsed position exists in this option "
+        f"in account {account}."
     )
 
 
 def not_cancellable(perm_id: int) -> Text:
     """Return the notice for the cancelling of an order that is being cancelled."""
-    return (
-        NOT_CANCELLABLE,
-        (f"Cancel attempted when order is not in a cancellable state. Order permId = {perm_id}"),
+    return NOT_CANCELLABLE, (
+        f"Cancel attempted when order is not in a cancellable state. Order permId = {perm_id}"
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from ibnb.simulator.words import words
 from ibnb.simulator.world.instruments import CONTRACT_FIELDS, ContractSpec, LegSpec
@@ -81,9 +81,21 @@ _ADJUSTED = words(
     "usePriceMgmtAlgo"
 )
 
-_LAST = (
+LATE = (
+    (DURATION_SINCE, "duration"),
+    (POST_TO_ATS_SINCE, "postToAts"),
+    (AUTO_CANCEL_PARENT_SINCE, "autoCancelParent"),
+)
+CUSTOMER = (
     (CUSTOMER_ACCOUNT_SINCE, "customerAccount"),
     (PROFESSIONAL_CUSTOMER_SINCE, "professionalCustomer"),
+)
+"""What orders have since a server version, as they are sent and as they are told."""
+_MANUAL = (
+    (ERROR_OVERRIDE_SINCE, "advancedErrorOverride"),
+    (MANUAL_TIME_SINCE, "manualOrderTime"),
+)
+_LAST = (
     (OVERNIGHT_SINCE, "includeOvernight"),
     (MANUAL_INDICATOR_SINCE, "manualOrderIndicator"),
     (IMBALANCE_ONLY_SINCE, "imbalanceOnly"),
@@ -102,7 +114,7 @@ class Ticket:
     contract: ContractSpec
     values: Mapping[str, str]
     algo: tuple[str, ...] = ()
-    conditions: tuple[tuple[str, ...], ...] = field(default=())
+    conditions: tuple[tuple[str, ...], ...] = ()
     legs: tuple[LegSpec, ...] = ()
 
     def text(self, name: str, default: str = "") -> str:
@@ -168,6 +180,11 @@ _LIMIT_FIELD, _CONTRACT_FIELD = 2, 3
 _NUMBERS = words("totalQuantity lmtPrice auxPrice trailStopPrice trailingPercent cashQty")
 _UNSET = 1e300
 """Clients send the largest double where they mean that a number is not set."""
+
+
+def sent_since(table: Sequence[tuple[int, str]], version: int) -> list[str]:
+    """Return the names of those fields that a server version has, each being sent since one."""
+    return [name for since, name in table if version >= since]
 
 
 def read_ticket(fields: Sequence[str], version: int) -> Ticket:
@@ -239,20 +256,13 @@ class _TicketReader:
         return ticket
 
     def _take_late(self, contract: ContractSpec) -> None:
-        late = (
-            (DURATION_SINCE, "duration"),
-            (POST_TO_ATS_SINCE, "postToAts"),
-            (AUTO_CANCEL_PARENT_SINCE, "autoCancelParent"),
-            (ERROR_OVERRIDE_SINCE, "advancedErrorOverride"),
-            (MANUAL_TIME_SINCE, "manualOrderTime"),
-        )
-        self._take([name for since, name in late if self._version >= since])
+        self._take(sent_since(LATE + _MANUAL, self._version))
         if self._version >= PEG_OFFSETS_SINCE:
             self._take_offsets(contract)
-        self._take([name for since, name in _LAST[:2] if self._version >= since])
+        self._take(sent_since(CUSTOMER, self._version))
         if self._version in _QUOTE_REQUESTS:
             self._take(["requestForQuotes", "requestForQuotesId"])
-        self._take([name for since, name in _LAST[2:] if self._version >= since])
+        self._take(sent_since(_LAST, self._version))
 
     def _take_offsets(self, contract: ContractSpec) -> None:
         if contract.exchange == "IBKRATS":

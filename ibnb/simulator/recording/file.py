@@ -59,7 +59,6 @@ class RecordingWriter:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         self._left = MOST_BYTES
         self._sessions = 0
         self._file: IO[str] | None = None

@@ -77,10 +77,9 @@ class Masks:
         """Return a sentence or a document without accounts, names and addresses."""
         text = _IN_XML.sub(self._element, text)
         text = replace_in(text, self._account)
-        known = {**self._names, **self._accounts}
         known = {
             name: put
-            for name, put in known.items()
+            for name, put in {**self._names, **self._accounts}.items()
             if _is_telling(name) or (name in self._accounts and len(name) >= SHORTEST_NUMBER)
         }
         there = sorted((name for name in known if name in text), key=len, reverse=True)

@@ -23,7 +23,7 @@ from .layout import ENDS, ORDERING, WITHOUT_ANSWER, answer_place, number_of, req
 from .masking import is_masked
 from .places import parent_place
 from .recorder import Tell, say_nothing
-from .relaying import Relaying
+from .relaying import Connection, Relaying
 
 _START_FIELDS = 3
 _NO_ORDER = "0"
@@ -118,12 +118,12 @@ class ReplayedGateway(Relaying):
         return _Player(self)
 
 
-class _Player(asyncio.Protocol):
+class _Player(Connection):
     """One connection that is played from a recording."""
 
     def __init__(self, owner: ReplayedGateway) -> None:
+        super().__init__(owner)
         self._owner = owner
-        self._transport: asyncio.Transport | None = None
         self._begun = b""
         self._version: int | None = None
         self._client_id: int | None = None
@@ -136,14 +136,8 @@ class _Player(asyncio.Protocol):
         self._open: dict[int, _Play] = {}
         self._masked: dict[str, str] = {}
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # asyncio's TCP servers make no other kind.
-        self._transport = cast("asyncio.Transport", transport)
-        self._owner.joined(self._transport)
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        if self._transport is not None:
-            self._owner.left(self._transport)
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
         self._release()
         for play in self._live.values():
             play.stop()
@@ -158,18 +152,10 @@ class _Player(asyncio.Protocol):
         try:
             payloads = self._reader.feed(data)
         except wire.ImpossibleFrameError:
-            self._close()
+            self.close()
             return
         for payload in payloads:
             self._take(wire.split_fields(payload))
-
-    def send(self, data: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(data)
-
-    def _close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
 
     def _release(self) -> None:
         if self._client_id is not None:
@@ -180,13 +166,13 @@ class _Player(asyncio.Protocol):
         try:
             greeting = read_greeting(data)
         except ForeignGreetingError:
-            self._close()
+            self.close()
             return
         if greeting is None:
             return
         agreed = self._owner.agreed(greeting.lowest, greeting.highest)
         if agreed is None:
-            self._close()
+            self.close()
             return
         self._version = agreed
         first = next(script for script in self._owner.scripts if script.version == agreed)
@@ -202,7 +188,7 @@ class _Player(asyncio.Protocol):
     def _take(self, fields: tuple[str, ...]) -> None:
         message_id = number_of(fields)
         if message_id < 0:
-            self._close()
+            self.close()
         elif self._client_id is not None:
             self._answer(message_id, fields)
         elif message_id == OutgoingId.START_API:
@@ -212,11 +198,11 @@ class _Player(asyncio.Protocol):
         try:
             client_id = int(fields[_START_FIELDS - 1])
         except (IndexError, ValueError):
-            self._close()
+            self.close()
             return
         if not self._owner.ids.claim(client_id, self):
             self._notify(texts.ID_IN_USE, NO_REQUEST)
-            self._close()
+            self.close()
             return
         self._client_id = client_id
         self._since = time.monotonic()
@@ -249,7 +235,6 @@ class _Player(asyncio.Protocol):
         self, message_id: int, fields: tuple[str, ...], number: str | None, ended: _Play | None
     ) -> tuple[Exchange, Script] | None:
         """Return the recorded request that this one is, and the session that has it."""
-        target: Exchange | None = None
         if message_id in ENDS:
             target = ended.exchange if ended is not None else self._owner.placed.get(number or "")
             if target is not None:

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import cast
 
 from ibnb.simulator.client import HIGHEST_VERSION, LOWEST_VERSION
 from ibnb.simulator.protocol import messages, texts
@@ -23,7 +22,7 @@ from .file import Frame, RecordingWriter, Side
 from .layout import number_of, request_place
 from .masking import Masks
 from .places import SECRET_ANSWERS, SECRET_REQUESTS
-from .relaying import Relaying
+from .relaying import Connection, Relaying
 
 Tell = Callable[[str], None]
 _CONNECT_SECONDS = 10.0
@@ -92,22 +91,17 @@ class RecordingGateway(Relaying):
         return _FromClient(self)
 
 
-class _FromClient(asyncio.Protocol):
+class _FromClient(Connection):
     """The client's side of one connection that passes."""
 
     def __init__(self, owner: RecordingGateway) -> None:
+        super().__init__(owner)
         self._owner = owner
-        self._transport: asyncio.Transport | None = None
         self._greeting: Greeting | None = None
         self._begun = b""
         self._reader = wire.FrameReader()
         self._upstream: _FromGateway | None = None
         self._connecting: asyncio.Task[None] | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # asyncio's TCP servers make no other kind.
-        self._transport = cast("asyncio.Transport", transport)
-        self._owner.joined(self._transport)
 
     def data_received(self, data: bytes) -> None:
         if self._greeting is None:
@@ -115,9 +109,8 @@ class _FromClient(asyncio.Protocol):
         else:
             self._pass_on(data)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        if self._transport is not None:
-            self._owner.left(self._transport)
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
         if self._connecting is not None:
             self._connecting.cancel()
         if self._upstream is not None:
@@ -130,18 +123,6 @@ class _FromClient(asyncio.Protocol):
     def resume_writing(self) -> None:
         if self._upstream is not None:
             self._upstream.hold(on=False)
-
-    def hold(self, *, on: bool) -> None:
-        """Read nothing as long as the other side does not take what is there."""
-        _hold(self._transport, on=on)
-
-    def send(self, data: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(data)
-
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
 
     def _greet(self, data: bytes) -> None:
         self._begun += data
@@ -207,22 +188,18 @@ class _FromClient(asyncio.Protocol):
             self._upstream.take_request(payload)
 
 
-class _FromGateway(asyncio.Protocol):
+class _FromGateway(Connection):
     """The gateway's side of one connection that passes."""
 
     def __init__(self, owner: RecordingGateway, client: _FromClient) -> None:
+        super().__init__(owner)
         self._owner = owner
         self._client = client
-        self._transport: asyncio.Transport | None = None
         self._reader = wire.FrameReader()
         self._version: int | None = None
         self._session = 0
         self._began = 0.0
         self._accounts: tuple[str, ...] = ()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._owner.joined(self._transport)
 
     def data_received(self, data: bytes) -> None:
         self._client.send(data)
@@ -235,28 +212,15 @@ class _FromGateway(asyncio.Protocol):
         for payload in payloads:
             self._take_answer(wire.split_fields(payload))
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        if self._transport is not None:
-            self._owner.left(self._transport)
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
         self._client.close()
-
-    def send(self, data: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(data)
-
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
 
     def pause_writing(self) -> None:
         self._client.hold(on=True)
 
     def resume_writing(self) -> None:
         self._client.hold(on=False)
-
-    def hold(self, *, on: bool) -> None:
-        """Read nothing as long as the client does not take what is there."""
-        _hold(self._transport, on=on)
 
     def take_request(self, payload: bytes) -> None:
         """Pass a request on and write it down, or refuse it."""
@@ -315,12 +279,3 @@ class _FromGateway(asyncio.Protocol):
         self._owner.writer.frame(self._session, Frame(at, side, masked))
         if self._owner.writer.is_full:
             self._owner.tell_once("the recording is full: what follows is not in it")
-
-
-def _hold(transport: asyncio.Transport | None, *, on: bool) -> None:
-    if transport is None or transport.is_closing():
-        return
-    if on:
-        transport.pause_reading()
-    else:
-        transport.resume_reading()

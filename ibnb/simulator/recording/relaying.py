@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import cast
 
 from ibnb.simulator.door import Door
 from ibnb.simulator.hosting import Hosted
@@ -49,3 +50,45 @@ class Relaying(Hosted):
         # Two turns, in which the transports close their sockets and say so.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
+
+
+class Connection(asyncio.Protocol):
+    """One of the connections.
+
+    Args:
+        relaying: closes it in the end.
+    """
+
+    def __init__(self, relaying: Relaying) -> None:
+        self._relaying = relaying
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take note of it."""
+        # asyncio makes no other kind for TCP.
+        self._transport = cast("asyncio.Transport", transport)
+        self._relaying.joined(self._transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """Forget it."""
+        if self._transport is not None:
+            self._relaying.left(self._transport)
+
+    def send(self, data: bytes) -> None:
+        """Send something; nothing happens where it is closing."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Close it once everything sent has left."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def hold(self, *, on: bool) -> None:
+        """Read nothing as long as whoever is sent it does not take what is there."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        if on:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()

@@ -7,7 +7,6 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Protocol
 
 from ibnb.simulator.protocol import texts
 from ibnb.simulator.protocol.tickets import Ticket
@@ -15,6 +14,7 @@ from ibnb.simulator.world.history import local_text
 from ibnb.simulator.world.instruments import Instrument
 from ibnb.simulator.world.market import Market
 from ibnb.simulator.world.opening import LAST_LOOK
+from ibnb.simulator.world.universe import Universe
 
 from .arrival import Arrival
 from .conditions import Conditions
@@ -51,21 +51,11 @@ _AT_ONCE = frozenset({"IOC", "FOK"})
 _DECIMALS = 8
 
 
-class Known(Protocol):
-    """What tells which instrument has a conId, and what currencies are worth."""
-
-    def rate(self, currency: str, time: float) -> float:
-        """Return what one unit of a currency is worth in US dollars."""
-
-    def by_con_id(self, con_id: int) -> Instrument | None:
-        """Return the instrument, or None."""
-
-
 class Book:
     """Every order, execution and position of a gateway, whichever client they belong to.
 
     Args:
-        known: tells which instruments the positions of the beginning are in.
+        world: tells which instrument has a conId, and what currencies are worth.
         market: what orders meet.
         reachable: says whether orders reach the market now.
         closed: says whether every market is closed, whatever its hours are.
@@ -74,13 +64,13 @@ class Book:
 
     def __init__(
         self,
-        known: Known,
+        world: Universe,
         market: Market | None = None,
         reachable: Callable[[], bool] = lambda: True,
         closed: Callable[[], bool] = lambda: False,
         arrival: Arrival | None = None,
     ) -> None:
-        self._known = known
+        self._world = world
         self._reachable = reachable
         self._market = market or Market()
         self._orders: dict[tuple[int, int], OrderRecord] = {}
@@ -89,7 +79,7 @@ class Book:
         self._sent: Counter[int] = Counter()
         self._flows: dict[tuple[str, int], deque[Execution]] = defaultdict(deque)
         self._arrival = arrival or Arrival()
-        conditions = Conditions(self._market, known.by_con_id, self._executions)
+        conditions = Conditions(self._market, world.by_con_id, self._executions)
         self._triggers = Triggers(self._market, conditions, closed)
         self._positions: dict[str, dict[int, Position]] = {}
         self._cash: dict[tuple[str, str], Decimal] = {}
@@ -116,9 +106,13 @@ class Book:
         """Return a client's order, or None; another client's order is not found."""
         return self._orders.get((client_id, order_id))
 
+    def current(self, order: OrderRecord) -> OrderRecord:
+        """Return an order of this book as it stands now."""
+        return self._orders[order.client_id, order.order_id]
+
     def open_orders(self, client_id: int | None = None) -> list[OrderRecord]:
         """Return the orders that are not done: one client's, or everybody's."""
-        found = (self._orders[key] for key in sorted(self._working, key=self._perm_id))
+        found = sorted((self._orders[key] for key in self._working), key=lambda one: one.perm_id)
         return [order for order in found if client_id in (None, order.client_id)]
 
     def positions(self, account: str) -> list[Position]:
@@ -168,7 +162,7 @@ class Book:
 
     def rate(self, currency: str, now: float) -> float:
         """Return what one unit of a currency is worth in US dollars."""
-        return self._known.rate(currency, now)
+        return self._world.rate(currency, now)
 
     def place(
         self, client_id: int, account: str, ticket: Ticket, instrument: Instrument, *, now: float
@@ -213,7 +207,7 @@ class Book:
         """Let the orders and cancels reach the market that have been on their way long enough."""
         changes: list[Change] = []
         for order in self.open_orders():
-            changes += self._arrive(self._orders[order.client_id, order.order_id], now)
+            changes += self._arrive(self.current(order), now)
         return changes
 
     def match(self, now: float) -> list[Change]:
@@ -223,7 +217,7 @@ class Book:
             return []
         changes = self.arrive(now)
         for order in self.open_orders():
-            current = self._orders[order.client_id, order.order_id]
+            current = self.current(order)
             if current.is_done or current.is_staged or current.waits_for_parent:
                 continue
             if current.arrives is None or current.status == PENDING_CANCEL:
@@ -248,9 +242,6 @@ class Book:
             return self._end(order, now, texts.CANCELLED)
         return self._work_at_last(replace(order, arrives=None), now, at_once=True)
 
-    def _perm_id(self, key: tuple[int, int]) -> int:
-        return self._orders[key].perm_id
-
     def _money(self, account: str, currency: str) -> Decimal:
         start = Decimal(str(STARTING_CASH)) if currency == HOME_CURRENCY else Decimal()
         return self._cash.get((account, currency), start)
@@ -261,7 +252,7 @@ class Book:
     def _held(self, account: str) -> dict[int, Position]:
         if account not in self._positions:
             found = [
-                (self._known.by_con_id(con_id), size, price)
+                (self._world.by_con_id(con_id), size, price)
                 for con_id, size, price in STARTING_POSITIONS
             ]
             self._positions[account] = {
@@ -330,23 +321,21 @@ class Book:
         """Let an order begin to work that has reached the market."""
         order = self._triggers.with_stop(order, now)
         kind = order.ticket.order_type
-        closed = not self._triggers.is_open(order, now)
-        if closed and order.ticket.text("tif") not in _AT_ONCE:
+        if order.ticket.text("tif") not in _AT_ONCE and not self._triggers.is_open(order, now):
             return self._hold_until_open(order, now)
         if self._triggers.waits(order, now):
             why = "trigger" if kind in STOP_TYPES | TOUCH_TYPES else ""
-            if order.ticket.conditions and not why:
-                return [self._store(replace(order, status="PreSubmitted", why_held=""))]
             held = self._store(replace(order, status="PreSubmitted", why_held=why))
+            if order.ticket.conditions and not why:
+                return [held]
             # As captured: a stop is told twice, one that trails once.
             return [held] if kind in TRAILING_TYPES else [held, held]
         order = replace(order, status="PreSubmitted", why_held="", triggered=order.stop is not None)
-        if order.ticket.text("tif") in _AT_ONCE:
-            return self._take_or_leave(self._store(order), now)
-        if self._triggers.is_beyond_cap(order, now):
-            first = self._store(order)
-            return [first, *self._end(first, now, texts.PRICE_TOO_FAR, pending=True)]
         first = self._store(order)
+        if first.ticket.text("tif") in _AT_ONCE:
+            return self._take_or_leave(first, now)
+        if self._triggers.is_beyond_cap(first, now):
+            return [first, *self._end(first, now, texts.PRICE_TOO_FAR, pending=True)]
         changes: list[Change] = [] if at_once else [first]
         if at_once or self._available(first, now) <= 0:
             first = self._store(replace(first, status="Submitted"))
@@ -372,7 +361,7 @@ class Book:
             done = self._store(replace(order, status="Inactive", completed=now))
             return [*changes, Status(done)]
         changes += self._fill(order, now)
-        left = self._orders[order.client_id, order.order_id]
+        left = self.current(order)
         return changes if left.is_done else changes + self._end(left, now, None, pending=True)
 
     def _available(self, order: OrderRecord, now: float, worst: float | None = None) -> float:
@@ -530,7 +519,7 @@ class Book:
         changes: list[Change] = []
         group = order.ticket.text("ocaGroup")
         for other in self.open_orders():
-            current = self._orders[other.client_id, other.order_id]
+            current = self.current(other)
             if current.is_done or current.perm_id == order.perm_id:
                 continue
             in_group = bool(group) and current.ticket.text("ocaGroup") == group
@@ -556,7 +545,7 @@ class Book:
         self, order: OrderRecord, now: float, why: texts.Text | None, *, pending: bool = False
     ) -> list[Change]:
         """Cancel an order, and those attached to it."""
-        current = self._orders[order.client_id, order.order_id]
+        current = self.current(order)
         if current.is_done:
             return []
         changes: list[Change] = []

@@ -29,16 +29,7 @@ OTHER_TYPES = frozenset(
     | {"SNAP MID", "SNAP PRIM"}
 )
 """Order types that are accepted and rest: when they would fill is not simulated."""
-ORDER_TYPES = (
-    MARKET_TYPES
-    | LIMIT_TYPES
-    | STOP_TYPES
-    | TOUCH_TYPES
-    | CLOSE_TYPES
-    | WITH_LIMIT
-    | WITH_STOP
-    | OTHER_TYPES
-)
+ORDER_TYPES = MARKET_TYPES | LIMIT_TYPES | STOP_TYPES | TOUCH_TYPES | CLOSE_TYPES | OTHER_TYPES
 
 
 @dataclass(frozen=True)

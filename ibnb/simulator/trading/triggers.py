@@ -34,9 +34,7 @@ class Triggers:
         closed: says whether every market is closed, whatever its hours are.
     """
 
-    def __init__(
-        self, market: Market, conditions: Conditions, closed: Callable[[], bool] = lambda: False
-    ) -> None:
+    def __init__(self, market: Market, conditions: Conditions, closed: Callable[[], bool]) -> None:
         self._market = market
         self._conditions = conditions
         self._closed = closed
@@ -96,7 +94,7 @@ class Triggers:
     def waits(self, order: OrderRecord, now: float) -> bool:
         """Say whether an order waits for its trigger, the opening or close, or its time."""
         ticket = order.ticket
-        begins = parse_time(ticket.text("goodAfterTime")) if ticket.text("goodAfterTime") else None
+        begins = parse_time(ticket.text("goodAfterTime"))
         if begins is not None and begins > now:
             return True
         if not self._conditions.hold(ticket.conditions, order.placed, now):

@@ -326,9 +326,7 @@ def parse_time(text: str) -> float | None:
         return None
     day, _, clock, zone = found.groups()
     known = known_zone(zone) if zone and zone != "UTC" else dt.UTC
-    if known is None:
-        return None
-    if day < _FIRST_YEAR:
+    if known is None or day < _FIRST_YEAR:
         return None
     try:
         at = dt.datetime.strptime(f"{day} {clock or '00:00:00'}", "%Y%m%d %H:%M:%S")  # noqa: DTZ007

@@ -234,8 +234,3 @@ class LegSpec:
     def signed(self) -> int:
         """How often it is bought, negative if it is sold."""
         return self.ratio if self.action == "BUY" else -self.ratio
-
-
-def find(instruments: Sequence[Instrument], spec: ContractSpec) -> list[Instrument]:
-    """Return the instruments that a contract asks for: none, one or several."""
-    return [instrument for instrument in instruments if spec.matches(instrument)]

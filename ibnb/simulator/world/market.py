@@ -392,29 +392,6 @@ class _Look:
         return round(high, decimals), round(low, decimals)
 
 
-def _combined(combination: Instrument, time: float) -> Quote:
-    """The quote of a combination."""
-    top = _combined_top(combination, time)
-    last = price_at(combination, time)
-    close = sum(ratio * quote_at(leg, time).close for leg, ratio in combination.legs)
-    zone = combination.hours.zone
-    begins = midnight(zone, day_of(zone, time))
-    today = prices_between(combination, begins, time + LAST_LOOK)
-    return Quote(
-        bid=top.bid,
-        ask=top.ask,
-        last=last,
-        bid_size=top.bid_size,
-        ask_size=top.ask_size,
-        last_size=1,
-        high=today.high,
-        low=today.low,
-        open=today.open,
-        close=round(close, combination.decimals),
-        volume=today.volume,
-    )
-
-
 @lru_cache(maxsize=4096)
 def _quote(instrument: Instrument, turn: int, keeps_hours: bool) -> Quote:  # noqa: ARG001 - part of the key
     return _fresh_quote(instrument, turn)
@@ -422,25 +399,29 @@ def _quote(instrument: Instrument, turn: int, keeps_hours: bool) -> Quote:  # no
 
 def _fresh_quote(instrument: Instrument, turn: int) -> Quote:
     time = turn / TRADES_A_SECOND
-    if instrument.legs:
-        return _combined(instrument, time)
     last = price_at(instrument, time)
-    hours = instrument.hours
-    begins = midnight(hours.zone, day_of(hours.zone, time))
+    zone = instrument.hours.zone
+    begins = midnight(zone, day_of(zone, time))
     # One turn more: the trade at this very time belongs to the day.
     today = prices_between(instrument, begins, time + LAST_LOOK)
-    top = top_at(instrument, time)
+    if instrument.legs:
+        top, last_size = _combined_top(instrument, time), 1
+        closes = sum(ratio * quote_at(leg, time).close for leg, ratio in instrument.legs)
+        close = round(closes, instrument.decimals)
+    else:
+        top, last_size = top_at(instrument, time), 1 + turn // TRADES_A_SECOND % 7
+        close = close_before(instrument, time)
     return Quote(
         bid=top.bid,
         ask=top.ask,
         last=last,
         bid_size=top.bid_size,
         ask_size=top.ask_size,
-        last_size=1 + turn // TRADES_A_SECOND % 7,
+        last_size=last_size,
         high=today.high,
         low=today.low,
         open=today.open,
-        close=close_before(instrument, time),
+        close=close,
         volume=today.volume,
     )
 

@@ -76,7 +76,7 @@ def closes_after(instrument: Instrument, time: float, *, outside: bool) -> float
 
 
 def session_begun(instrument: Instrument, time: float, *, outside: bool) -> float:
-    """Return when the trading began that goes on at a time; the time itself without hours."""
+    """Return when the trading began that goes on at a time; 0 without hours."""
     if not instrument.keeps_hours:
         return 0.0
     begun = 0.0

@@ -17,7 +17,7 @@ from .calendars import (
     CRYPTO,
     CURRENCIES,
 )
-from .instruments import ContractSpec, Instrument, LegSpec, Timetable, find
+from .instruments import ContractSpec, Instrument, LegSpec, Timetable
 from .listings import (
     CFDS,
     COINS,
@@ -69,7 +69,6 @@ class Universe:
     Args:
         seed: what makes this world's prices.
         day: what is traded depends on it: futures and options end. It may be set later.
-        denied: symbols of stocks that do not exist.
         keeps_hours: whether everything is traded in its exchange's hours only; its `timetable`
             says so from then on.
     """
@@ -78,13 +77,11 @@ class Universe:
         self,
         seed: int = DEFAULT_SEED,
         day: dt.date | None = None,
-        denied: Iterable[str] = DENIED,
         *,
         keeps_hours: bool = False,
     ) -> None:
         self._seed = seed
         self.day = day or dt.datetime.now(dt.UTC).date()
-        self._denied = frozenset(denied)
         self.timetable = Timetable(keeps_hours)
         self._known: dict[int, Instrument] = {}
         self._named: dict[tuple[str, ...], Instrument] = {}
@@ -101,8 +98,8 @@ class Universe:
         """Return the instruments that a contract asks for: none, one or several."""
         if spec.con_id:
             known = self.by_con_id(spec.con_id)
-            return find([known], spec) if known else []
-        found = find(list(self._candidates(spec)), spec)
+            return [known] if known and spec.matches(known) else []
+        found = [one for one in self._candidates(spec) if spec.matches(one)]
         return found[:1] if spec.sec_type == "CONTFUT" else found
 
     def combine(self, spec: ContractSpec, legs: Sequence[LegSpec]) -> Instrument | None:
@@ -300,7 +297,7 @@ class Universe:
         return instrument
 
     def _stocks(self, symbol: str, currency: str) -> Iterator[Instrument]:
-        if symbol in self._denied:
+        if symbol in DENIED:
             return
         # A company's shares are listed in several places: without a currency all of them are meant.
         for one in (currency,) if currency else ("USD", "EUR", "MXN"):
@@ -396,12 +393,11 @@ class Universe:
 
     def _options(self, spec: ContractSpec) -> Iterator[Instrument]:
         symbol = spec.symbol or spec.local_symbol[:6].strip().replace("SPXW", "SPX")
-        kinds = ("IND",) if symbol in INDICES else ("STK",)
-        for kind in kinds:
-            wanted = ContractSpec(symbol=symbol, sec_type=kind, currency=spec.currency or "USD")
-            for underlying in self.find(wanted):
-                if self.has_options(underlying):
-                    yield from self._chain(underlying, spec)
+        kind = "IND" if symbol in INDICES else "STK"
+        wanted = ContractSpec(symbol=symbol, sec_type=kind, currency=spec.currency or "USD")
+        for underlying in self.find(wanted):
+            if self.has_options(underlying):
+                yield from self._chain(underlying, spec)
 
     def _chain(self, underlying: Instrument, spec: ContractSpec) -> Iterator[Instrument]:
         for expiry in self.expirations(underlying):
