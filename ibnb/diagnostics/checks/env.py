@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import partial
 from importlib import metadata
 
 from ibnb.diagnostics.context import Context
@@ -14,18 +15,16 @@ KERNEL_PARTS = ("ipykernel", "ipython", "ipywidgets", "jupyterlab", "notebook")
 
 async def event_loop(context: Context) -> Result:
     """Look at the notebook's event loop and the patch that blocking calls need."""
+    result = partial(Result, "env.loop")
     facts = context.loop
     if facts is None:
-        return Result("env.loop", "pass", "This is a terminal: no notebook loop has to be patched.")
+        return result("pass", "This is a terminal: no notebook loop has to be patched.")
     evidence = {"loop": facts.kind, "running": facts.running, "patch": facts.patch}
     match facts.patch:
         case "nest_asyncio2":
-            return Result(
-                "env.loop", "pass", "Blocking calls work here: nest-asyncio2 is active.", evidence
-            )
+            return result("pass", "Blocking calls work here: nest-asyncio2 is active.", evidence)
         case "nest_asyncio":
-            return Result(
-                "env.loop",
+            return result(
                 "warn",
                 "The unmaintained nest_asyncio is active; on ipykernel 7 it drops queued cells.",
                 evidence,
@@ -33,8 +32,7 @@ async def event_loop(context: Context) -> Result:
                 fix=("Run %reload_ext ibnb to replace it with nest-asyncio2.",),
             )
         case _:
-            return Result(
-                "env.loop",
+            return result(
                 "warn",
                 "The loop is not patched: blocking calls of the API library fail in this notebook.",
                 evidence,
