@@ -8,8 +8,6 @@ leaves this module, and the reason that was given for a refusal.
 from __future__ import annotations
 
 import heapq
-import itertools
-import os
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -451,11 +449,7 @@ def _logs(folder: Path) -> list[files.Stretch]:
 
 def _rotated(folder: Path) -> list[str]:
     """Return the names of the rotated logs, the newest first."""
-    try:
-        with os.scandir(folder) as entries:
-            names = [one.name for one in itertools.islice(entries, MOST_ENTRIES)]
-    except (OSError, ValueError):  # ValueError: a path that no system takes
-        return []
+    names = [one.name for one in files.entries(folder, MOST_ENTRIES)]
     return heapq.nlargest(MOST_ROTATED, filter(_ROTATED.fullmatch, names))
 
 
