@@ -360,9 +360,8 @@ def _run(match: re.Match[str]) -> str:
     run = match.group()
     if match.re in (_UUID, _HEX_RUN):
         before = match.string[max(match.start() - 2, 0) : match.start()]
-        fraction = re.fullmatch(r"\d\.", before) and re.fullmatch(r"\d+(?:[eE]\d+)?", run)
-        exponent = re.fullmatch(r"\d\.", before) and re.fullmatch(r"\d+[eE]", run)
-        return run if fraction or exponent else "<token>"
+        is_fraction = re.fullmatch(r"\d\.", before) and re.fullmatch(r"\d+(?:[eE]\d*)?", run)
+        return run if is_fraction else "<token>"
     if not (re.search(r"\d", run) and re.search(r"[A-Za-z]", run)):
         return run
     if match.re is _PLAIN_RUN:
