@@ -19,7 +19,7 @@ from ibnb.diagnostics.sanitise import Quotes
 from ibnb.session import Health
 from ibnb.tws.accounts import is_paper, is_words, mask
 from ibnb.tws.attempt import Attempt
-from ibnb.tws.escaping import free_key, visible, visible_value
+from ibnb.tws.escaping import edited, visible, visible_value
 from ibnb.tws.notices import Notice
 from ibnb.tws.own import is_loopback, plain_host
 from ibnb.tws.redaction import redact, redact_value
@@ -108,19 +108,10 @@ def _without_names_in(evidence: Any, names: Collection[str]) -> Any:
     """
     no_words = [name for name in names if not is_words(name)]
 
-    def value(found: Any) -> Any:
-        if isinstance(found, str):
-            is_one = _ONE_WORD.fullmatch(found)
-            return redact(found, no_words if is_one else names, ours=True)
-        if isinstance(found, Mapping):
-            shown: dict[Any, Any] = {}
-            for key, item in found.items():
-                name = redact(key, no_words, ours=True) if isinstance(key, str) else key
-                shown[free_key(shown, name)] = value(item)
-            return shown
-        return type(found)(map(value, found)) if isinstance(found, list | tuple) else found
+    def text(found: str) -> str:
+        return redact(found, no_words if _ONE_WORD.fullmatch(found) else names, ours=True)
 
-    return value(evidence)
+    return edited(evidence, text, lambda key: redact(key, no_words, ours=True))
 
 
 def _quoted(report: Report) -> Iterator[str]:

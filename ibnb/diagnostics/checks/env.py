@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from contextlib import suppress
 from functools import partial
 from importlib import metadata
 
@@ -101,10 +102,8 @@ def versions_of(names: tuple[str, ...]) -> dict[str, str]:
     """Return the versions of those distributions that are installed, importing none."""
     found = {}
     for name in names:
-        try:
+        with suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return found
 
 
