@@ -94,15 +94,14 @@ def program(name: str) -> str:
 
 def tell_process(process: GatewayProcess) -> str:
     """Say in a few words what a gateway process is and where it listens."""
-    where = f"listening on {_ports(process.ports)}" if process.ports else "not listening"
+    ports = ", ".join(map(tell_port, process.ports))
+    where = f"listening on {ports}" if ports else "not listening"
     return f"{process.kind} (process {process.pid}, {where})"
 
 
-def _ports(ports: tuple[int, ...]) -> str:
-    return ", ".join(
-        f"{port}, a {WELL_KNOWN[port][0]} port" if port in WELL_KNOWN else str(port)
-        for port in ports
-    )
+def tell_port(port: int) -> str:
+    """Return a port's number, and what TWS and Gateway have it for when installed, if they do."""
+    return f"{port}, a {WELL_KNOWN[port][0]} port" if port in WELL_KNOWN else str(port)
 
 
 def elsewhere(processes: tuple[GatewayProcess, ...], target: Target) -> tuple[int, ...]:

@@ -30,7 +30,7 @@ from ibnb.tws.sockets import (
 from ibnb.tws.story import tell
 from ibnb.tws.target import WELL_KNOWN, Target
 
-from .host import elsewhere, program, tell_process
+from .host import elsewhere, program, tell_port, tell_process
 
 PROBE_SECONDS = 120.0
 """A probe may have to wait for its turn; beyond that it has the time limits of its stages."""
@@ -175,12 +175,11 @@ def _who(listener: Listener) -> str:
 
 
 def _tell_other(number: int, found: tuple[Listener, ...], machine: Machine) -> str:
-    kind = f", a {WELL_KNOWN[number][0]} port" if number in WELL_KNOWN else ""
     for process in machine.processes:
         if number in process.ports:
-            return f"{process.kind}, process {process.pid}, on {number}{kind}"
+            return f"{process.kind}, process {process.pid}, on {tell_port(number)}"
     listener = next(one for one in found if one.port == number)
-    return f"{_who(listener)} on {number}{kind}"
+    return f"{_who(listener)} on {tell_port(number)}"
 
 
 def _connect_there(context: Context, where: str, number: int) -> str:

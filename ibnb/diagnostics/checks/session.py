@@ -16,14 +16,12 @@ from ibnb.tws.clock import clock
 from ibnb.tws.story import span, tell, tell_refused
 from ibnb.tws.target import Target
 
+from .net import PROBE_SECONDS
+
 GONE = frozenset({"lost", "resuming"})
 RECENT_SECONDS = 3600.0
 SHOWN_LOSSES = 5
 PULSE_SECONDS = 30.0
-PROBE_SECONDS = 120.0
-"""A check that waits for the probe ends with it; the probe has time limits of its own."""
-
-
 ASKED_WITH = {
     "positions": "ib.reqPositions()",
     "open orders": "ib.reqAllOpenOrders()",
