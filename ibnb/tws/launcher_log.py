@@ -385,10 +385,8 @@ class _Story:
         if bound is not None and last is not None and now - last > bound:
             before, phase, since = phase, "silent", last
         quiet = (now - last).total_seconds() if last is not None else None
-        lasting = {"refused", "session-expired"} | (
-            {"not-logged-in"} if self._is_password else set()
-        )
-        is_saved = self._saved is True and phase in lasting
+        is_password = self._is_password and phase in {"refused", "not-logged-in"}
+        is_saved = bool(self._saved) and (is_password or phase in {"refused", "session-expired"})
         return LoginPhase(
             phase,
             since,
@@ -399,7 +397,7 @@ class _Story:
             before,
             quiet,
             self.reason,
-            self._is_password and phase in {"refused", "not-logged-in"},
+            is_password,
             is_saved,
             self.timeouts,
         )
