@@ -300,11 +300,10 @@ class Index:
             for typed, place in self._typed
             if typed == asked or (len(typed.split()) >= SHORTEST_QUOTE and typed in asked)
         ]
-        return (
-            (Ranked(self._entries[-max(fitting)[1]], math.inf, 1.0, 1.0, is_meant=True),)
-            if fitting
-            else ()
-        )
+        if not fitting:
+            return ()
+        entry = self._entries[-max(fitting)[1]]
+        return (Ranked(entry, math.inf, 1.0, 1.0, is_meant=True),)
 
     def _knows(self, word: str) -> bool:
         return any(token in self._rarity for reading in _readings(word) for token in reading)
