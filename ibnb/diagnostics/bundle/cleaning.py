@@ -11,11 +11,12 @@ import platform
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from ibnb.diagnostics.json_safe import Scale, plain
-from ibnb.diagnostics.model import Facts, Report, Result, Verdict
+from ibnb.diagnostics.model import Facts, Report, Result
 from ibnb.diagnostics.sanitise import Quotes
+from ibnb.diagnostics.verdict.concluding import Told
 from ibnb.session import Health
 from ibnb.tws.accounts import is_paper, is_words, mask
 from ibnb.tws.attempt import Attempt
@@ -33,8 +34,6 @@ _ONE_WORD = re.compile(r"[a-z]+(?:[-_][a-z]+)*")
 """A value of evidence that is one of a few, or the name of a program."""
 _FOREIGN = frozenset({"text", "about"})
 """What a notice brings in."""
-
-Told = TypeVar("Told", Result, Verdict)
 
 
 def without_names(report: Report, names: Collection[str]) -> Report:

@@ -10,7 +10,6 @@ from importlib import metadata
 from ibnb.diagnostics.context import Context
 from ibnb.diagnostics.model import Check, Result
 
-TWO = 2
 KERNEL_PARTS = ("ipykernel", "ipython", "ipywidgets", "jupyterlab", "notebook")
 
 
@@ -59,7 +58,7 @@ async def library(context: Context) -> Result:
             ),
         )
     used = f"{context.library.name} {context.library.version}"
-    if len(context.event_packages) >= TWO:
+    if len(context.event_packages) > 1:
         return Result(
             "env.library",
             "pass",
