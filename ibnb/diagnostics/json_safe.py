@@ -51,17 +51,6 @@ def whole_words(text: str, most: int) -> str:
     return f"{kept} {_REST} ({len(text)} characters)".lstrip()
 
 
-def each_text(value: Any, edit: Callable[[str], str]) -> Any:
-    """Return plain data with every text in it edited, but no key."""
-    if isinstance(value, str):
-        return edit(value)
-    if isinstance(value, dict):
-        return {key: each_text(item, edit) for key, item in value.items()}
-    if isinstance(value, list):
-        return [each_text(item, edit) for item in value]
-    return value
-
-
 def _number(value: Any) -> Any:
     if value is None or isinstance(value, bool):
         return value

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from ibnb.diagnostics.verdict.surroundings import Surroundings
-from ibnb.knowledge import Situation
+from ibnb.knowledge import Severity, Situation
 from ibnb.knowledge.showing import bundle_of
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.target import Target
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from .context import Context
 
 Status = Literal["pass", "warn", "fail", "skip", "crash"]
-Severity = Literal["info", "warning", "error"]
 SCHEMA = 1
 
 

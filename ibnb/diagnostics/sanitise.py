@@ -91,11 +91,7 @@ def _bytes(data: bytes) -> bytes:
 
 def _telling(notices: Sequence[Notice], told_why: Notice | None) -> list[Notice]:
     """Return the newest notices and those that something rests on, in their order."""
-    follower = LinkFollower()
-    for notice in notices:
-        follower.add(notice)
-    needed = {id(notice) for notice in follower.standing}
-    needed |= {id(notice) for notice in (told_why,) if notice is not None}
+    needed = {id(notice) for notice in (*LinkFollower(notices).standing, told_why)}
     first = len(notices) - MOST_NOTICES
     return [
         notice

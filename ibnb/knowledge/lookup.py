@@ -6,16 +6,13 @@ import re
 from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .index import Catalogue
 from .loader import load
 from .model import Entry, Explanation, Severity
 from .ranges import range_of
 from .situation import Step
-
-if TYPE_CHECKING:
-    from .pasted import Pasted
 
 LONGEST_NUMBER = 20
 """Digits up to which a number is repeated in full; no gateway's code has more than five."""
@@ -112,8 +109,7 @@ def explain(query: str | int, *, text: str = "") -> Explanation:
     number = _NUMBER.fullmatch(words)
     if number is not None:
         # Python refuses to convert thousands of digits; a code that long means nothing anyway.
-        too_long = len(number[1].lstrip("+-")) > LONGEST_NUMBER
-        if too_long:
+        if len(number[1].lstrip("+-")) > LONGEST_NUMBER:
             return _unknown_number(None, _said("gateway", text))
         return _explain_number(int(number[1]), text)
     entry = catalogue().by_id(words.lower()) or catalogue().by_check(words.lower())
@@ -151,28 +147,22 @@ def _explanation(entry: Entry, text: str) -> Explanation:
     return Explanation(entry, facts=(f"The gateway said: {text}",) if text else ())
 
 
-def _explain_number(number: int, text: str) -> Explanation:
-    """Explain a number; with a `text` it came from the gateway, and can be nothing but a code."""
-    entry = _page_of(number, text)
+def _explain_number(
+    number: int, text: str, pasted: str = "", *, certain: bool = False
+) -> Explanation:
+    """Explain a number; with a `text` it came from the gateway, and can be nothing but a code.
+
+    The words that were `pasted` with it stand in for a `text` that did not come with it; it is
+    `certain` where they have a form that only notices have.
+    """
+    entry = _page_of(number, text or pasted)
     if entry is not None:
         return _explanation(entry, text)
-    other = None if text else _explain_other_number(number)
+    other = None if text or certain else _explain_other_number(number)
     if other is not None:
         return other
     short = number if abs(number) < 10**LONGEST_NUMBER else None
-    return _unknown_number(short, _said("gateway", text))
-
-
-def _explain_pasted(pasted: Pasted, text: str) -> Explanation:
-    """Explain a pasted notice; its own words stand in for the `text` that did not come with it."""
-    entry = _page_of(pasted.code, text or pasted.text)
-    if entry is not None:
-        return _explanation(entry, text)
-    other = None if text or pasted.certain else _explain_other_number(pasted.code)
-    if other is not None:
-        return other
-    said = _said("gateway", text) or _said("notice", pasted.text)
-    return _unknown_number(pasted.code, said)
+    return _unknown_number(short, _said("gateway", text) or _said("notice", pasted))
 
 
 def _said(who: str, text: str) -> str:
@@ -199,10 +189,10 @@ def _unknown_number(number: int | None, said: str) -> Explanation:
     `said` is a sentence on the words that came with it, with a space behind, or empty.
     """
     known = None if number is None else range_of(number)
-    if known is not None:
+    if number is not None and known is not None:
         entry = Entry(
             id=f"code-{number}",
-            codes=() if number is None else (number,),
+            codes=(number,),
             title=f"Code {number}: known by its range only",
             category=known.category,
             severity=known.severity,
@@ -244,7 +234,8 @@ def _explain_words(words: str, text: str) -> Explanation:
 
     found = find(catalogue(), words)
     if found.pasted is not None:
-        explanation = _explain_pasted(found.pasted, text)
+        one = found.pasted
+        explanation = _explain_number(one.code, text, one.text, certain=one.certain)
     elif found.entry is not None:
         explanation = _explanation(found.entry, text)
     else:

@@ -80,8 +80,6 @@ _STOP_WORDS = frozenset(
         "your",
     )
 )
-
-
 _SENTENCE = re.compile(r"\n|(?<=[.:;?!]) ")
 
 
@@ -289,11 +287,9 @@ class Index:
         units = []
         for _, text in _fields(entry):
             for sentence in _SENTENCE.split(text):
-                words = [word for word in _WORD.findall(sentence) if _counts(word)]
-                stems = frozenset(map(_stem, words))
+                stems = frozenset(map(_stem, filter(_counts, _WORD.findall(sentence))))
                 if stems:
-                    weight = sum(self._rare(token) for token in stems)
-                    units.append((stems, weight))
+                    units.append((stems, sum(map(self._rare, stems))))
         return units
 
     def _meant(self, query: str) -> tuple[Ranked, ...]:
@@ -304,11 +300,10 @@ class Index:
             for typed, place in self._typed
             if typed == asked or (len(typed.split()) >= SHORTEST_QUOTE and typed in asked)
         ]
-        return (
-            (Ranked(self._entries[-max(fitting)[1]], math.inf, 1.0, 1.0, is_meant=True),)
-            if fitting
-            else ()
-        )
+        if not fitting:
+            return ()
+        entry = self._entries[-max(fitting)[1]]
+        return (Ranked(entry, math.inf, 1.0, 1.0, is_meant=True),)
 
     def _knows(self, word: str) -> bool:
         return any(token in self._rarity for reading in _readings(word) for token in reading)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import heapq
-import itertools
 import os
 import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from . import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -73,7 +74,7 @@ def api_logs(folders: Iterable[Path]) -> tuple[ApiLog, ...]:
 
 def _in_settings(folder: Path) -> Iterator[ApiLog]:
     below: list[Path] = []
-    for entry in _entries(folder):
+    for entry in files.entries(folder, MOST_ENTRIES):
         log = _log(entry)
         if log is not None:
             yield log
@@ -81,15 +82,8 @@ def _in_settings(folder: Path) -> Iterator[ApiLog]:
             below.append(Path(entry.path))
     for one in below:
         is_own = one.name.lower() == OWN_FOLDER
-        yield from filter(None, (_log(entry, is_own=is_own) for entry in _entries(one)))
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return list(itertools.islice(entries, MOST_ENTRIES))
-    except (OSError, ValueError):  # ValueError: a path that no system takes
-        return []
+        found = (_log(entry, is_own=is_own) for entry in files.entries(one, MOST_ENTRIES))
+        yield from filter(None, found)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

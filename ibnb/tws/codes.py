@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
+FarmKind = Literal["market", "history", "definitions"]
 NO_REQUEST = -1
 """The reqId of a notice that belongs to no request."""
 
@@ -41,19 +43,24 @@ class Code:
     CANCEL_NOT_FOUND = 10147
 
 
-FARM_BROKEN = frozenset(
-    {Code.MARKET_FARM_BROKEN, Code.HISTORY_FARM_BROKEN, Code.DEFINITION_FARM_BROKEN}
-)
-FARM_OK = frozenset({Code.MARKET_FARM_OK, Code.HISTORY_FARM_OK, Code.DEFINITION_FARM_OK})
-FARM_ASLEEP = frozenset({Code.HISTORY_FARM_ASLEEP, Code.MARKET_FARM_ASLEEP})
-FARM_CONNECTING = frozenset({Code.MARKET_FARM_CONNECTING})
-OF_HISTORY = frozenset({Code.HISTORY_FARM_BROKEN, Code.HISTORY_FARM_OK, Code.HISTORY_FARM_ASLEEP})
-OF_DEFINITIONS = frozenset({Code.DEFINITION_FARM_BROKEN, Code.DEFINITION_FARM_OK})
+_FARMS: Mapping[int, tuple[FarmKind, str]] = {
+    Code.MARKET_FARM_BROKEN: ("market", "broken"),
+    Code.MARKET_FARM_OK: ("market", "ok"),
+    Code.MARKET_FARM_ASLEEP: ("market", "asleep"),
+    Code.MARKET_FARM_CONNECTING: ("market", "connecting"),
+    Code.HISTORY_FARM_BROKEN: ("history", "broken"),
+    Code.HISTORY_FARM_OK: ("history", "ok"),
+    Code.HISTORY_FARM_ASLEEP: ("history", "asleep"),
+    Code.DEFINITION_FARM_BROKEN: ("definitions", "broken"),
+    Code.DEFINITION_FARM_OK: ("definitions", "ok"),
+}
+"""What the farm is for that a notice code speaks of, and what the code says of it."""
 REFUSING = frozenset({Code.CLIENT_ID_IN_USE, Code.PAPER_DISCLAIMER})
 """Notices that refuse the session start; the gateway closes after them."""
 LINK_RESTORED = frozenset({Code.LINK_RESTORED_DATA_LOST, Code.LINK_RESTORED_DATA_KEPT})
-GOOD_NEWS = (
-    FARM_OK | FARM_ASLEEP | FARM_CONNECTING | {Code.LINK_RESTORED_DATA_KEPT, Code.DELAYED_DATA}
+GOOD_NEWS = frozenset(
+    {code for code, (_, state) in _FARMS.items() if state != "broken"}
+    | {Code.LINK_RESTORED_DATA_KEPT, Code.DELAYED_DATA}
 )
 """The commonest notices that are no complaints: the catalogue need not be read to know that."""
 
@@ -78,19 +85,9 @@ def tells_why(code: int) -> bool:
 
 def farm_state(code: int) -> str | None:
     """Return what a notice code says of a farm, or None when it speaks of none."""
-    if code in FARM_BROKEN:
-        return "broken"
-    if code in FARM_OK:
-        return "ok"
-    if code in FARM_ASLEEP:
-        return "asleep"
-    return "connecting" if code in FARM_CONNECTING else None
+    return _FARMS[code][1] if code in _FARMS else None
 
 
-def farm_kind(code: int) -> Literal["market", "history", "definitions"] | None:
+def farm_kind(code: int) -> FarmKind | None:
     """Return what the farm is for that a notice code speaks of, or None when it speaks of none."""
-    if code in OF_HISTORY:
-        return "history"
-    if code in OF_DEFINITIONS:
-        return "definitions"
-    return "market" if farm_state(code) is not None else None
+    return _FARMS[code][0] if code in _FARMS else None

@@ -30,22 +30,27 @@ def visible_value(value: Any) -> Any:
     return edited(value, visible)
 
 
-def edited(value: Any, edit: Callable[[str], str]) -> Any:
+def edited(
+    value: Any, edit: Callable[[str], str], edit_key: Callable[[str], str] | None = None
+) -> Any:
     """Return a plain value with every text and every key in it edited.
 
-    Keys that become the same are numbered, so that nothing is lost.
+    Keys that become the same are numbered, so that nothing is lost. `edit_key` is for keys, if
+    they are edited in another way.
     """
+    of_keys = edit_key or edit
     if isinstance(value, str):
         return edit(value)
     if isinstance(value, Mapping):
         found: dict[Any, Any] = {}
         for key, item in value.items():
-            name = edit(key) if isinstance(key, str) else key
-            found[free_key(found, name)] = edited(item, edit)
+            name = of_keys(key) if isinstance(key, str) else key
+            found[free_key(found, name)] = edited(item, edit, of_keys)
         return found
-    if isinstance(value, list):
-        return [edited(item, edit) for item in value]
-    return tuple(edited(item, edit) for item in value) if isinstance(value, tuple) else value
+    if isinstance(value, list | tuple):
+        items = [edited(item, edit, of_keys) for item in value]
+        return items if isinstance(value, list) else tuple(items)
+    return value
 
 
 def free_key(taken: Mapping[Any, Any], key: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Reading a part of a file that another program writes: bounded, and never an error.
+"""Reading a part of a file or folder that another program writes: bounded, and never an error.
 
 And writing files of ours that nobody else reads.
 """
@@ -35,6 +35,15 @@ def head(path: Path, limit: int) -> bytes | None:
             return file.read(limit)
     except (OSError, ValueError):  # ValueError: a path that no system takes
         return None
+
+
+def entries(folder: Path, most: int) -> list[os.DirEntry[str]]:
+    """Return at most so many entries of a folder; none if it cannot be read."""
+    try:
+        with os.scandir(folder) as found:
+            return list(itertools.islice(found, most))
+    except (OSError, ValueError):  # ValueError: a path that no system takes
+        return []
 
 
 @dataclass(frozen=True)

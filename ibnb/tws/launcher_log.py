@@ -8,8 +8,6 @@ leaves this module, and the reason that was given for a refusal.
 from __future__ import annotations
 
 import heapq
-import itertools
-import os
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -387,10 +385,8 @@ class _Story:
         if bound is not None and last is not None and now - last > bound:
             before, phase, since = phase, "silent", last
         quiet = (now - last).total_seconds() if last is not None else None
-        lasting = {"refused", "session-expired"} | (
-            {"not-logged-in"} if self._is_password else set()
-        )
-        is_saved = self._saved is True and phase in lasting
+        is_password = self._is_password and phase in {"refused", "not-logged-in"}
+        is_saved = bool(self._saved) and (is_password or phase in {"refused", "session-expired"})
         return LoginPhase(
             phase,
             since,
@@ -401,7 +397,7 @@ class _Story:
             before,
             quiet,
             self.reason,
-            self._is_password and phase in {"refused", "not-logged-in"},
+            is_password,
             is_saved,
             self.timeouts,
         )
@@ -451,11 +447,7 @@ def _logs(folder: Path) -> list[files.Stretch]:
 
 def _rotated(folder: Path) -> list[str]:
     """Return the names of the rotated logs, the newest first."""
-    try:
-        with os.scandir(folder) as entries:
-            names = [one.name for one in itertools.islice(entries, MOST_ENTRIES)]
-    except (OSError, ValueError):  # ValueError: a path that no system takes
-        return []
+    names = [one.name for one in files.entries(folder, MOST_ENTRIES)]
     return heapq.nlargest(MOST_ROTATED, filter(_ROTATED.fullmatch, names))
 
 

@@ -56,9 +56,11 @@ class LinkFollower:
     is OK again does.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, notices: Iterable[Notice] = ()) -> None:
         self._lost_by: Notice | None = None
         self._farms: dict[str, Notice] = {}
+        for notice in notices:
+            self.add(notice)
 
     def add(self, notice: Notice) -> None:
         """Take the next notice."""
@@ -95,7 +97,4 @@ class LinkFollower:
 
 def link_after(notices: Iterable[Notice]) -> Link:
     """Return the state of the link after these notices, oldest first; see `LinkFollower`."""
-    follower = LinkFollower()
-    for notice in notices:
-        follower.add(notice)
-    return follower.link
+    return LinkFollower(notices).link

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from .forwarding import Forwarder, forwarder
 from .programs import base_name, is_python, python_program
-from .sockets import SocketsUnreadableError, listeners
+from .sockets import SocketsUnreadableError, listeners, said
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -154,8 +154,7 @@ def _processes() -> list[psutil.Process]:
     try:
         return list(psutil.process_iter(["name", "exe", "cmdline", "create_time", "ppid"]))
     except (psutil.Error, OSError) as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise ProcessesUnreadableError(f"the system does not list them ({reason})") from None
+        raise ProcessesUnreadableError(f"the system does not list them ({said(error)})") from None
 
 
 def _listed(found: list[tuple[psutil.Process, Kind, str]]) -> tuple[GatewayProcess, ...]:
@@ -205,10 +204,7 @@ def recognise(name: str, exe: str, cmdline: Sequence[str]) -> Kind | None:
 
 
 def _kind_of_program(path: str) -> Kind | None:
-    for kind, pattern in _PROGRAMS.items():
-        if pattern.fullmatch(path):
-            return kind
-    return None
+    return next((kind for kind, pattern in _PROGRAMS.items() if pattern.fullmatch(path)), None)
 
 
 def _kind_of_java(cmdline: Sequence[str]) -> Kind | None:
@@ -222,10 +218,8 @@ def _kind_of_java(cmdline: Sequence[str]) -> Kind | None:
                 return _MAIN_CLASSES[word]
     elif not any(_OWN_JAR.search(path) for path in paths):
         return None
-    for kind, folder in _FOLDERS.items():
-        if any(folder.search(path) for path in paths):
-            return kind
-    return None
+    found = (kind for kind, one in _FOLDERS.items() if any(one.search(path) for path in paths))
+    return next(found, None)
 
 
 def _split_java(cmdline: Sequence[str]) -> tuple[list[str], str, list[str]]:

@@ -15,7 +15,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
@@ -136,15 +136,9 @@ def redact_value(
     redacted text of its ``repr``. `ours` says that the texts are sentences of ours; keys are what
     we call things anyhow.
     """
-
-    def text(found: str) -> str:
-        return redact(found, names, accounts=accounts, keep=keep, ours=ours)
-
     no_words = [name for name in names if not is_words(name)]
-
-    def key(found: str) -> str:
-        return redact(found, no_words, accounts=accounts, keep=keep, ours=True)
-
+    text = partial(redact, names=names, accounts=accounts, keep=keep, ours=ours)
+    key = partial(redact, names=no_words, accounts=accounts, keep=keep, ours=True)
     return _Walk(text, key, accounts=accounts).value(value)
 
 
@@ -360,9 +354,8 @@ def _run(match: re.Match[str]) -> str:
     run = match.group()
     if match.re in (_UUID, _HEX_RUN):
         before = match.string[max(match.start() - 2, 0) : match.start()]
-        fraction = re.fullmatch(r"\d\.", before) and re.fullmatch(r"\d+(?:[eE]\d+)?", run)
-        exponent = re.fullmatch(r"\d\.", before) and re.fullmatch(r"\d+[eE]", run)
-        return run if fraction or exponent else "<token>"
+        is_fraction = re.fullmatch(r"\d\.", before) and re.fullmatch(r"\d+(?:[eE]\d*)?", run)
+        return run if is_fraction else "<token>"
     if not (re.search(r"\d", run) and re.search(r"[A-Za-z]", run)):
         return run
     if match.re is _PLAIN_RUN:

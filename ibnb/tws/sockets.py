@@ -207,7 +207,7 @@ def _connections() -> _Seen:
     except (psutil.AccessDenied, PermissionError):  # macOS, for anyone but root
         return _connections_by_process()
     except (psutil.Error, OSError) as error:
-        raise SocketsUnreadableError(f"the system does not list them ({_said(error)})") from None
+        raise SocketsUnreadableError(f"the system does not list them ({said(error)})") from None
     return _Seen(tuple(one for one in found if one.laddr), complete=True)
 
 
@@ -219,7 +219,7 @@ def _connections_by_process() -> _Seen:
     try:
         processes = list(psutil.process_iter())
     except (psutil.Error, OSError) as error:
-        raise SocketsUnreadableError(f"the system lists no processes ({_said(error)})") from None
+        raise SocketsUnreadableError(f"the system lists no processes ({said(error)})") from None
     for process in processes:
         try:
             found = _of_process(process)
@@ -234,7 +234,8 @@ def _connections_by_process() -> _Seen:
     return _Seen(tuple(connections), complete)
 
 
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
+    """Return what an error of the system says, in a few words."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 

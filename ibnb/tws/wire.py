@@ -210,7 +210,7 @@ def fields(*values: object) -> bytes:
 def split_fields(payload: bytes) -> tuple[str, ...]:
     """Return the fields of a payload; bytes that are not UTF-8 are escaped, never lost."""
     fields = payload.decode(errors="backslashreplace").split("\0")
-    if fields and not fields[-1]:
+    if not fields[-1]:
         fields.pop()
     return tuple(fields)
 
@@ -281,21 +281,20 @@ class Incoming:
 class FrameReader:
     """Cuts a stream of bytes into payloads, however the bytes were split on the way."""
 
-    max_frame: int = MAX_FRAME
     _buffer: bytearray = field(default_factory=bytearray)
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take received bytes and return the payloads that are complete now.
 
         Raises:
-            ImpossibleFrameError: a length above `max_frame` was announced, or the part of a length
+            ImpossibleFrameError: a length above `MAX_FRAME` was announced, or the part of a length
                 that has come cannot become one below it.
         """
         self._buffer += data
         payloads: list[bytes] = []
         while self._buffer:
             length = self.announced
-            if length > self.max_frame:
+            if length > MAX_FRAME:
                 raise ImpossibleFrameError(length, tuple(payloads))
             end = LENGTH_BYTES + length
             if len(self._buffer) < end:

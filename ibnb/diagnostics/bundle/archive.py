@@ -15,16 +15,16 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ibnb.diagnostics.json_safe import Scale, each_text, shorten, whole_words
+from ibnb.diagnostics.checks.env import versions_of
+from ibnb.diagnostics.json_safe import Scale, shorten, whole_words
 from ibnb.diagnostics.model import Report
 from ibnb.session import BadInputError, Health
 from ibnb.session.library.libraries import EVENT_PACKAGES
 from ibnb.session.library.names import NAMES
-from ibnb.tws.escaping import visible
+from ibnb.tws.escaping import edited, visible
 from ibnb.tws.notices import Notice
 
 from .cleaning import FACTS_BYTES, Cleaner, shown_host, without_names
@@ -136,14 +136,11 @@ def versions() -> dict[str, str]:
 
     No package is imported for it.
     """
-    found = {
+    return {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "platform": platform.platform(),
+        **versions_of(_PACKAGES),
     }
-    for name in _PACKAGES:
-        with suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
 
 
 def write_bundle(path: Path, bundle: Bundle) -> tuple[BundleFile, ...]:
@@ -326,7 +323,7 @@ def _newest(entries: Sequence[Mapping[str, Any]], cleaner: Cleaner) -> list[Any]
 
 
 def _shortened(value: Any, length: int) -> Any:
-    return each_text(value, lambda text: shorten(text, length))
+    return edited(value, lambda text: shorten(text, length), lambda key: key)
 
 
 def _dumped(value: Any) -> bytes:

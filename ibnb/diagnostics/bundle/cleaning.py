@@ -11,15 +11,16 @@ import platform
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from ibnb.diagnostics.json_safe import Scale, plain
-from ibnb.diagnostics.model import Facts, Report, Result, Verdict
+from ibnb.diagnostics.model import Facts, Report, Result
 from ibnb.diagnostics.sanitise import Quotes
+from ibnb.diagnostics.verdict.concluding import Told
 from ibnb.session import Health
 from ibnb.tws.accounts import is_paper, is_words, mask
 from ibnb.tws.attempt import Attempt
-from ibnb.tws.escaping import free_key, visible, visible_value
+from ibnb.tws.escaping import edited, visible, visible_value
 from ibnb.tws.notices import Notice
 from ibnb.tws.own import is_loopback, plain_host
 from ibnb.tws.redaction import redact, redact_value
@@ -33,8 +34,6 @@ _ONE_WORD = re.compile(r"[a-z]+(?:[-_][a-z]+)*")
 """A value of evidence that is one of a few, or the name of a program."""
 _FOREIGN = frozenset({"text", "about"})
 """What a notice brings in."""
-
-Told = TypeVar("Told", Result, Verdict)
 
 
 def without_names(report: Report, names: Collection[str]) -> Report:
@@ -108,19 +107,10 @@ def _without_names_in(evidence: Any, names: Collection[str]) -> Any:
     """
     no_words = [name for name in names if not is_words(name)]
 
-    def value(found: Any) -> Any:
-        if isinstance(found, str):
-            is_one = _ONE_WORD.fullmatch(found)
-            return redact(found, no_words if is_one else names, ours=True)
-        if isinstance(found, Mapping):
-            shown: dict[Any, Any] = {}
-            for key, item in found.items():
-                name = redact(key, no_words, ours=True) if isinstance(key, str) else key
-                shown[free_key(shown, name)] = value(item)
-            return shown
-        return type(found)(map(value, found)) if isinstance(found, list | tuple) else found
+    def text(found: str) -> str:
+        return redact(found, no_words if _ONE_WORD.fullmatch(found) else names, ours=True)
 
-    return value(evidence)
+    return edited(evidence, text, lambda key: redact(key, no_words, ours=True))
 
 
 def _quoted(report: Report) -> Iterator[str]:

@@ -31,6 +31,8 @@ LARGEST_FILE = 4 * MOST_BYTES
 OF_ANY = "report.json"
 """What every bundle has, those too that were written before there were facts in it."""
 ASK = "ask whoever sent it for a new one (ibnb diag --bundle FILE)"
+JUDGE_THERE = f"judge it with that version, or {ASK}"
+GIVE_ONE = "give the file that ibnb diag --bundle FILE or %ibdiag --bundle FILE wrote"
 LATEST = 250_000_000_000.0
 """Seconds since the epoch; a calendar has no date for what is much later."""
 
@@ -49,8 +51,9 @@ def judge_bundle(path: Path) -> Report:
     if written > FORMAT:
         _refuse(
             path,
-            f"was written by {version} in format {written}, and this ibnb {_own_version()} reads "
-            f"format {FORMAT}: update ibnb to judge it (pip install --upgrade ibnb)",
+            f"was written by {version} in format {written}, and this ibnb "
+            f"{metadata.version('ibnb')} reads format {FORMAT}: update ibnb to judge it "
+            "(pip install --upgrade ibnb)",
         )
     if "left_out" in document:
         _refuse(path, "has no facts, as they were too large for it: read its report.txt")
@@ -59,19 +62,15 @@ def judge_bundle(path: Path) -> Report:
     except FactsError as error:
         what = visible(str(error))
         _refuse(
-            path, f"has facts that cannot be judged here: {what}; {version} wrote it: {_advice()}"
+            path, f"has facts that cannot be judged here: {what}; {version} wrote it: {JUDGE_THERE}"
         )
     # Whatever stands in evidence, rules and the checklist look at it, and none of them expects it.
     except Exception as error:  # noqa: BLE001 - foreign data may break them in any way
         _refuse(
             path,
             f"has evidence that no check of this ibnb writes ({type(error).__name__}); {version} "
-            f"wrote it: {_advice()}",
+            f"wrote it: {JUDGE_THERE}",
         )
-
-
-def _advice() -> str:
-    return f"judge it with that version, or {ASK}"
 
 
 def _judged(facts: Facts, document: dict[str, Any]) -> Report:
@@ -104,17 +103,17 @@ def _document(path: Path) -> dict[str, Any]:
         if not stat.S_ISREG(mode):
             _refuse(path, "is not a file: give the zip that --bundle wrote")
         if size > LARGEST_FILE:
-            _refuse(path, f"has {size:,} bytes, which no bundle has: {_give_one()}")
+            _refuse(path, f"has {size:,} bytes, which no bundle has: {GIVE_ONE}")
         with zipfile.ZipFile(place) as archive:
             data = _facts_of(path, archive)
     except BadInputError:
         raise
-    except (OSError, RuntimeError) as error:
-        if isinstance(error, OSError):
-            _refuse(path, f"cannot be read: {error.strerror or error}: give a file that exists")
-        _refuse(path, f"cannot be read: {_brief(error)}: {_give_one()}")
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError) as error:
-        _refuse(path, f"is not a zip that can be read ({_brief(error)}): {_give_one()}")
+    except OSError as error:
+        _refuse(path, f"cannot be read: {error.strerror or error}: give a file that exists")
+    except RuntimeError as error:
+        _refuse(path, f"cannot be read: {_brief(error)}: {GIVE_ONE}")
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
+        _refuse(path, f"is not a zip that can be read ({_brief(error)}): {GIVE_ONE}")
     try:
         document = json.loads(data.decode(), parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
@@ -134,20 +133,16 @@ def _facts_of(path: Path, archive: zipfile.ZipFile) -> bytes:
                 "was written by an ibnb that kept no facts in it to judge again: read its "
                 "report.txt, or update ibnb there and write a new one",
             )
-        _refuse(path, f"is a zip, but not a support bundle: {_give_one()}")
+        _refuse(path, f"is a zip, but not a support bundle: {GIVE_ONE}")
     found = archive.getinfo(FACTS)
     if found.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-        _refuse(path, f"has a {FACTS} that is packed as no bundle is: {_give_one()}")
+        _refuse(path, f"has a {FACTS} that is packed as no bundle is: {GIVE_ONE}")
     # What a zip says of a size may be wrong: so much is read, and not more.
     with archive.open(found) as file:
         data = file.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         _refuse(path, f"has more than {MOST_BYTES:,} bytes in its {FACTS}, which no bundle has")
     return data
-
-
-def _give_one() -> str:
-    return "give the file that ibnb diag --bundle FILE or %ibdiag --bundle FILE wrote"
 
 
 def _no_number(text: str) -> NoReturn:
@@ -163,10 +158,6 @@ def _told(document: dict[str, Any], name: str) -> str:
     """Return a text about where the bundle was written, as it may be shown."""
     told = document.get(name)
     return visible(told[: 2 * SHOWN]) if isinstance(told, str) else ""
-
-
-def _own_version() -> str:
-    return metadata.version("ibnb")
 
 
 def _refuse(path: Path, why: str) -> NoReturn:

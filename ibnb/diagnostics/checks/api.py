@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from ibnb.diagnostics.context import Context
 from ibnb.diagnostics.model import Check, Result
@@ -107,10 +108,10 @@ async def accounts(context: Context) -> Result:
 
 async def link(context: Context) -> Result:
     """Look what notices said of the gateway's link to IBKR and of its data farms."""
+    result = partial(Result, "api.link")
     attempt = await context.probe.attempt()
     if not context.is_heard:
-        return Result(
-            "api.link",
+        return result(
             "skip",
             "The connection was opened where ibnb did not watch it: what the gateway said of its "
             "link is not known.",
@@ -128,16 +129,9 @@ async def link(context: Context) -> Result:
         "notices": _told(attempt),
     }
     if state.lost_by is not None:
-        return Result(
-            "api.link",
-            "fail",
-            tell_lost(state.lost_by),
-            evidence,
-            entry="connectivity-lost",
-        )
+        return result("fail", tell_lost(state.lost_by), evidence, entry="connectivity-lost")
     if state.broken_farms:
-        return Result(
-            "api.link",
+        return result(
             "warn",
             f"Reported broken and not OK since: {mask_in(', '.join(state.broken_farms))}.",
             evidence,
@@ -148,9 +142,7 @@ async def link(context: Context) -> Result:
         if state.farms
         else "no data farm has reported its status"
     )
-    return Result(
-        "api.link", "pass", f"No loss of the link to IBKR was reported; {known}.", evidence
-    )
+    return result("pass", f"No loss of the link to IBKR was reported; {known}.", evidence)
 
 
 async def clock(context: Context) -> Result:

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import platform
+from contextlib import suppress
+from functools import partial
 from importlib import metadata
 
 from ibnb.diagnostics.context import Context
 from ibnb.diagnostics.model import Check, Result
 
-TWO = 2
 KERNEL_PARTS = ("ipykernel", "ipython", "ipywidgets", "jupyterlab", "notebook")
 
 
 async def event_loop(context: Context) -> Result:
     """Look at the notebook's event loop and the patch that blocking calls need."""
+    result = partial(Result, "env.loop")
     facts = context.loop
     if facts is None:
-        return Result("env.loop", "pass", "This is a terminal: no notebook loop has to be patched.")
+        return result("pass", "This is a terminal: no notebook loop has to be patched.")
     evidence = {"loop": facts.kind, "running": facts.running, "patch": facts.patch}
     match facts.patch:
         case "nest_asyncio2":
-            return Result(
-                "env.loop", "pass", "Blocking calls work here: nest-asyncio2 is active.", evidence
-            )
+            return result("pass", "Blocking calls work here: nest-asyncio2 is active.", evidence)
         case "nest_asyncio":
-            return Result(
-                "env.loop",
+            return result(
                 "warn",
                 "The unmaintained nest_asyncio is active; on ipykernel 7 it drops queued cells.",
                 evidence,
@@ -33,8 +32,7 @@ async def event_loop(context: Context) -> Result:
                 fix=("Run %reload_ext ibnb to replace it with nest-asyncio2.",),
             )
         case _:
-            return Result(
-                "env.loop",
+            return result(
                 "warn",
                 "The loop is not patched: blocking calls of the API library fail in this notebook.",
                 evidence,
@@ -60,7 +58,7 @@ async def library(context: Context) -> Result:
             ),
         )
     used = f"{context.library.name} {context.library.version}"
-    if len(context.event_packages) >= TWO:
+    if len(context.event_packages) > 1:
         return Result(
             "env.library",
             "pass",
@@ -103,10 +101,8 @@ def versions_of(names: tuple[str, ...]) -> dict[str, str]:
     """Return the versions of those distributions that are installed, importing none."""
     found = {}
     for name in names:
-        try:
+        with suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from functools import partial
 
 from ibnb.diagnostics.context import Context
 from ibnb.diagnostics.machine import Machine, Place, places
@@ -208,11 +209,11 @@ async def settings(context: Context) -> Result:
 
 
 async def _trusts(context: Context) -> Result:
+    result = partial(Result, "host.settings")
     seen = await _address_seen(context)
     if not context.target.is_local and seen != context.target.host:
         it_sees = f" It would have to trust {seen}, the address that it sees of this one."
-        return Result(
-            "host.settings",
+        return result(
             "skip",
             f"{context.target.host} {OTHER_MACHINE}{it_sees if seen else ''}",
             {"address": seen},
@@ -220,10 +221,9 @@ async def _trusts(context: Context) -> Result:
     machine = await context.machine.get()
     read = await asyncio.to_thread(_settings, machine, context.target.port)
     if not read:
-        return Result("host.settings", "skip", "No settings file (jts.ini) was found here.")
+        return result("skip", "No settings file (jts.ini) was found here.")
     if seen is not None and len({one.is_trusted(seen) for one in read if one.trusted_known}) > 1:
-        return Result(
-            "host.settings",
+        return result(
             "skip",
             f"The settings files of several gateways disagree on {seen}, and which of them is that "
             f"of port {context.target.port} is not known.",
@@ -242,19 +242,14 @@ async def _trusts(context: Context) -> Result:
         "remote_order_routing": found.remote_order_routing,
     }
     if seen is None or not found.trusted_known:
-        return Result(
-            "host.settings", "skip", "The settings file does not say whom it trusts.", evidence
-        )
+        return result("skip", "The settings file does not say whom it trusts.", evidence)
     if found.is_trusted(seen):
-        return Result(
-            "host.settings", "pass", f"The settings file lists {seen} as trusted.", evidence
-        )
+        return result("pass", f"The settings file lists {seen} as trusted.", evidence)
     ranges = (
         " It also lists entries that are not single addresses; the gateway ignores ranges."
         * bool(found.not_addresses)
     )
-    return Result(
-        "host.settings",
+    return result(
         "warn",
         f"The settings file does not list {seen} as trusted: the gateway may ask on its screen "
         f"whether to accept, or close without a word.{ranges}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ibnb.diagnostics.context import Context
 from ibnb.diagnostics.model import Check, Result
 from ibnb.diagnostics.sanitise import said
@@ -51,9 +53,9 @@ async def address(context: Context) -> Result:
 
 async def process(context: Context) -> Result:
     """Look which TWS and Gateway processes run on this machine, and where they listen."""
+    result = partial(Result, "host.process")
     if not context.target.is_local:
-        return Result(
-            "host.process",
+        return result(
             "skip",
             f"{context.target.host} is another machine: its processes cannot be seen from here.",
         )
@@ -66,8 +68,7 @@ async def process(context: Context) -> Result:
         ]
     }
     if not machine.real and machine.unseen:
-        return Result(
-            "host.process",
+        return result(
             "skip",
             f"Whether a TWS or Gateway runs here is not known: {context.said(machine.unseen)}.",
             evidence,
@@ -75,8 +76,7 @@ async def process(context: Context) -> Result:
     described = "; ".join(tell_process(one) for one in found)
     if not machine.real and not any(context.target.port in one.ports for one in found):
         simulated = f" Simulated ones run: {described}." if found else ""
-        return Result(
-            "host.process",
+        return result(
             "warn",
             f"No TWS or Gateway process was found on this machine.{simulated}",
             evidence,
@@ -84,7 +84,7 @@ async def process(context: Context) -> Result:
                 "Start TWS or IB Gateway and log in; in a container it cannot be seen from here.",
             ),
         )
-    return Result("host.process", "pass", f"Running here: {described}.", evidence)
+    return result("pass", f"Running here: {described}.", evidence)
 
 
 def program(name: str) -> str:
@@ -94,15 +94,14 @@ def program(name: str) -> str:
 
 def tell_process(process: GatewayProcess) -> str:
     """Say in a few words what a gateway process is and where it listens."""
-    where = f"listening on {_ports(process.ports)}" if process.ports else "not listening"
+    ports = ", ".join(map(tell_port, process.ports))
+    where = f"listening on {ports}" if ports else "not listening"
     return f"{process.kind} (process {process.pid}, {where})"
 
 
-def _ports(ports: tuple[int, ...]) -> str:
-    return ", ".join(
-        f"{port}, a {WELL_KNOWN[port][0]} port" if port in WELL_KNOWN else str(port)
-        for port in ports
-    )
+def tell_port(port: int) -> str:
+    """Return a port's number, and what TWS and Gateway have it for when installed, if they do."""
+    return f"{port}, a {WELL_KNOWN[port][0]} port" if port in WELL_KNOWN else str(port)
 
 
 def elsewhere(processes: tuple[GatewayProcess, ...], target: Target) -> tuple[int, ...]:

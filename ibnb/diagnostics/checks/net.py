@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import replace
+from functools import partial
 
 from ibnb.diagnostics.context import Context
 from ibnb.diagnostics.machine import Machine
@@ -29,7 +30,7 @@ from ibnb.tws.sockets import (
 from ibnb.tws.story import tell
 from ibnb.tws.target import WELL_KNOWN, Target
 
-from .host import elsewhere, program, tell_process
+from .host import elsewhere, program, tell_port, tell_process
 
 PROBE_SECONDS = 120.0
 """A probe may have to wait for its turn; beyond that it has the time limits of its stages."""
@@ -47,18 +48,17 @@ _LOOPBACKS = {4: plain_address("127.0.0.1"), 6: plain_address("::1")}
 
 async def port(context: Context) -> Result:
     """Look who listens on the target's port here, and which other gateway ports are listening."""
+    result = partial(Result, "net.port")
     target = context.target
     if not target.is_local:
-        return Result(
-            "net.port", "skip", f"{target.host} is another machine: its ports are not listed here."
-        )
+        return result("skip", f"{target.host} is another machine: its ports are not listed here.")
     machine = await context.machine.get()
     wanted = {target.port, *WELL_KNOWN, *elsewhere(machine.processes, target)}
     try:
         seen = await asyncio.to_thread(listening, wanted)
     except SocketsUnreadableError as error:
         told = context.said(str(error))
-        return Result("net.port", "skip", f"The listening ports could not be read: {told}.")
+        return result("skip", f"The listening ports could not be read: {told}.")
     evidence: dict[str, object] = {"listening": [_row(one) for one in seen.found]}
     asked = await _addresses(context)
     here = [one for one in seen.on(target.port) if not asked or _takes(one, asked)]
@@ -69,15 +69,14 @@ async def port(context: Context) -> Result:
             evidence["simulated"] = True
             pid = here[0].pid
             who = "A simulated gateway" + (f" (process {pid})" if pid is not None else "")
-        return Result("net.port", "pass", f"{who} listens on port {target.port}.", evidence)
+        return result("pass", f"{who} listens on port {target.port}.", evidence)
     wire = await context.probe.until(Stage.TCP) if context.connects else None
     reached = context.connects and (wire is None or wire.stage >= Stage.TCP)
     if not seen.complete and (wire is None or wire.ending != "refused"):
-        return Result("net.port", "skip", _unseen(target.port, seen, machine, reached), evidence)
+        return result("skip", _unseen(target.port, seen, machine, reached), evidence)
     if reached:
         # The lists of this system hold no port of a container or of another system beside it.
-        return Result(
-            "net.port",
+        return result(
             "pass",
             f"Port {target.port} is reached, though it is not listed here: a container or a "
             "virtual machine may have it.",
@@ -176,12 +175,11 @@ def _who(listener: Listener) -> str:
 
 
 def _tell_other(number: int, found: tuple[Listener, ...], machine: Machine) -> str:
-    kind = f", a {WELL_KNOWN[number][0]} port" if number in WELL_KNOWN else ""
     for process in machine.processes:
         if number in process.ports:
-            return f"{process.kind}, process {process.pid}, on {number}{kind}"
+            return f"{process.kind}, process {process.pid}, on {tell_port(number)}"
     listener = next(one for one in found if one.port == number)
-    return f"{_who(listener)} on {number}{kind}"
+    return f"{_who(listener)} on {tell_port(number)}"
 
 
 def _connect_there(context: Context, where: str, number: int) -> str:
@@ -210,12 +208,12 @@ async def clients(context: Context) -> Result:
 
     The connection that this diagnosis makes itself is not counted.
     """
+    result = partial(Result, "net.clients")
     target = context.target
     seats = await asyncio.to_thread(_seats, context)
     team = {"team": [_tell_seat(one) for one in seats]} if seats else {}
     if len(seats) >= MOST_CLIENTS:
-        return Result(
-            "net.clients",
+        return result(
             "warn",
             f"{_tell_seats(seats)} A gateway takes {MOST_CLIENTS} clients.",
             team,
@@ -225,12 +223,12 @@ async def clients(context: Context) -> Result:
     if not target.is_local:
         unseen = f"{target.host} is another machine: its clients cannot be counted from here."
         summary = f"{_tell_seats(seats)} {unseen}" if seats else unseen
-        return Result("net.clients", "pass" if seats else "skip", summary, team)
+        return result("pass" if seats else "skip", summary, team)
     try:
         use = await asyncio.to_thread(port_use, target.port, context.own_ports)
     except SocketsUnreadableError as error:
         told = context.said(str(error))
-        return Result("net.clients", "skip", f"The sockets could not be read: {told}.")
+        return result("skip", f"The sockets could not be read: {told}.")
     evidence = {
         "established": use.established,
         "close_wait": use.close_wait,
@@ -238,8 +236,7 @@ async def clients(context: Context) -> Result:
         **team,
     }
     if use.established >= MOST_CLIENTS:
-        return Result(
-            "net.clients",
+        return result(
             "warn",
             f"{use.established} clients are connected; a gateway takes {MOST_CLIENTS}.",
             evidence,
@@ -247,8 +244,7 @@ async def clients(context: Context) -> Result:
             fix=_end_some(use),
         )
     if use.close_wait >= PILE:
-        return Result(
-            "net.clients",
+        return result(
             "warn",
             f"{use.close_wait} connections wait for the gateway to close them (CLOSE_WAIT): its "
             "API is stuck, or about to be.",
@@ -259,7 +255,7 @@ async def clients(context: Context) -> Result:
     summary = f"{use.established} of {MOST_CLIENTS} places for clients are taken."
     if seats:
         summary = f"{summary} {_tell_seats(seats)}"
-    return Result("net.clients", "pass", summary, evidence)
+    return result("pass", summary, evidence)
 
 
 def _seats(context: Context) -> tuple[Lease, ...]:

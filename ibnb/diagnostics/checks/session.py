@@ -16,14 +16,12 @@ from ibnb.tws.clock import clock
 from ibnb.tws.story import span, tell, tell_refused
 from ibnb.tws.target import Target
 
+from .net import PROBE_SECONDS
+
 GONE = frozenset({"lost", "resuming"})
 RECENT_SECONDS = 3600.0
 SHOWN_LOSSES = 5
 PULSE_SECONDS = 30.0
-PROBE_SECONDS = 120.0
-"""A check that waits for the probe ends with it; the probe has time limits of its own."""
-
-
 ASKED_WITH = {
     "positions": "ib.reqPositions()",
     "open orders": "ib.reqAllOpenOrders()",
@@ -132,17 +130,17 @@ def _last_try(health: Health, context: Context) -> str:
 
 async def heartbeat(context: Context) -> Result:
     """Look whether the open connection still answers: a busy kernel is not a dead gateway."""
+    result = partial(Result, "session.heartbeat")
     if context.pulse is None:
-        return Result("session.heartbeat", "skip", _nothing_to_listen_to(attached=context.attached))
+        return result("skip", _nothing_to_listen_to(attached=context.attached))
     pulse = await context.pulse()
     evidence = {"round_trip_seconds": pulse.round_trip, "heard_seconds_ago": pulse.heard_ago}
     match pulse.status:
         case "answered":
             took = f" within {span(pulse.round_trip)}" if pulse.round_trip is not None else ""
-            return Result("session.heartbeat", "pass", f"The gateway answered{took}.", evidence)
+            return result("pass", f"The gateway answered{took}.", evidence)
         case "silent":
-            return Result(
-                "session.heartbeat",
+            return result(
                 "fail",
                 "The socket is open and the kernel was not busy, but the gateway did not respond "
                 "to two heartbeats.",
@@ -153,7 +151,7 @@ async def heartbeat(context: Context) -> Result:
             reason = "the connection was closed meanwhile."
         case _:
             reason = "the kernel was busy, so that silence would say nothing of the gateway."
-    return Result("session.heartbeat", "skip", f"Not judged: {reason}", evidence)
+    return result("skip", f"Not judged: {reason}", evidence)
 
 
 def _nothing_to_listen_to(*, attached: bool) -> str:
@@ -247,11 +245,11 @@ def _of_the_team(context: Context, evidence: dict[str, object]) -> tuple[str, bo
 
 async def client_id(context: Context) -> Result:
     """Look at the client ID, and at the local processes that are connected to the target's port."""
+    result = partial(Result, "session.client-id")
     evidence: dict[str, object] = {"client_id": context.client_id}
     own = f"Client ID {context.client_id}"
     if not context.target.is_local:
-        return Result(
-            "session.client-id",
+        return result(
             "skip",
             f"{own}; the clients of another machine's gateway cannot be seen from here.",
             evidence,
@@ -262,8 +260,7 @@ async def client_id(context: Context) -> Result:
     evidence["own"] = context.attached and context.health.client_id == context.client_id
     if holders.certain:
         told = f"{own} is held by {'; '.join(holder.text for holder in holders.certain)}."
-        return Result(
-            "session.client-id",
+        return result(
             "warn",
             told,
             evidence,
@@ -273,7 +270,7 @@ async def client_id(context: Context) -> Result:
         )
     if holders.unseen:
         summary = f"{own}; this user may not see the sockets of other users' processes."
-        return Result("session.client-id", "skip", summary, evidence)
+        return result("skip", summary, evidence)
     if await _is_refused(context):
         return _refused(context, holders, evidence)
     if holders.found:
@@ -281,7 +278,7 @@ async def client_id(context: Context) -> Result:
         summary += "; ".join(holder.text for holder in holders.found) + "."
     else:
         summary = f"{own}; no other process of this machine is connected to {context.target}."
-    return Result("session.client-id", "pass", summary, evidence)
+    return result("pass", summary, evidence)
 
 
 def _holders(context: Context) -> Holders:

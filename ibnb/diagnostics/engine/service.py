@@ -172,9 +172,9 @@ class Diagnostician:
                 health_asked(session, held, candidates, number), *_tried(session, held)
             ),
             probe=SharedProbe(
-                _known(attempt)
+                _told(attempt, Stage.SYNC)
                 if attempt is not None
-                else _told(tried)
+                else _told(tried, tried.stage)
                 if tried is not None
                 else self._look(question, target, library, addresses, own_ports.add)
             ),
@@ -257,11 +257,11 @@ async def _take_part(
     return attempt and replace(attempt, target=here)
 
 
-def _told(attempt: Attempt) -> Look:
+def _told(attempt: Attempt, reached: Stage) -> Look:
     """Return a look that tells of a connection which somebody else opened or tried to open."""
 
     async def look(on_stage: Callable[[Stage], None]) -> Attempt:
-        on_stage(attempt.stage)
+        on_stage(reached)
         return attempt
 
     return look
@@ -284,14 +284,6 @@ def _pulse(session: Session | None, held: TrackedConnection | None) -> TakePulse
     if session is None or held is None or not held.is_watched:
         return None
     return partial(session.pulse, held.tracked_ib)
-
-
-def _known(attempt: Attempt) -> Callable[[Callable[[Stage], None]], Awaitable[Attempt]]:
-    async def look(on_stage: Callable[[Stage], None]) -> Attempt:
-        on_stage(Stage.SYNC)
-        return attempt
-
-    return look
 
 
 def _was_refused(client_id: int, target: Target, session: Session | None) -> bool:

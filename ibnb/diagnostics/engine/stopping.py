@@ -33,9 +33,7 @@ def stopped_verdict(
 
     A warning alone decides nothing: what was still to come might have been the cause.
     """
-    by_id = {result.id: result for result in results}
-    tcp = by_id.get("net.tcp")
-    is_open = tcp is not None and tcp.status == "pass"
+    is_open = any(result.id == "net.tcp" and result.status == "pass" for result in results)
     known = [result for result in results if not (is_open and result.entry in UNREACHED)]
     left = f"{len(unfinished)} of {len(results)} checks had not ended"
     if any(result.status == "fail" and result.entry for result in known):

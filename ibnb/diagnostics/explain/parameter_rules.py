@@ -81,11 +81,8 @@ def contract_objection(method: str, name: str, contract: Any) -> str:
         named = kind == "BAG" or _has(contract, "localSymbol", "tradingClass")
         return "" if named else "is missing, and so is localSymbol"
     narrowing = name in NARROWING.get(kind, ()) and not _has(contract, "localSymbol")
-    return (
-        ""
-        if not narrowing or method in LOOKING_UP
-        else "is missing; the contract is ambiguous without it"
-    )
+    is_ambiguous = narrowing and method not in LOOKING_UP
+    return "is missing; the contract is ambiguous without it" if is_ambiguous else ""
 
 
 def order_objection(name: str, order: Any) -> str:

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ibnb.diagnostics.model import Report, Result
+from ibnb.diagnostics.model import Report
 from ibnb.session.state import OPEN
+
+from .facts import result_of
 
 State = Literal["done", "open", "unknown"]
 HEALTHY_SECONDS = 5.0
@@ -92,8 +94,8 @@ class _Seen:
     def listening(self) -> State:
         if self._status("net.tcp") == "pass":
             return "done"
-        tcp = self._by_id.get("net.tcp")
-        if tcp is not None and tcp.status == "fail" and tcp.entry == "connection-refused":
+        tcp = result_of(self._by_id, "net.tcp")
+        if tcp.status == "fail" and tcp.entry == "connection-refused":
             return "open"
         return self.by_status("net.port")
 
@@ -124,34 +126,31 @@ class _Seen:
     def accounts(self) -> State:
         if self._evidence("api.accounts").get("accounts"):
             return "done"
-        ready = self._by_id.get("api.ready")
-        if ready is not None and ready.entry == "no-accounts":
+        if result_of(self._by_id, "api.ready").entry == "no-accounts":
             return "open"
         if self._evidence("api.ready").get("managed_accounts") is False:
             return "open"
         return self.by_status("api.accounts")
 
     def kind(self) -> State:
-        accounts = self._by_id.get("api.accounts")
-        if accounts is not None and accounts.entry == "wrong-environment":
+        accounts = result_of(self._by_id, "api.accounts")
+        if accounts.entry == "wrong-environment":
             return "open"
-        known = self._status("api.accounts") == "pass" and self._report.target.expects is not None
+        known = accounts.status == "pass" and self._report.target.expects is not None
         return "done" if known else "unknown"
 
     def session(self) -> State:
         evidence = self._evidence("session.state")
         if evidence.get("state") in OPEN:
             return "done" if evidence.get("target") == str(self._report.target) else "open"
-        tried = self._by_id["session.state"].entry if "session.state" in self._by_id else None
+        tried = result_of(self._by_id, "session.state").entry
         return "open" if tried is not None else "unknown"
 
     def _status(self, check: str) -> str:
-        result: Result | None = self._by_id.get(check)
-        return result.status if result is not None else "skip"
+        return result_of(self._by_id, check).status
 
     def _evidence(self, check: str) -> Mapping[str, Any]:
-        result = self._by_id.get(check)
-        return result.evidence if result is not None else {}
+        return result_of(self._by_id, check).evidence
 
 
 _STATES: Mapping[str, State] = {"pass": "done", "warn": "open", "fail": "open"}

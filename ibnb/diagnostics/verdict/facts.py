@@ -28,6 +28,12 @@ MAY_BE_A_GATEWAY = (*MAY_PASS_ON, "java")
 EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
 UNANSWERED = frozenset({"connection-refused", "handshake-silent", "closed-before-version"})
 """What the wire shows of a gateway that is not logged in: nothing that says so."""
+_NOT_RUN = Result("", "skip", "")
+
+
+def result_of(results: Mapping[str, Result], check: str) -> Result:
+    """Return the result of a check; one that says nothing where it was not run."""
+    return results.get(check, _NOT_RUN)
 
 
 @dataclass(frozen=True)
@@ -79,8 +85,8 @@ class Findings:
 
         Then the files of a gateway that runs beside it say nothing of this port.
         """
-        port, pids = self.results.get("net.port"), self._listening
-        if port is None or not pids or None in pids or not self._knows_processes:
+        pids, knows_processes = self._listening, "processes" in self._evidence("host.process")
+        if not pids or None in pids or not knows_processes:
             return False
         named = self.listener.lower()
         may_be_one = any(name in named for name in MAY_BE_A_GATEWAY)
@@ -89,8 +95,8 @@ class Findings:
     @property
     def listener(self) -> str:
         """The program that listens on the port, as the check names it; empty if it names none."""
-        port = self.results.get("net.port")
-        if port is None or port.status != "pass" or port.evidence.get("unlisted"):
+        port = result_of(self.results, "net.port")
+        if port.status != "pass" or port.evidence.get("unlisted"):
             return ""
         names = [row.get("name") for row in self._rows if row["port"] == self.context.target.port]
         told = next((name for name in names if name), None)
@@ -102,11 +108,10 @@ class Findings:
 
         Then the files and processes of this machine say nothing of whom that gateway trusts.
         """
-        port, settings = self.results.get("net.port"), self.results.get("host.settings")
-        known = settings.evidence.get("forwarder") if settings is not None else None
-        if known or port is None:
+        known: str | None = self._evidence("host.settings").get("forwarder")
+        if known or "net.port" not in self.results:
             return known
-        if port.evidence.get("unlisted"):
+        if self._evidence("net.port").get("unlisted"):
             return "the network of a container or virtual machine"
         listener = self.listener
         is_one = any(name in listener.lower() for name in FORWARDERS)
@@ -119,9 +124,9 @@ class Findings:
         Where something passes the port on, this machine's loopback is only what that sees, unless
         the check followed it.
         """
-        settings = self.results.get("host.settings")
-        seen = settings.evidence.get("address") if settings is not None else None
-        followed = settings is not None and "forwarder" in settings.evidence
+        settings = self._evidence("host.settings")
+        seen: str | None = settings.get("address")
+        followed = "forwarder" in settings
         return None if seen and self.passed_on and is_loopback(seen) and not followed else seen
 
     @property
@@ -142,8 +147,7 @@ class Findings:
     @property
     def is_simulated(self) -> bool:
         """Whether what listens on the port is a simulated gateway."""
-        port = self.results.get("net.port")
-        if port is not None and port.evidence.get("simulated"):
+        if self._evidence("net.port").get("simulated"):
             return True
         simulated = {one["pid"] for one in self._processes if one["kind"] == "simulator"}
         return bool(self._listening & simulated)
@@ -167,31 +171,29 @@ class Findings:
 
     @property
     def _rows(self) -> Sequence[Mapping[str, Any]]:
-        port = self.results.get("net.port")
-        return port.evidence.get("listening", ()) if port is not None else ()
+        rows: Sequence[Mapping[str, Any]] = self._evidence("net.port").get("listening", ())
+        return rows
 
     @property
     def _listening(self) -> set[int | None]:
         return {row["pid"] for row in self._rows if row["port"] == self.context.target.port}
 
     @property
-    def _knows_processes(self) -> bool:
-        found = self.results.get("host.process")
-        return found is not None and "processes" in found.evidence
-
-    @property
     def _processes(self) -> Sequence[Mapping[str, Any]]:
-        found = self.results.get("host.process")
-        return found.evidence.get("processes", ()) if found is not None else ()
+        found: Sequence[Mapping[str, Any]] = self._evidence("host.process").get("processes", ())
+        return found
 
     @property
     def _real(self) -> list[Mapping[str, Any]]:
         return [one for one in self._processes if one["kind"] != "simulator"]
 
+    def _evidence(self, check: str) -> Mapping[str, Any]:
+        return result_of(self.results, check).evidence
+
     def says(self, check: str, entry: str) -> Result | None:
         """Return a check's result where it names this cause."""
-        result = self.results.get(check)
-        return result if result is not None and result.entry == entry else None
+        result = result_of(self.results, check)
+        return result if result.entry == entry else None
 
     def with_status(self, status: Status) -> tuple[str, ...]:
         """Return the ids of the results of one status."""
@@ -211,23 +213,22 @@ class Findings:
 def with_results(situation: Situation, results: Iterable[Result]) -> Situation:
     """Return a situation with the facts that checks have found beside what was known."""
     found = {result.id: result for result in results}
-    holder, accounts = found.get("session.client-id"), found.get("api.accounts")
-    settings = found.get("host.settings")
-    seen = settings.evidence.get("address") if settings is not None else None
+    holder, accounts = result_of(found, "session.client-id"), result_of(found, "api.accounts")
+    seen = result_of(found, "host.settings").evidence.get("address")
     return replace(
         situation,
         gateway=_gateway(found) or situation.gateway,
-        holder=(holder.evidence.get("holder") if holder else None) or situation.holder,
-        accounts=(accounts.evidence.get("kind") if accounts else None) or situation.accounts,
-        login=_login(found.get("host.login")) or situation.login,
+        holder=holder.evidence.get("holder") or situation.holder,
+        accounts=accounts.evidence.get("kind") or situation.accounts,
+        login=_login(result_of(found, "host.login")) or situation.login,
         trusted=seen if seen and not is_loopback(seen) else situation.trusted,
         checks={**situation.checks, **{name: one.status for name, one in found.items()}},
     )
 
 
-def _login(result: Result | None) -> Login | None:
+def _login(result: Result) -> Login | None:
     """Return how far a login came, if the log counts and the process lives that wrote it."""
-    if result is None or result.status in {"skip", "crash"} or result.evidence.get("silent"):
+    if result.status in {"skip", "crash"} or result.evidence.get("silent"):
         return None
     phase = result.evidence.get("phase")
     return phase if phase in get_args(Login) else None
@@ -235,8 +236,8 @@ def _login(result: Result | None) -> Login | None:
 
 def _gateway(found: Mapping[str, Result]) -> Gateway | None:
     """Return what runs on this machine; None where that could not be seen."""
-    process, version = found.get("host.process"), found.get("api.version")
-    if process is None or process.status in {"skip", "crash"}:
+    process, version = result_of(found, "host.process"), result_of(found, "api.version")
+    if process.status in {"skip", "crash"}:
         return None
     kinds = {one["kind"] for one in process.evidence.get("processes", ())}
     if kinds == {"simulator"}:
@@ -244,5 +245,5 @@ def _gateway(found: Mapping[str, Result]) -> Gateway | None:
     if kinds:
         return "running"
     # What answers is in a container, or of another user.
-    answered = version is not None and version.evidence.get("server_version") is not None
+    answered = version.evidence.get("server_version") is not None
     return None if answered else "none"

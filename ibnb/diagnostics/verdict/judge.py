@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ibnb.diagnostics.model import Result, Severity, Verdict
-from ibnb.knowledge import Situation, explain
+from ibnb.diagnostics.model import Result, Verdict
+from ibnb.knowledge import Severity, Situation, explain
 from ibnb.tws.attempt import Attempt
 from ibnb.tws.story import tell
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ibnb.diagnostics.checks.files import trust
-from ibnb.diagnostics.model import Result, Severity, Status
+from ibnb.diagnostics.model import Result, Status
+from ibnb.knowledge import Severity
 from ibnb.session.opening.synchronising import ways_out
 from ibnb.tws.attempt import cause
 from ibnb.tws.notices import link_after
@@ -192,8 +193,7 @@ def does_not_listen(found: Findings) -> Seen | None:
 def untrusted(found: Findings) -> Seen | None:
     """See a mute or closing gateway whose settings file does not list this address."""
     told = found.says("host.settings", "handshake-silent")
-    mute = found.wire in {"handshake-silent", "closed-before-version"}
-    if found.attempt is None or found.wire is None or not mute or told is None:
+    if found.attempt is None or found.wire not in NO_ANSWER_OF_A_GATEWAY or told is None:
         return None
     if found.is_no_gateway or found.passed_on is not None:
         return None

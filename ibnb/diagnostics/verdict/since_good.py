@@ -47,8 +47,6 @@ EXPLAINING: Mapping[str, tuple[str, ...]] = {
 """What may be why, by verdict; a subject that ends in a colon stands for all that begin so."""
 TIMED = "timeout"
 """A time-out explains a wait that ended if it was longer at the last good connect."""
-
-
 TAKEN = "ready_seconds"
 SLOWER = 10.0
 """So many times as long, or as short, is a difference."""
