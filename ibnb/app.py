@@ -165,19 +165,17 @@ class App:
         plan = self.planner.plan(options, candidates)
         wait = self.planner.wait_for(options)
         with self.situations.asking(options, candidates), self.waiting() as on_wait:
-            if not options.resume:
-                opened = await self.session.connect(plan, candidates, wait=wait, on_wait=on_wait)
-                return self._noted(opened)
-            connection = self.session.connection
-            addresses = [self.planner.plan(options, (one,)).address for one in candidates]
-            if connection is not None and options.target is None and options.client_id is None:
-                addresses = [connection.address]
-            for address in addresses:
-                resumed = await self.session.resume(address, wait=wait, on_wait=on_wait)
-                if resumed is not None:
-                    return self._noted(resumed)
+            if options.resume:
+                connection = self.session.connection
+                addresses = [self.planner.plan(options, (one,)).address for one in candidates]
+                if connection is not None and options.target is None and options.client_id is None:
+                    addresses = [connection.address]
+                for address in addresses:
+                    resumed = await self.session.resume(address, wait=wait, on_wait=on_wait)
+                    if resumed is not None:
+                        return self._noted(resumed)
             opened = await self.session.connect(plan, candidates, wait=wait, on_wait=on_wait)
-            return self._noted(replace(opened, how="afresh"))
+            return self._noted(replace(opened, how="afresh") if options.resume else opened)
 
     def _noted(self, opened: Opened) -> Opened:
         """Remember what a good connect was like; the work is done on another thread."""

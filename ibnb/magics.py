@@ -84,6 +84,8 @@ class IbMagics(Magics, IbSettings):
         for line in self.drop_refused(shell.config):
             print(f"ibnb: {line}")  # noqa: T201 - what a user is told when loading
         super().__init__(shell=shell)
+        self.shell_: Any = shell
+        """The shell, which IPython types as optional."""
         # The constructor puts them where `%config` finds them, which is for `enter` to do.
         shell.configurables.remove(self)
         with _one_line():
@@ -285,11 +287,6 @@ class IbMagics(Magics, IbSettings):
             if is_ib(one) and reading.is_connected(one):
                 return name
         return self._name
-
-    @property
-    def shell_(self) -> Any:
-        """The shell, which IPython types as optional."""
-        return self.shell
 
     @context_matcher(identifier="ibnb", priority=FIRST)  # type: ignore[untyped-decorator]  # IPython's
     def complete(self, context: Any) -> dict[str, Any]:

@@ -85,7 +85,6 @@ class Situations:
 
         seen = _Seen(self, about, ib)
         target = seen.target
-        is_open = seen.state == "open"
         guarding = self.session.registry.guarding
         context = self.context()
         return Situation(
@@ -101,7 +100,7 @@ class Situations:
             without_id=seen.arguments(with_id=False),
             client_id=str(seen.client_id) if seen.client_id is not None else "",
             name=seen.name,
-            open_at=seen.open_at if is_open else "",
+            open_at=seen.open_at if seen.state == "open" else "",
             tried=seen.tried,
         )
 
