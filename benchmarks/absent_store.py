@@ -7,7 +7,6 @@ take turns.
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import statistics
 import subprocess
@@ -123,11 +122,6 @@ def _mute() -> Iterator[int]:
     """Listen at a port without ever answering: the system accepts, and nobody else."""
     with socket.create_server((LOOPBACK, 0), backlog=200) as server:
         yield server.getsockname()[1]
-
-
-def freezing(process: subprocess.Popen[bytes]) -> Callable[[], None]:
-    """Return what freezes a process."""
-    return lambda: process.send_signal(signal.SIGSTOP)
 
 
 def _connect(port: int) -> None:

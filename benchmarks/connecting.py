@@ -7,8 +7,8 @@ ready and synchronised; disconnecting is not timed.
 
 from __future__ import annotations
 
-from kernels import LIBRARY, Kernel
-from measuring import MeasuringFailedError, Row, against, in_turn
+from kernels import LIBRARY, OURS, PLAIN, Kernel
+from measuring import Row, against, in_turn
 
 from ibnb.simulator.process import SimulatorProcess, start_simulator
 
@@ -24,8 +24,8 @@ def measure(*, long: bool) -> list[Row]:
     gateway = start_simulator()
     try:
         with Kernel() as ours, Kernel() as raw:
-            ours.run(f"%load_ext ibnb\nimport {LIBRARY}")
-            raw.run(f"import nest_asyncio2, {LIBRARY}; nest_asyncio2.apply()")
+            ours.run(OURS)
+            raw.run(PLAIN)
             return _rows(gateway, ours, raw, 60 if long else 25)
     finally:
         gateway.stop()
@@ -37,14 +37,14 @@ def _rows(gateway: SimulatorProcess, ours: Kernel, raw: Kernel, times: int) -> l
     def fresh() -> float:
         seconds = ours.seconds(f"%ibconnect {gateway.port}")
         reruns.append(ours.seconds(f"%ibconnect {gateway.port}"))
-        _must_be_connected(ours)
+        ours.must_be_connected()
         ours.run("%ibdisconnect")
         return seconds
 
     def plain() -> float:
         connect = f"ib.connect({gateway.host!r}, {gateway.port}, {CLIENT_ID})"
         seconds = raw.seconds(f"ib = {LIBRARY}.IB(); {connect}")
-        _must_be_connected(raw)
+        raw.must_be_connected()
         raw.run(LEAVE)
         return seconds
 
@@ -65,8 +65,3 @@ def _rows(gateway: SimulatorProcess, ours: Kernel, raw: Kernel, times: int) -> l
             more=RERUN_MORE,
         ),
     ]
-
-
-def _must_be_connected(kernel: Kernel) -> None:
-    if kernel.value("[ib.isConnected(), len(ib.managedAccounts())]") != [True, 1]:
-        raise MeasuringFailedError("there is no usable connection after connecting")

@@ -12,7 +12,7 @@ import asyncio
 import statistics
 import time
 
-from kernels import LIBRARY, Kernel
+from kernels import LIBRARY, OURS, PLAIN, Kernel
 from measuring import MeasuringFailedError, Row, in_turn, shown
 
 from ibnb.session.library.libraries import SPEAKS
@@ -55,8 +55,8 @@ def measure(*, long: bool) -> list[Row]:
     """Measure every fault, and the library alone with two of them."""
     rows = []
     with Kernel() as ours, Kernel() as raw:
-        ours.run(f"%load_ext ibnb\nimport {LIBRARY}")
-        raw.run(f"import nest_asyncio2, {LIBRARY}; nest_asyncio2.apply()")
+        ours.run(OURS)
+        raw.run(PLAIN)
         for fault, verdict in CAUSES.items():
             gateway = start_simulator([fault])
             try:

@@ -11,8 +11,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from kernels import LIBRARY, Kernel
-from measuring import MeasuringFailedError, Row, against, in_turn
+from kernels import LIBRARY, OURS, PLAIN, Kernel
+from measuring import Row, against, in_turn
 
 from ibnb.session.client_ids.leases import SqliteLeases
 from ibnb.simulator.process import SimulatorProcess, start_simulator
@@ -27,8 +27,6 @@ FULL = (
     "rows = [{'number': [number]} for number in range(150_000)]"
 )
 """Two objects a row: a dict, and the list in it."""
-PLAIN = f"import nest_asyncio2, {LIBRARY}; nest_asyncio2.apply()"
-OURS = f"%load_ext ibnb\nimport {LIBRARY}"
 
 
 def measure(*, long: bool) -> list[Row]:
@@ -51,8 +49,7 @@ def _connects(gateway: SimulatorProcess, times: int) -> list[Row]:
             kernel.run(prepare)
             kernel.run(FULL)
             seconds = kernel.seconds(source)
-            if kernel.value("[ib.isConnected(), len(ib.managedAccounts())]") != [True, 1]:
-                raise MeasuringFailedError("there is no usable connection after connecting")
+            kernel.must_be_connected()
             return seconds
 
     plains, raws, magics = in_turn(

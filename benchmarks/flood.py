@@ -9,17 +9,12 @@ grows by, how many updates reach the browser, and for how long the kernel did no
 
 from __future__ import annotations
 
-import contextlib
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
-from flood_server import BLOCK
-from kernels import LIBRARY, PATIENCE, Kernel
+from flood_server import BLOCK, FLOOD, HOST, running
+from kernels import LIBRARY, OURS, PATIENCE, PLAIN, Kernel
 from measuring import MeasuringFailedError, Row, in_turn, shown
 
 RATE = 10_000
@@ -28,15 +23,8 @@ MOST_UPDATES = 4.0
 """Updates a second that may reach the browser."""
 MOST_GROWN = 2_000_000
 """Bytes that count as flat; the notices of even the short flood would need more if kept."""
-HOST = "127.0.0.1"
 CLIENT_ID = 14
-SERVER = Path(__file__).with_name("flood_server.py")
 FAST_BLOCKS = 20
-FLOOD = """
-_ticker = ib.reqMktData(_contract)
-await ib.reqCurrentTimeAsync()
-"""
-"""The server answers the second request only when the last notice is sent."""
 PREPARE = f"_contract = {LIBRARY}.Stock('AAPL', 'SMART', 'USD')\nib"
 NOWHERE = f"import logging; logging.getLogger('{LIBRARY}').addHandler(logging.NullHandler())"
 COUNT = "get_ipython()._ibnb.app.session.journal.count"
@@ -67,9 +55,10 @@ def measure(*, long: bool) -> list[Row]:
 
 
 def _rate(times: int) -> Row:
-    with _server(FAST_BLOCKS) as port, Kernel() as ours, Kernel() as raw:
+    arguments = "--notices", "--blocks", str(FAST_BLOCKS)
+    with running(*arguments) as port, Kernel() as ours, Kernel() as raw:
         _connect(ours, port)
-        raw.run(f"import nest_asyncio2, {LIBRARY}; nest_asyncio2.apply()\n{NOWHERE}")
+        raw.run(f"{PLAIN}\n{NOWHERE}")
         raw.run(f"ib = {LIBRARY}.IB(); ib.connect({HOST!r}, {port}, {CLIENT_ID})")
         raw.run(PREPARE)
         measured = in_turn(times, partial(_flood, ours), partial(raw.seconds, FLOOD))
@@ -85,7 +74,8 @@ def _rate(times: int) -> Row:
 
 def _flat(seconds: int) -> list[Row]:
     blocks = seconds * RATE // BLOCK
-    with _server(blocks, RATE) as port, Kernel() as kernel:
+    arguments = "--notices", "--blocks", str(blocks), "--per-second", str(RATE)
+    with running(*arguments) as port, Kernel() as kernel:
         _connect(kernel, port)
         # What a first flood makes, above all the journal's full length, stays and is no growth.
         _flood_of(blocks, kernel, FLOOD)
@@ -109,25 +99,8 @@ def _flat(seconds: int) -> list[Row]:
     ]
 
 
-@contextlib.contextmanager
-def _server(blocks: int, per_second: int = 0) -> Iterator[int]:
-    arguments = ["--notices", "--blocks", str(blocks), "--per-second", str(per_second)]
-    server = subprocess.Popen(
-        [sys.executable, str(SERVER), *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert server.stdout is not None  # noqa: S101 - it was asked for
-        yield int(server.stdout.readline())
-    finally:
-        server.terminate()
-        server.wait()
-
-
 def _connect(kernel: Kernel, port: int) -> None:
-    kernel.run(f"%load_ext ibnb\nimport {LIBRARY}")
+    kernel.run(OURS)
     kernel.run(f"%ibconnect {port}")
     kernel.run(PREPARE)
 

@@ -4,7 +4,7 @@ Written from what is known of the wire, without ibnb's own code. It opens sessio
 libraries synchronise, and answers a request for market data with a given number of price ticks, or
 of notices, as fast as they are taken or at a given rate. It reads the next request only after the
 last one is sent, so an answer to a request that follows tells the client that it has had them all.
-It ends with its standard input.
+It ends with its standard input. `running` starts it.
 """
 
 from __future__ import annotations
@@ -12,13 +12,21 @@ from __future__ import annotations
 import argparse
 import socket
 import struct
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 BLOCK = 1000
 """Ticks or notices that are sent with one call."""
+HOST = "127.0.0.1"
+FLOOD = """
+_ticker = ib.reqMktData(_contract)
+await ib.reqCurrentTimeAsync()
+"""
+"""The cell that asks for a flood: the second request is answered only when all of it is sent."""
 VERSION = b"176"
 TICK_PRICE, CURRENT_TIME = 1, 49
 BID, ASK = 1, 2
@@ -95,6 +103,23 @@ def serve(
             sock.sendall(ENDS[fields[0]](fields))
 
 
+@contextmanager
+def running(*arguments: str) -> Iterator[int]:
+    """Run the server in a process of its own, with these arguments; hand out its port."""
+    server = subprocess.Popen(
+        [sys.executable, __file__, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert server.stdout is not None  # noqa: S101 - it was asked for
+        yield int(server.stdout.readline())
+    finally:
+        server.terminate()
+        server.wait()
+
+
 def main() -> None:
     """Listen, print the port, and serve until standard input ends."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -103,7 +128,7 @@ def main() -> None:
     parser.add_argument("--per-second", type=float, default=0.0, help="the rate; 0: no limit")
     options = parser.parse_args()
     block_for = notices if options.notices else ticks
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server((HOST, 0))
 
     def one(sock: socket.socket) -> None:
         try:

@@ -7,7 +7,6 @@ import os
 import shutil
 import sys
 import tempfile
-from types import TracebackType
 from typing import Any, Self
 
 from jupyter_client.manager import KernelManager
@@ -17,6 +16,9 @@ PATIENCE = 120.0
 """Seconds after which a cell counts as hung."""
 LIBRARY = "ib_insync"
 """The library that the README recommends; all comparisons are with it."""
+OURS = f"%load_ext ibnb\nimport {LIBRARY}"
+PLAIN = f"import nest_asyncio2, {LIBRARY}; nest_asyncio2.apply()"
+"""How a kernel is prepared, with ibnb and without: blocking calls need the loop patch there."""
 
 TIMED = """
 import time as _time
@@ -56,12 +58,7 @@ class Kernel:
         """Hand out the kernel."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         """End the kernel."""
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=False)
@@ -94,3 +91,12 @@ class Kernel:
     def value(self, expression: str) -> Any:
         """Return the value of an expression, as far as JSON knows it."""
         return json.loads(self.run(f"import json; print(json.dumps({expression}))"))
+
+    def must_be_connected(self) -> None:
+        """See to it that `ib` is a usable connection.
+
+        Raises:
+            MeasuringFailedError: it is not.
+        """
+        if self.value("[ib.isConnected(), len(ib.managedAccounts())]") != [True, 1]:
+            raise MeasuringFailedError("there is no usable connection after connecting")

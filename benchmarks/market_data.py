@@ -10,28 +10,18 @@ from __future__ import annotations
 
 import contextlib
 import statistics
-import subprocess
-import sys
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
-from flood_server import BLOCK
-from kernels import LIBRARY, Kernel
+from flood_server import BLOCK, FLOOD, HOST, running
+from kernels import LIBRARY, OURS, PLAIN, Kernel
 from measuring import MeasuringFailedError, Row, in_turn
 
 BUDGET = 0.97
-HOST = "127.0.0.1"
 CLIENT_ID = 13
-SERVER = Path(__file__).with_name("flood_server.py")
 SECONDS = 0.75
 """What one flood is to last, about."""
 TRIAL_BLOCKS = 20
-FLOOD = """
-_ticker = ib.reqMktData(_contract)
-await ib.reqCurrentTimeAsync()
-"""
-"""The server answers the second request only when the last tick is sent."""
 TAKEN = "[_ticker.bid, _ticker.ask]"
 LAST = [100 + (BLOCK - 2) / 100, 100 + (BLOCK - 1) / 100]
 
@@ -62,27 +52,20 @@ def measure(*, long: bool) -> list[Row]:
 @contextlib.contextmanager
 def _kernels(blocks: int) -> Iterator[tuple[Kernel, Kernel, Kernel]]:
     """Connect a kernel with ibnb and two without to a server of their own."""
-    server = subprocess.Popen(
-        [sys.executable, str(SERVER), "--blocks", str(blocks)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert server.stdout is not None  # noqa: S101 - it was asked for
-        port = int(server.stdout.readline())
-        with Kernel() as ours, Kernel() as raw, Kernel() as other:
-            ours.run(f"%load_ext ibnb\nimport {LIBRARY}")
-            ours.run(f"%ibconnect {port}")
-            for client_id, kernel in ((CLIENT_ID, raw), (CLIENT_ID + 1, other)):
-                kernel.run(f"import nest_asyncio2, {LIBRARY}; nest_asyncio2.apply()")
-                kernel.run(f"ib = {LIBRARY}.IB(); ib.connect({HOST!r}, {port}, {client_id})")
-            for kernel in (ours, raw, other):
-                kernel.run(f"_contract = {LIBRARY}.Stock('AAPL', 'SMART', 'USD')\nib")
-            yield ours, raw, other
-    finally:
-        server.terminate()
-        server.wait()
+    with (
+        running("--blocks", str(blocks)) as port,
+        Kernel() as ours,
+        Kernel() as raw,
+        Kernel() as other,
+    ):
+        ours.run(OURS)
+        ours.run(f"%ibconnect {port}")
+        for client_id, kernel in ((CLIENT_ID, raw), (CLIENT_ID + 1, other)):
+            kernel.run(PLAIN)
+            kernel.run(f"ib = {LIBRARY}.IB(); ib.connect({HOST!r}, {port}, {client_id})")
+        for kernel in (ours, raw, other):
+            kernel.run(f"_contract = {LIBRARY}.Stock('AAPL', 'SMART', 'USD')\nib")
+        yield ours, raw, other
 
 
 def _flood(kernel: Kernel) -> float:

@@ -5,12 +5,7 @@ from __future__ import annotations
 import atexit
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import (
-    AbstractAsyncContextManager,
-    AbstractContextManager,
-    ExitStack,
-    nullcontext,
-)
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,7 +54,7 @@ class App:
         self.settings = settings
         self.context = context or NotebookContext()
         self.session = session or Session()
-        self.notebook_leases = NotebookLeases(self._notebook, self._lease_store)
+        self.notebook_leases = NotebookLeases(lambda: self.context.notebook, self._lease_store)
         self._counting: Counting | None = None
         settings.observe(self._pace_history, "paced")
         if session is None:
@@ -132,7 +127,8 @@ class App:
             leases=self.notebook_leases,
             auto_resume=lambda: bool(self.settings.auto_resume),
             opened=lambda _connection: self._pace_history(),
-            keep_apart=self._kept_apart,
+            # Looked up late: the settings may not be complete when the session is claimed.
+            keep_apart=lambda target: self.pace.turn(target),  # noqa: PLW0108 - as said above
         )
 
     @made_once
@@ -157,15 +153,11 @@ class App:
         )
         turns.attach(connection.ib, connection.address)
 
-    def _kept_apart(self, target: Target) -> AbstractAsyncContextManager[None]:
-        # Asked for late: the settings may not be complete when the session is claimed.
-        return self.pace.turn(target)
-
     async def connect_async(self, options: ConnectOptions) -> Opened:
         """Open the session's connection as wished.
 
         Raises:
-            BadInputError: the options makes no sense; nothing was touched.
+            BadInputError: the options make no sense; nothing was touched.
             NoLibraryError: no API library is installed; nothing was touched.
             ConnectFailed: no usable connection came of it.
         """
@@ -173,19 +165,17 @@ class App:
         plan = self.planner.plan(options, candidates)
         wait = self.planner.wait_for(options)
         with self.situations.asking(options, candidates), self.waiting() as on_wait:
-            if not options.resume:
-                opened = await self.session.connect(plan, candidates, wait=wait, on_wait=on_wait)
-                return self._noted(opened)
-            connection = self.session.connection
-            addresses = [self.planner.plan(options, (one,)).address for one in candidates]
-            if connection is not None and options.target is None and options.client_id is None:
-                addresses = [connection.address]
-            for address in addresses:
-                resumed = await self.session.resume(address, wait=wait, on_wait=on_wait)
-                if resumed is not None:
-                    return self._noted(resumed)
+            if options.resume:
+                connection = self.session.connection
+                addresses = [self.planner.plan(options, (one,)).address for one in candidates]
+                if connection is not None and options.target is None and options.client_id is None:
+                    addresses = [connection.address]
+                for address in addresses:
+                    resumed = await self.session.resume(address, wait=wait, on_wait=on_wait)
+                    if resumed is not None:
+                        return self._noted(resumed)
             opened = await self.session.connect(plan, candidates, wait=wait, on_wait=on_wait)
-            return self._noted(replace(opened, how="afresh"))
+            return self._noted(replace(opened, how="afresh") if options.resume else opened)
 
     def _noted(self, opened: Opened) -> Opened:
         """Remember what a good connect was like; the work is done on another thread."""
@@ -341,9 +331,6 @@ class App:
 
     def _context(self) -> NotebookContext:
         return self.context
-
-    def _notebook(self) -> str:
-        return self.context.notebook
 
     def _lease_store(self) -> LeaseStore | None:
         from .session.client_ids.leases import SqliteLeases

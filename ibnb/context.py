@@ -26,4 +26,4 @@ class NotebookContext:
     in_notebook: bool = False
     at_hand: Callable[[], Any] = lambda: None
     has_magics: bool = False
-    name: Callable[[], str] = lambda: "ib"
+    name: Callable[[], str] = lambda: IB

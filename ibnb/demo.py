@@ -22,8 +22,6 @@ from .tws.own import LOOPBACK
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .simulator.process import SimulatorProcess
-
 QUICKSTART = "quickstart.ipynb"
 NEEDED = ("jupyterlab", "nbclient", "nbconvert")
 STOP_SECONDS = 20.0
@@ -58,9 +56,14 @@ def run(*, headless: bool, output: str, port: int) -> int:
     except OSError as error:
         raise BadInputError(f"ibnb demo: cannot write to {folder}: {error.strerror}") from None
     simulator = start_simulator()
-    print(f"Simulated gateway: {simulator.host}:{simulator.port}", flush=True)  # noqa: T201
+    address = f"{simulator.host}:{simulator.port}"
+    print(f"Simulated gateway: {address}", flush=True)  # noqa: T201
     try:
-        environment = _environment(simulator)
+        environment = {
+            **os.environ,
+            SIMULATOR_VARIABLE: address,
+            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        }
         if headless:
             return _run_headless(notebook, folder, environment)
         return _run_lab(notebook, environment, port)
@@ -95,11 +98,6 @@ def _notebooks() -> Path:
     package = Path(__file__).resolve().parent
     inside = package / "notebooks"
     return inside if inside.is_dir() else package.parent / "notebooks"
-
-
-def _environment(simulator: SimulatorProcess) -> dict[str, str]:
-    address = f"{simulator.host}:{simulator.port}"
-    return {**os.environ, SIMULATOR_VARIABLE: address, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 
 
 def _run_lab(notebook: Path, environment: Mapping[str, str], port: int) -> int:

@@ -84,30 +84,18 @@ class IbMagics(Magics, IbSettings):
         for line in self.drop_refused(shell.config):
             print(f"ibnb: {line}")  # noqa: T201 - what a user is told when loading
         super().__init__(shell=shell)
+        self.shell_: Any = shell
+        """The shell, which IPython types as optional."""
         # The constructor puts them where `%config` finds them, which is for `enter` to do.
         shell.configurables.remove(self)
         with _one_line():
             apply_environment(self)
-        self._app: App | None = None
         self._name = IB
-        self._cells: Cells | None = None
 
     def attach(self, app: App, cells: Cells) -> None:
-        """Give the magics what they call, and where they show it."""
-        self._app = app
-        self._cells = cells
-
-    @property
-    def app(self) -> App:
-        """The verbs behind the magics."""
-        assert self._app is not None  # noqa: S101 - attach() follows the constructor
-        return self._app
-
-    @property
-    def cells(self) -> Cells:
-        """Where things are shown."""
-        assert self._cells is not None  # noqa: S101 - attach() follows the constructor
-        return self._cells
+        """Give the magics the verbs behind them, and where they show things."""
+        self.app = app
+        self.cells = cells
 
     @line_magic
     @_with_help
@@ -164,7 +152,9 @@ class IbMagics(Magics, IbSettings):
             if options.list:
                 self._list_checks(as_json=options.json)
                 return
-            bundle = _bundle_path(options.bundle)
+            from .diagnostics.bundle import check_bundle_path
+
+            bundle = check_bundle_path(Path(options.bundle)) if options.bundle else None
             question = self.app.planner.question(
                 connect_options(options), options.only, options.wait
             )
@@ -298,11 +288,6 @@ class IbMagics(Magics, IbSettings):
                 return name
         return self._name
 
-    @property
-    def shell_(self) -> Any:
-        """The shell, which IPython types as optional."""
-        return self.shell
-
     @context_matcher(identifier="ibnb", priority=FIRST)  # type: ignore[untyped-decorator]  # IPython's
     def complete(self, context: Any) -> dict[str, Any]:
         """Complete what is ours to complete; IPython adds nothing of its own there."""
@@ -353,9 +338,3 @@ def _given_file(verb: str, given: str | None) -> Path:
     if given is None:
         raise BadInputError(f"{verb}: give the name of a file, such as recording.jsonl")
     return Path(given).expanduser()
-
-
-def _bundle_path(given: str | None) -> Path | None:
-    from .diagnostics.bundle import check_bundle_path
-
-    return check_bundle_path(Path(given)) if given else None

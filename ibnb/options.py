@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
-from .context import IB, SIMULATOR
+from .context import IB
 from .session import BadInputError
 from .session.client_ids.ids import AUTO
 from .session.library.names import NAMES
@@ -91,9 +91,8 @@ class Parser(argparse.ArgumentParser):
             given = message.partition(": ")[2].partition(" ")[0]
             meant = did_you_mean(given, self.flags) if given.startswith("-") else ""
             meant = meant and f".{meant}"
-            message = (
-                f"{message.replace('arguments', 'option')}; accepted: {self.accepted()}{meant}"
-            )
+            accepted = ", ".join(self.flags)
+            message = f"{message.replace('arguments', 'option')}; accepted: {accepted}{meant}"
             if self.is_magic:
                 message += f"  ({self.prog}? says more)"
         raise BadInputError(f"{self.prog}: {message}")
@@ -101,10 +100,6 @@ class Parser(argparse.ArgumentParser):
     def usage_text(self) -> str:
         """Return the help without the sentence on what it is about."""
         return self.format_help().replace(f"{self.description}\n\n", "", 1).rstrip()
-
-    def accepted(self) -> str:
-        """Return the options that exist, in one line."""
-        return ", ".join(self.flags)
 
     @property
     def flags(self) -> dict[str, argparse.Action]:
@@ -375,7 +370,6 @@ def simulate_parser(verb: str) -> Parser:
     )
     parser.add_argument("--replay", type=_file, metavar="FILE", help="answer from a recording")
     parser.add_argument("--fast", action="store_true", help="replay without the recorded pauses")
-    parser.files |= {"record", "replay"}
     parser.add_argument("--page", action="store_true", help="print what it serves, run nothing")
     parser.add_argument("--port", type=_port, default=4002, metavar="N", help="0 picks a free one")
     parser.add_argument(
@@ -408,7 +402,6 @@ def simulate_parser(verb: str) -> Parser:
     )
     parser.add_argument("--verbose", action="store_true", help="print what it hears, by name")
     parser.add_argument("--list", action="store_true", help="list faults and verbs, run nothing")
-    parser.files.add("scenario")
     parser.add_argument("--parent-pid", type=int, metavar="PID", help="end with this process")
     # One line for each fault, and not one paragraph of all.
     parser.epilog = "\n".join(["faults:", *(f"  {name:<20}{FAULTS[name]}" for name in FAULTS)])
@@ -429,7 +422,7 @@ def record_parser(verb: str) -> Parser:
     parser.add_argument("target", nargs="?", help="the gateway: paper, live, PORT or HOST:PORT")
     parser.add_argument("--stop", action="store_true", help="end it, and close the file")
     parser.files.add("file")
-    parser.completers["target"] = lambda _begun: ("paper", "live", SIMULATOR)
+    parser.completers["target"] = lambda _begun: WORDS
     return parser
 
 

@@ -170,15 +170,6 @@ class Planner:
         crashed = self._session.notebook_leases.crashed_with(address)
         return AFTER_CRASH_SECONDS if crashed else USUAL_WAIT_SECONDS
 
-    def client_id(self, options: ConnectOptions, target: Target) -> int:
-        """Return the client ID that is meant at a target: the one given, else this notebook's own.
-
-        Raises:
-            BadInputError: it is not a client ID.
-        """
-        given = self._given_id(options)
-        return self._own_id(target) if isinstance(given, str) else given
-
     def _given_id(self, options: ConnectOptions) -> int | str:
         """Return the ID that was asked for, ``auto``, or nothing for this notebook's own."""
         own = self._settings.client_id
@@ -207,9 +198,11 @@ class Planner:
         return meant.number if meant is not None else 0
 
     def _diagnosing_id(self, options: ConnectOptions, target: Target) -> int:
-        given = isinstance(self._given_id(options), int)
-        if self._context().in_notebook or given:
-            return self.client_id(options, target)
+        given = self._given_id(options)
+        if isinstance(given, int):
+            return given
+        if self._context().in_notebook:
+            return self._own_id(target)
         return TERMINAL_IDS[os.getpid() % len(TERMINAL_IDS)]
 
 

@@ -35,11 +35,11 @@ class Preparing:
     """Waits for a library to be imported, between `enter` and `leave`, and then prepares.
 
     Args:
-        others: prepare what belongs to this session.
+        prepare: prepares what belongs to this session.
     """
 
-    def __init__(self, *others: Callable[[], None]) -> None:
-        self._others = others
+    def __init__(self, prepare: Callable[[], None]) -> None:
+        self._prepare_session = prepare
         self._hook = ImportHook([f"{name}.ib" for name in NAMES], self._begin)
         self._timer: threading.Timer | None = None
 
@@ -64,8 +64,7 @@ class Preparing:
         try:
             for name in MODULES:
                 importlib.import_module(name)
-            for prepare in self._others:
-                prepare()
+            self._prepare_session()
             self._make(library)
         except Exception:
             # Whoever needs it meets the same error, where it is seen.

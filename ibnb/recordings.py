@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from .settings import IbSettings
     from .simulator.recording import RecordingGateway, ReplayedGateway
 
-Upstream = tuple[str, int]
 _BELONG_TO_A_SIMULATION = (
     *("fault", "strict", "release_after", "seed", "clock", "latency"),
     *("control", "scenario", "verbose"),
@@ -113,7 +112,7 @@ class Recordings:
         self._settings.target = made.address
 
 
-def parse_upstreams(verb: str, text: str) -> list[Upstream]:
+def parse_upstreams(verb: str, text: str) -> list[tuple[str, int]]:
     """Return the addresses of a gateway that is to be recorded.
 
     Raises:

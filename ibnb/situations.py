@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from .context import SIMULATOR
+from .context import IB, SIMULATOR
 from .session import ConnectFailed, survey
 from .session.address import address_of, where
 from .session.library import reading
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 CONNECT = "%ibconnect"
 DIAGNOSING = ("%ibdiag", "ibnb diag")
-USUAL_NAME = "ib"
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,6 @@ class Situations:
 
         seen = _Seen(self, about, ib)
         target = seen.target
-        is_open = seen.state == "open"
         guarding = self.session.registry.guarding
         context = self.context()
         return Situation(
@@ -102,7 +100,7 @@ class Situations:
             without_id=seen.arguments(with_id=False),
             client_id=str(seen.client_id) if seen.client_id is not None else "",
             name=seen.name,
-            open_at=seen.open_at if is_open else "",
+            open_at=seen.open_at if seen.state == "open" else "",
             tried=seen.tried,
         )
 
@@ -235,17 +233,14 @@ class _Seen:
     def _options(self, target: Target, *, with_id: bool) -> list[str]:
         """Return the options that belong to a target: without them it would be another."""
         options = self._wish
-        own = self.client_id if options is None and self.opener == "code" else None
-        client_id = options.client_id if options is not None else own
-        name = (
-            options.name if options is not None and options.name not in {"", USUAL_NAME} else None
-        )
-        library = options.library if options is not None else None
-        given = {
-            "--client-id": client_id if with_id else None,
-            "--library": library,
-            "--name": name,
-        }
+        given: dict[str, object] = {}
+        if options is not None:
+            name = options.name if options.name not in {"", IB} else None
+            given = {"--client-id": options.client_id, "--library": options.library, "--name": name}
+        elif self.opener == "code":
+            given = {"--client-id": self.client_id}
+        if not with_id:
+            given.pop("--client-id", None)
         words = ((option, str(value)) for option, value in given.items() if value is not None)
         return [*(word for pair in words for word in pair), *target.expectation_options]
 

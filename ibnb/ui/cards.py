@@ -258,9 +258,8 @@ class Pages:
         verdict = self._report.verdict
         if entry.id == verdict.id:
             explanation = with_answers(explanation, self._report)
-        card = card_view(explanation, show_accounts=self._show_accounts)
         # Its symptoms are what the report shows, and its steps and summaries are told already.
-        card = replace(card, symptoms=())
+        card = replace(card_view(explanation, show_accounts=self._show_accounts), symptoms=())
         if entry.id == verdict.id:
             fix = clean_all(verdict.fix, show_accounts=self._show_accounts)
             left = tuple(step for step in card.resolution if step not in fix)

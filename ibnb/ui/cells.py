@@ -15,7 +15,7 @@ from ibnb.session.notebook.event_loop import run
 
 from .diagnosing import Diagnosing, report_of
 from .display import Shown, show
-from .formatters import show_explanation, show_unknown
+from .formatters import show_explanation, show_report, show_unknown
 from .notebook import ends_with_magic
 from .telling import CellTeller
 
@@ -209,8 +209,6 @@ class Cells:
 
     def show_judged(self, report: Report) -> None:
         """Show the report on a bundle that somebody sent."""
-        from .formatters import show_report
-
         accounts, boundary = self.app.settings.show_accounts, self._boundary.is_due()
         show_report(report, boundary=boundary, show_accounts=accounts)
 

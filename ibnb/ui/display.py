@@ -31,10 +31,7 @@ class Shown:
 
 def show(text: str, html: str | None = None, *, live: bool = False) -> Shown:
     """Display a text with its HTML form; `live` makes it one that can be updated."""
-    handle = display(_bundle(text, html), raw=True, display_id=True) if live else None
-    if not live:
-        display(_bundle(text, html), raw=True)
-    return Shown(handle)
+    return Shown(display(_bundle(text, html), raw=True, display_id=live))
 
 
 def show_widget(widget: Any, text: str) -> None:

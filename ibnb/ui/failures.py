@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ibnb.session import IbnbError
 from ibnb.session.library.libraries import ib_of, library_functions
@@ -30,10 +30,15 @@ def explain_failure(error: BaseException, app: App) -> Explanation | None:
     code = getattr(error, "code", None)
     if isinstance(code, int):
         return app.explainer.explain_notice(_notice_of(error, code, app))
-    explanation = _of_python(error, functions, app)
-    if explanation is None:
+    page = _page(error, functions)
+    if page is None:
         return None
-    return replace(explanation, situation=app.situation(ib=ib_of(error)))
+    from ibnb.knowledge import explain
+
+    explanation, ib = explain(page), ib_of(error)
+    if page == "not-connected" and ib is not None:
+        explanation = _with_fate(explanation, ib, app)
+    return replace(explanation, situation=app.situation(ib=ib))
 
 
 def _notice_of(error: BaseException, code: int, app: App) -> Notice:
@@ -41,16 +46,6 @@ def _notice_of(error: BaseException, code: int, app: App) -> Notice:
     req_id = getattr(error, "reqId", NO_REQUEST)
     journalled = app.session.journal.latest_of(code, req_id)
     return journalled or Notice(code, str(getattr(error, "message", "")), req_id)
-
-
-def _of_python(error: BaseException, functions: tuple[str, ...], app: App) -> Explanation | None:
-    from ibnb.knowledge import explain
-
-    page = _page(error, functions)
-    if page is None:
-        return None
-    explanation = explain(page)
-    return _with_fate(explanation, error, app) if page == "not-connected" else explanation
 
 
 def _page(error: BaseException, functions: tuple[str, ...]) -> str | None:
@@ -73,11 +68,8 @@ def _page(error: BaseException, functions: tuple[str, ...]) -> str | None:
     return page
 
 
-def _with_fate(explanation: Explanation, error: BaseException, app: App) -> Explanation:
+def _with_fate(explanation: Explanation, ib: Any, app: App) -> Explanation:
     """Add when and why the very `ib` of this call was lost, closed or replaced."""
-    ib = ib_of(error)
-    if ib is None:
-        return explanation
     held, reason = app.session.registry.of(ib), app.session.disconnect_reason(ib)
     number = held.number if held is not None else 0
     return replace(explanation, facts=(reason,) if reason else (), connection=number)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .buttons import answer_while_busy, button, close_widget
 from .html import progress_html, render
 from .progress import repeat_view
 from .sanitise import clean
@@ -50,13 +49,6 @@ DIAGNOSING = "Diagnosing"
 """Stands for a diagnosis under way where no HTML can be shown."""
 
 
-class CallLater(Protocol):
-    """How the panel asks to be called again: as ``loop.call_later`` of an event loop does."""
-
-    def __call__(self, delay: float, callback: Callable[[], None], /) -> object:
-        """Call `callback` after `delay` seconds, on the thread that asked."""
-
-
 class Actions(Protocol):
     """What the panel's buttons do.
 
@@ -81,7 +73,8 @@ class DiagnosisPanel:
     Args:
         actions: what a click does.
         draw: shows the progress, as text and as HTML, in the place of what was shown before.
-        call_later: as `asyncio.loop.call_later` of the kernel's loop.
+        call_later: calls a function so many seconds later, as `asyncio.loop.call_later` of the
+            kernel's loop.
         clock: a monotonic clock, in seconds.
         boundary: whether it says what a diagnosis is not, as its report will.
         show_accounts: whether account numbers are shown in full.
@@ -92,12 +85,12 @@ class DiagnosisPanel:
         actions: Actions,
         draw: Callable[[str, str], None],
         *,
-        call_later: CallLater,
+        call_later: Callable[[float, Callable[[], None]], object],
         clock: Callable[[], float] = time.monotonic,
         boundary: bool = False,
         show_accounts: bool = False,
     ) -> None:
-        from ipywidgets import HTML, Box, Layout
+        from ipywidgets import HTML, Box, Button, Layout
 
         self._actions = actions
         self._draw_html = draw
@@ -113,10 +106,13 @@ class DiagnosisPanel:
         self._is_running = True
         self._closed = False
         # ipywidgets is untyped: widgets are Any in this class.
-        self._button: Any = button(STOP, TOOLTIPS[STOP], self._on_click)
+        self._button: Any = Button(
+            description=STOP, tooltip=TOOLTIPS[STOP], layout=Layout(width="9em")
+        )
+        self._button.on_click(self._on_click)
         self._copy: Any = HTML()
         self._error: Any = HTML()
-        answer_while_busy(self._button)
+        _answer_while_busy(self._button)
         self.widget: Any = Box(
             (self._button, self._copy, self._error),
             layout=Layout(display="flex", flex_flow="row wrap", align_items="center"),
@@ -167,7 +163,7 @@ class DiagnosisPanel:
             return
         self._closed = True
         for widget in (self._button, self._copy, self._error, self.widget):
-            close_widget(widget)
+            _close(widget)
 
     def _over(self) -> None:
         self._is_running = False
@@ -236,4 +232,21 @@ class DiagnosisPanel:
             return
         self._button.description = description
         self._button.tooltip = TOOLTIPS.get(description, "")
-        answer_while_busy(self._button)
+        _answer_while_busy(self._button)
+
+
+def _answer_while_busy(widget: Any) -> None:
+    """Let clicks be handled while a cell runs, where the frontend sends them to a subshell.
+
+    ipykernel 7.4 brings them back to the shell that a widget was last changed from, where they wait
+    until the cell is over; 7.1 and 7.3 do not, and earlier ones have no subshells at all.
+    """
+    # That shell is kept in this one attribute; where it is not there, the frontend's choice counts.
+    vars(widget.comm).pop("_reply_subshell_id", None)
+
+
+def _close(widget: Any) -> None:
+    """Close a widget with its layout and style, which are models of their own and would stay."""
+    for part in (widget.layout, getattr(widget, "style", None), widget):
+        if part is not None:
+            part.close()

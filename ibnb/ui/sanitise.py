@@ -14,18 +14,14 @@ LONGEST = 4000
 """Characters of one text that are shown; no sentence of a gateway or of ours has so many."""
 
 
-def masked(text: str, *, show_accounts: bool = False) -> str:
-    """Return a text with the accounts in it masked, unless they are to be shown.
+def harmless(text: object, *, show_accounts: bool = False) -> str:
+    """Return a text on one line that does nothing but be read, accounts masked, whole.
 
     It may be a sentence of ours: an account whose name could be words of one is masked only in what
     others wrote, which `quoted` is for.
     """
-    return text if show_accounts else mask_in(text, ours=True)
-
-
-def harmless(text: object, *, show_accounts: bool = False) -> str:
-    r"""Return a text on one line that does nothing but be read, accounts masked, whole."""
-    return visible(masked(str(text), show_accounts=show_accounts))
+    whole = str(text)
+    return visible(whole if show_accounts else mask_in(whole, ours=True))
 
 
 def json_text(document: Any, *, show_accounts: bool = False, ascii_only: bool = False) -> str:
@@ -75,8 +71,7 @@ def clean_value(value: Any, *, show_accounts: bool = False) -> tuple[str, ...]:
         lines = [_inline(item) for item in value]
     else:
         lines = [_inline(value)]
-    cleaned = (clean(line, show_accounts=show_accounts) for line in lines)
-    return tuple(line for line in cleaned if line) or ("—",)
+    return clean_all(lines, show_accounts=show_accounts) or ("—",)
 
 
 def _inline(value: Any) -> str:

@@ -11,6 +11,7 @@ from ibnb.session import IbnbError
 from ibnb.tws.codes import GOOD_NEWS, Code
 
 from .display import Shown, show
+from .formatters import show_explanation
 from .tally import Collected
 
 if TYPE_CHECKING:
@@ -154,8 +155,6 @@ class CellTeller:
             self._app.explainer.remember((told or rest)[0])
 
     def _show(self, section: Section, explanations: Iterator[Explanation]) -> None:
-        from .formatters import show_explanation
-
         accounts = bool(self._app.settings.show_accounts)
         for one in section.cards:
             explanation = next(explanations)
@@ -200,10 +199,8 @@ class CellTeller:
 
     def _show_meanwhile(self) -> None:
         self._timer = None
-        if not self.is_telling():
-            return
         during = self._during
-        if during.is_empty:
+        if not self.is_telling() or during.is_empty:
             return
         from .notices import troubles_of
         from .sections import troubles_with

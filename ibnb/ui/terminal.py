@@ -35,23 +35,19 @@ def draw_report(view: ReportView, file: TextIO) -> None:
     if view.why is not None:
         console.print(_text(why_line(view.why), "dim"))
     if view.origin:
-        console.print()
-        console.print(_text(view.origin, "bold"))
+        _section(console, view.origin)
     if view.changes:
         _section(console, view.since_good, _list(view.changes))
     if view.fix:
         _section(console, "Do this first", _list(view.fix, numbered=True))
-    console.print()
-    console.print(_text(f"Checks: {view.counts}", "bold"))
+    _section(console, f"Checks: {view.counts}")
     for group in view.groups:
-        console.print()
-        console.print(_text(group.heading, "bold"))
-        grid = _grid(9, indent=2)
+        grid = _grid(9)
         for row in group.rows:
             grid.add_row(_marked(row.mark), _row(row))
-        console.print(grid)
+        _section(console, group.heading, grid)
     if view.checklist:
-        grid = _grid(9, indent=2)
+        grid = _grid(9)
         for tick in view.checklist:
             grid.add_row(_marked(tick.mark), _text(tick.text))
         _section(console, f"Verification checklist: {view.ticked}", grid)
@@ -90,7 +86,7 @@ def _draw_card_head(console: Console, view: CardView) -> None:
 
 
 def _checked(checks: Iterable[AnsweredCheck]) -> Table:
-    grid = _grid(1, indent=2)
+    grid = _grid(1)
     for check in checks:
         said = _text(check.text)
         if check.mark is not None:
@@ -100,7 +96,7 @@ def _checked(checks: Iterable[AnsweredCheck]) -> Table:
 
 
 def _draw_asked(console: Console, view: AskedView) -> None:
-    grid = _grid(1, indent=2)
+    grid = _grid(1)
     for name, value, problem in view.parameters:
         said = _text(value)
         if problem:
@@ -133,23 +129,24 @@ def _head(console: Console, mark: Mark, title: str, *texts: str) -> None:
         console.print(_text(text))
 
 
-def _section(console: Console, heading: str, body: Table) -> None:
+def _section(console: Console, heading: str, body: Table | None = None) -> None:
     console.print()
     console.print(_text(heading, "bold"))
-    console.print(body)
+    if body is not None:
+        console.print(body)
 
 
 def _list(texts: Iterable[str], *, numbered: bool = False) -> Table:
-    grid = _grid(2 if numbered else 1, indent=2)
+    grid = _grid(2 if numbered else 1)
     for number, text in enumerate(texts, start=1):
         grid.add_row(_text(f"{number}." if numbered else "-", "dim"), _text(text))
     return grid
 
 
-def _grid(first: int, *, indent: int) -> Table:
+def _grid(first: int) -> Table:
     from rich.table import Table
 
-    grid = Table.grid(padding=(0, 2, 0, indent))
+    grid = Table.grid(padding=(0, 2, 0, 2))
     grid.add_column(min_width=first, no_wrap=True)
     grid.add_column(ratio=1)
     return grid

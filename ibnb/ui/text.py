@@ -95,10 +95,10 @@ def pages_text() -> str:
 
     entries = catalogue().in_order
     width = max(len(entry.id) for entry in entries)
-    codes = [", ".join(map(str, entry.codes[:MOST_CODES])) for entry in entries]
     codes = [
-        f"{said}, …" if len(entry.codes) > MOST_CODES else said
-        for said, entry in zip(codes, entries, strict=True)
+        ", ".join(map(str, entry.codes[:MOST_CODES]))
+        + (", …" if len(entry.codes) > MOST_CODES else "")
+        for entry in entries
     ]
     first = max(map(len, codes))
     return "\n".join(
@@ -137,15 +137,9 @@ def print_report(
         _write(_report(view), out)
 
 
-def print_explanation(
-    explanation: Explanation,
-    file: TextIO | None = None,
-    *,
-    came: Came = ONCE,
-    show_accounts: bool = False,
-) -> None:
+def print_explanation(explanation: Explanation, file: TextIO | None = None) -> None:
     """Print a card: coloured and as wide as the terminal, or plain where `file` is none."""
-    view = card_view(explanation, came=came, show_accounts=show_accounts)
+    view = card_view(explanation)
     out = sys.stdout if file is None else file
     if _is_terminal(out):
         from .terminal import draw_card

@@ -86,7 +86,6 @@ class Group:
     """The checks of one category: all of them, those that passed, and those that were left out."""
 
     heading: str
-    counts: str
     rows: tuple[Row, ...]
 
     @property
@@ -247,7 +246,7 @@ def report_view(
         summary=clean(verdict.summary, show_accounts=show_accounts),
         fix=clean_all(verdict.fix, show_accounts=show_accounts),
         counts=counts_of(report.results),
-        groups=_groups(rows, report.results),
+        groups=_groups(rows),
         target=clean(report.target) + (f" (expects {expects})" if expects else ""),
         took=f"{'took' if report.origin is None else 'collected in'} "
         f"{labels.duration(report.seconds)}",
@@ -345,23 +344,14 @@ def _with_blocker(row: Row, result: Result, checks: dict[str, Check]) -> Row:
     return replace(row, summary=f"Blocked by “{title}” ({clean(result.blocked_by)}).")
 
 
-def _groups(rows: Sequence[tuple[str, Row]], results: Sequence[Result]) -> tuple[Group, ...]:
+def _groups(rows: Iterable[tuple[str, Row]]) -> tuple[Group, ...]:
     # Categories come in the order in which the checks first name them.
-    paired = list(zip(rows, results, strict=True))
-    first = {category: place for place, (category, _) in reversed(list(enumerate(rows)))}
-    paired.sort(key=lambda pair: first[pair[0][0]])
-    groups = []
-    for category, members in groupby(paired, key=lambda pair: pair[0][0]):
-        found = list(members)
-        own = [result for _, result in found]
-        groups.append(
-            Group(
-                heading=labels.heading(clean(category)),
-                counts=counts_of(own),
-                rows=tuple(row for (_, row), _ in found),
-            )
-        )
-    return tuple(groups)
+    groups: dict[str, list[Row]] = {}
+    for category, row in rows:
+        groups.setdefault(category, []).append(row)
+    return tuple(
+        Group(labels.heading(clean(category)), tuple(own)) for category, own in groups.items()
+    )
 
 
 def _by_reason(rows: Iterable[Row]) -> tuple[Skipped, ...]:
