@@ -49,11 +49,16 @@ _origin: contextvars.ContextVar[Origin | None] = contextvars.ContextVar("ibnb_ru
 
 
 class Runs:
-    """Counts the runs of one shell's cells, and knows where its threads come from."""
+    """Counts the runs of one shell's cells, and knows where its threads come from.
+
+    Attributes:
+        noting_start: the `Thread.start` that notes each start, as long as it is in its place.
+    """
 
     def __init__(self) -> None:
         self.count = 0
-        self._threads: WeakKeyDictionary[threading.Thread, Origin] = WeakKeyDictionary()
+        self.noting_start: Any = None
+        self._threads: WeakKeyDictionary[threading.Thread, Origin | None] = WeakKeyDictionary()
         self._attached: dict[int, tuple[CodeType, Origin]] = {}
 
     def begin(self, cell: str | None, label: str) -> Run:
@@ -69,9 +74,7 @@ class Runs:
 
     def note_thread(self, thread: threading.Thread, origin: Origin | None = None) -> None:
         """Take note of a thread that is about to start: it comes from where this code does."""
-        origin = origin or self.origin()
-        if origin is not None:
-            self._threads[thread] = origin
+        self._threads[thread] = origin or self.origin()
 
     def note_attached(self, listener: Any, origin: Origin | None) -> None:
         """Take note that a handler comes from where the code does that attached it.
@@ -106,7 +109,16 @@ class Runs:
         # asyncio.to_thread hands its context over; what else a pool runs does not say whose it is.
         pools = sys.modules.get("concurrent.futures.thread")
         is_worker = thread in getattr(pools, "_threads_queues", ())
-        return None if is_worker else self._threads.get(thread)
+        return None if is_worker else self._threads.get(thread, self._unseen(thread))
+
+    def _unseen(self, thread: threading.Thread) -> Origin | None:
+        """Return where a thread comes from whose start was not noted: from before, if all are."""
+        is_noting = threading.Thread.start is self.noting_start
+        by_python = thread is not threading.main_thread() and not isinstance(
+            thread,
+            threading._DummyThread,  # noqa: SLF001 - stands for one that Python did not start
+        )
+        return EARLY if is_noting and by_python else None
 
     def _attached_by(self, frame: FrameType | None) -> Origin | None:
         """Return where a handler was attached that is at work beneath a frame, if that is noted."""

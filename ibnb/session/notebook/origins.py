@@ -43,7 +43,6 @@ class Origins:
         if self._loop is not None:
             self._put(self._loop, "call_soon_threadsafe", self._calling)
         self._patches.install()
-        # Other threads go on meanwhile: now what they start is seen.
         for thread in threading.enumerate():
             if thread is not threading.current_thread():
                 self._succession.runs.note_thread(thread, EARLY)
@@ -69,6 +68,8 @@ class Origins:
             runs.note_thread(thread)
             return original(thread)
 
+        # Before it is put there, as other threads go on meanwhile.
+        runs.noting_start = start
         return start
 
     def _calling(self, original: Any) -> Any:

@@ -545,12 +545,9 @@ def test_a_user_who_may_see_nothing(monkeypatch, check):
 
 
 @pytest.fixture(autouse=True)
-def alone(tmp_path_factory):
+def alone(no_processes_appear):
     """Tests of this file follow one another: each would see the processes that another starts."""
-    fcntl = pytest.importorskip("fcntl") if sys.platform != "win32" else None
-    with (tmp_path_factory.getbasetemp().parent / "processes.lock").open("w") as file:
-        if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_EX)
+    with no_processes_appear(alone=True):
         yield
 
 

@@ -20,7 +20,7 @@ PACE = 0.0005
 def _busy():
     """Threads that take turns after a few instructions each."""
     interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-4)
+    sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(interval)
 
@@ -50,3 +50,21 @@ def test_what_threads_start_meanwhile_comes_from_before():
         origins.leave()
         assert found == [EARLY] * CHAINS
     loop.close()
+
+
+def test_what_starts_unseen_cannot_be_told(monkeypatch):
+    """Somebody put his own in the place of `Thread.start`: that is no reason to call it older."""
+    plain = threading.Thread.start
+    runs, found = Runs(), []
+    origins = Origins(Succession(runs), None)
+    origins.enter()
+    try:
+        monkeypatch.setattr(threading.Thread, "start", plain)
+        thread = threading.Thread(target=lambda: found.append(runs.origin()))
+        thread.start()
+        thread.join(60)
+    finally:
+        monkeypatch.undo()
+        origins.leave()
+    assert found == [None]
+    assert threading.Thread.start is plain
