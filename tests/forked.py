@@ -2,8 +2,8 @@
 
 What they have imported before their first cell is what every kernel has, and what takes long and
 decides nothing: neither an API library nor its events. Kernels that will load ibnb have what that
-and a first connect import of it, too; nothing of it has run. Set ``IBNB_COLD_KERNELS=1`` to start
-each from scratch.
+and a first connect import of it, too (`warm`); they load and prepare it as others do. Set
+``IBNB_COLD_KERNELS=1`` to start each from scratch.
 """
 
 from __future__ import annotations
@@ -23,18 +23,17 @@ from unittest import mock
 
 from jupyter_client.provisioning import LocalProvisioner
 
-from ibnb.preparing import MODULES
-
 IMPORTED = [
     *("ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "ipykernel.debugger"),
     *("numpy", "sqlite3", "psutil", "jinja2", "urllib.request", "xml.etree.ElementTree"),
 ]
-OURS = ["ibnb.extension", *MODULES]
-FOR_IMPORTING = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-"""Otherwise the debugger complains of a Python that has its own modules built in.
-
-Besides, a kernel without a parent would print how to connect to it.
-"""
+FOR_IMPORTING = {
+    # Otherwise the debugger complains of a Python that has its own modules built in.
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    "PYTHONPATH": os.pathsep.join(sys.path),
+    # A kernel without a parent would print how to connect to it.
+    "JPY_PARENT_PID": str(os.getpid()),
+}
 CAN_FORK = "forkserver" in multiprocessing.get_all_start_methods()
 IS_COLD = "IBNB_COLD_KERNELS" in os.environ
 
@@ -47,17 +46,17 @@ def _server(*imported: str) -> forkserver.ForkServer:
 
 
 def start(
-    command: list[str], environment: dict[str, str], folder: str, *, plain: bool
+    command: list[str], environment: dict[str, str], folder: str, *, warm: bool
 ) -> ForkedProcess:
     """Start a kernel by the command that would start it from scratch."""
-    server = _server(*IMPORTED, *([] if plain else OURS))
+    server = _server(*IMPORTED, *(["warm"] if warm else []))
     context = multiprocessing.get_context("forkserver")
     begun, begins = context.Pipe(duplex=False)
     process = context.Process(
         target=_be_a_kernel, args=(command, environment, folder, begins), daemon=True
     )
     with (
-        mock.patch.dict(os.environ, {**FOR_IMPORTING, "JPY_PARENT_PID": str(os.getpid())}),
+        mock.patch.dict(os.environ, FOR_IMPORTING),
         mock.patch.object(forkserver, "connect_to_new_process", server.connect_to_new_process),
     ):
         process.start()
@@ -103,15 +102,15 @@ class ForkingProvisioner(LocalProvisioner):
     """Starts a manager's kernels by forking.
 
     Attributes:
-        plain: whether they begin without any module of ibnb.
+        warm: whether they begin with what loading ibnb imports and reads.
     """
 
-    plain = False
+    warm = True
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         """Start a kernel."""
         self.cwd = pathlib.Path(kwargs["cwd"])
-        self.process = start(cmd, kwargs["env"], kwargs["cwd"], plain=self.plain)
+        self.process = start(cmd, kwargs["env"], kwargs["cwd"], warm=self.warm)
         # It leads a group of its own.
         self.pid = self.pgid = self.process.pid
         return self.connection_info

@@ -105,7 +105,7 @@ class Side:
         self.plain = plain
         self.gateway = gateway
         # Of its own, because a socket's path has to be short.
-        self.notebook = Notebook(folder, plain=plain)
+        self.notebook = Notebook(folder, warm=not plain)
         self.cells: list[Cell] = []
         self.result = None
         """What the steps returned."""

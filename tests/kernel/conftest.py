@@ -22,9 +22,9 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture
-def notebook(tmp_path):
+def notebook(request, tmp_path):
     """A notebook with a fresh kernel."""
-    notebook = Notebook(tmp_path)
+    notebook = Notebook(tmp_path, warm=request.node.get_closest_marker("not_warm") is None)
     yield notebook
     notebook.close()
 

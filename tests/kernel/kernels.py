@@ -75,7 +75,7 @@ class Notebook:
         folder: the kernel's working directory, with its IPython and state folders.
         path: of the notebook, as the server would name it.
         cold: start the kernel from scratch, and not by forking.
-        plain: the kernel begins without any module of ibnb, although it is forked.
+        warm: if it is forked, the kernel begins with what loading ibnb imports and reads.
         environment: variables that the kernel has besides this process's own.
     """
 
@@ -85,7 +85,7 @@ class Notebook:
         *,
         path: str | None = None,
         cold: bool = IS_COLD,
-        plain: bool = False,
+        warm: bool = True,
         **environment: str,
     ) -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("IBNB_")}
@@ -114,7 +114,7 @@ class Notebook:
                 kernel_spec=self.manager.kernel_spec,
                 parent=self.manager,
             )
-            self.manager.provisioner.plain = plain
+            self.manager.provisioner.warm = warm
         self.manager.start_kernel(env=self.environment, cwd=str(self.folder))
         self._connect()
 

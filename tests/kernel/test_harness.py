@@ -5,7 +5,24 @@ from pathlib import Path
 
 import kernels
 import pytest
-from kernels import OverlookedMessageError
+from forked import CAN_FORK, IS_COLD
+from kernels import Notebook, OverlookedMessageError
+
+OURS = "[name for name in sys.modules if name.partition('.')[0] == 'ibnb']"
+THEIRS = "[name for name in sys.modules if name.startswith(('ib_', 'eventkit'))]"
+
+
+@pytest.mark.parametrize("warm", [True, False])
+def test_what_a_kernel_begins_with(tmp_path, warm):
+    """A forked one has no API library, and nothing of ibnb either if it is to be plain."""
+    book = Notebook(tmp_path, warm=warm)
+    try:
+        book.run("import sys")
+        assert book.value(THEIRS) == "[]"
+        assert (book.value(OURS) != "[]") is (warm and CAN_FORK and not IS_COLD)
+        assert book.value("'ibnb' in get_ipython().extension_manager.loaded") == "False"
+    finally:
+        book.close()
 
 
 def test_an_overlooked_message_is_told_from_all_else(notebook, monkeypatch):

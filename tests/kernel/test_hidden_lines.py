@@ -159,6 +159,7 @@ def test_good_news_of_the_catalogue_passes(connected, server):
     assert f"Error 162, reqId 4: {text}" in said(connected)
 
 
+@pytest.mark.not_warm
 def test_good_news_does_not_read_the_catalogue(connected, server):
     """A cell in which a farm says that it is OK ends without it."""
     run = during(connected, server, notice(2104, "Market data farm connection is OK:usfarm"))

@@ -8,14 +8,7 @@ import json
 import pytest
 from kernels import Notebook
 
-
-@pytest.fixture
-def notebook(tmp_path):
-    """A notebook whose kernel has nothing of ibnb before it loads it, as a user's."""
-    notebook = Notebook(tmp_path, plain=True)
-    yield notebook
-    notebook.close()
-
+pytestmark = pytest.mark.not_warm
 
 # IPython makes its own extension magics when the first of them is used.
 SNAPSHOT = """
@@ -245,7 +238,7 @@ def test_a_wrong_value_in_a_configuration_file_costs_one_line(tmp_path, gateway)
         "c.IbMagics.timeout = 'soon'\nc.IbMagics.wait = 3\nc.IbMagics.guard.append('x')\n"
         f"c.IbMagics.target = {gateway.port}\nc.IbSettings.expect = ['paper']\n"
     )
-    book = Notebook(tmp_path, plain=True)
+    book = Notebook(tmp_path, warm=False)
     try:
         assert book.run("%ibconnect").status == "ok"
         settings = "get_ipython().magics_manager.registry['IbMagics']"
