@@ -7,38 +7,62 @@ else
 BIN := $(VENV)/bin
 endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# Most tests wait for something: two on each core.
-WORKERS ?= $(shell $(PYTHON) -c "import os; print(2 * (os.cpu_count() or 1))")
+cores = $(shell $(PYTHON) -c "import os; print($(1) * (os.cpu_count() or 1))")
+PYTEST := $(BIN)/python -m pytest
+# Most tests wait for something: several on each core. Those with a kernel are busier.
+WORKERS ?= $(call cores,4)
+KERNEL_WORKERS ?= $(call cores,3)
+# A browser and a JupyterLab are busy most of the time, and are started once by each worker; a
+# notebook's cells follow each other.
+FILE_BY_FILE := --numprocesses $(call cores,1) --dist loadfile
+# What keeps one core busy at the most runs beside others, its output one after the other.
+AT_ONCE := --jobs --no-print-directory $(if $(filter output-sync,$(.FEATURES)),--output-sync)
 STORIES ?= quickstart reruns errors diagnostics resume testing
-SIDE_BY_SIDE := --numprocesses $(WORKERS) --dist worksteal
-# Unit tests wait for sockets, and start no kernels: three on each core.
-UNIT_WORKERS ?= $(shell $(PYTHON) -c "import os; print(3 * (os.cpu_count() or 1))")
-# A browser and a JupyterLab are busy most of the time, and are started once by each worker.
-WINDOWS ?= $(shell $(PYTHON) -c "import os; print(min($(WORKERS), os.cpu_count() or 1))")
 
-.PHONY: demo test soak pictures docs prereleases stories benchmark clean
+.PHONY: demo test lint types unit browser notebooks kernel rates
+.PHONY: soak pictures docs prereleases stories benchmark clean
 
 # make demo              JupyterLab on the quickstart notebook, beside a simulated gateway
 # make demo HEADLESS=1   the same notebook without a browser, executed and written as HTML
 demo: $(VENV)/.demo
 	$(BIN)/ibnb demo $(if $(HEADLESS),--headless)
 
-# make test              lint, types and every test but soaks
+# make test              lint, types and every test but soaks; each of them has a target of its own
 test: $(VENV)/.test
+	$(MAKE) $(AT_ONCE) lint types notebooks
+	$(MAKE) --no-print-directory unit
+	$(MAKE) --no-print-directory kernel
+	$(MAKE) --no-print-directory browser
+	$(MAKE) --no-print-directory rates
+
+lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --numprocesses $(UNIT_WORKERS) --dist worksteal \
-		tests/unit -m "not soak" --cov ibnb --cov-report=
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/kernel -m "not serial and not soak"
-	$(BIN)/python -m pytest tests/kernel -m serial
-	$(BIN)/python -m pytest --numprocesses $(WINDOWS) --dist loadfile tests/browser
-	$(BIN)/python -m pytest --numprocesses $(WINDOWS) --dist loadfile -p nbval --nbval-lax notebooks
+
+unit: $(VENV)/.test
+	$(PYTEST) --numprocesses $(WORKERS) --dist worksteal tests/unit -m "not soak" --cov ibnb --cov-report=
+
+browser: $(VENV)/.test
+	$(PYTEST) $(FILE_BY_FILE) tests/browser
+
+notebooks: $(VENV)/.test
+	$(PYTEST) $(FILE_BY_FILE) -p nbval --nbval-lax notebooks
+
+kernel: $(VENV)/.test
+	$(PYTEST) --numprocesses $(KERNEL_WORKERS) --dist worksteal tests/kernel \
+		-m "not serial and not soak"
+
+# make rates             what is measured while nothing else runs
+rates: $(VENV)/.test
+	$(PYTEST) tests/kernel -m serial
 
 # make soak              what takes long: many reruns, losses, looks, and a day of the simulated world
 soak: $(VENV)/.test
-	IBNB_SOAK=1000 IBNB_CHAOS=100 $(BIN)/python -m pytest tests/unit tests/kernel -m soak
-	IBNB_SOAK=1000 IBNB_CHAOS=100 $(BIN)/python -m pytest tests/kernel/test_soak.py \
+	IBNB_SOAK=1000 IBNB_CHAOS=100 $(PYTEST) tests/unit tests/kernel -m soak
+	IBNB_SOAK=1000 IBNB_CHAOS=100 $(PYTEST) tests/kernel/test_soak.py \
 	    tests/kernel/test_resume_is_whole.py
 
 # make docs              the documentation site, in site/; a warning or a broken link fails it
@@ -50,15 +74,17 @@ docs: $(VENV)/.docs
 # make pictures          how every view looks, compared with the stored pictures
 # make pictures UPDATE=1 the stored pictures, drawn anew
 pictures: $(VENV)/.test
-	IBNB_PICTURES=$(if $(UPDATE),renew,compare) $(BIN)/python -m pytest tests/browser/test_pictures.py
+	IBNB_PICTURES=$(if $(UPDATE),renew,compare) $(PYTEST) tests/browser/test_pictures.py
 
 # make prereleases       what sees a library or a kernel, with the newest pre-releases of those
 prereleases:
 	$(PYTHON) -m venv $(VENV)-prereleases
 	$(VENV)-prereleases/bin/python -m pip install --quiet --editable ".[testing,ib-async]"
 	$(VENV)-prereleases/bin/python -m pip install --quiet --upgrade --pre ib_async ipython ipykernel
-	$(VENV)-prereleases/bin/python -m pytest $(SIDE_BY_SIDE) tests/unit -m library
-	$(VENV)-prereleases/bin/python -m pytest $(SIDE_BY_SIDE) tests/kernel -m "not serial"
+	$(VENV)-prereleases/bin/python -m pytest --numprocesses $(WORKERS) --dist worksteal \
+		tests/unit -m library
+	$(VENV)-prereleases/bin/python -m pytest --numprocesses $(KERNEL_WORKERS) --dist worksteal \
+		tests/kernel -m "not serial"
 
 # make stories           the notebooks that tell a story, executed and stored as they are then
 stories: $(VENV)/.test

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 
 import pytest
@@ -17,6 +18,11 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "library" in getattr(item, "fixturenames", ()):
             item.add_marker("library")
+
+
+def pytest_collection_finish():
+    """Let no collection of garbage look through all tests again: there are thousands."""
+    gc.freeze()
 
 
 @pytest.fixture(params=LIBRARIES)

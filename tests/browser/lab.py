@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from typing import TYPE_CHECKING, Any, Self
 from urllib.error import URLError
@@ -91,7 +93,10 @@ class Lab:
         self.folder = folder / "notebooks"
         self.folder.mkdir()
         self.data = folder / "data"
-        self._environment = own_places(folder)
+        # Kernels talk through files, as ports are free only until another test takes them. The
+        # path of one has room for some 100 characters.
+        self._runtime = tempfile.mkdtemp(prefix="ibnb-lab-")
+        self._environment = {**own_places(folder), "JUPYTER_RUNTIME_DIR": self._runtime}
         self._log = folder / "jupyterlab.log"
         self._token = secrets.token_hex(16)
         self._process: subprocess.Popen[bytes] | None = None
@@ -108,6 +113,8 @@ class Lab:
         command += [f"--ServerApp.root_dir={self.folder}", "--LabApp.news_url="]
         command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
         command += ["--ServerApp.allow_root=True", "--LabApp.expose_app_in_browser=True"]
+        if sys.platform != "win32":
+            command += ["--KernelManager.transport=ipc"]
         if CAN_FORK and not IS_COLD:
             command += [f"--AsyncMappingKernelManager.kernel_manager_class={FORKING}"]
         with self._log.open("wb") as log:
@@ -121,6 +128,7 @@ class Lab:
         """Stop; its kernels end with it."""
         if self._process is not None:
             end(self._process)
+        shutil.rmtree(self._runtime, ignore_errors=True)
 
     @property
     def address(self) -> str:

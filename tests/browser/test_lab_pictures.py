@@ -34,7 +34,8 @@ CONTRASTS = """marks => {
     .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
   const behind = document.querySelector('.jp-Notebook');
   const page = light(getComputedStyle(behind).backgroundColor);
-  return marks.map(mark => {
+  // What was drawn anew meanwhile has no colour any more.
+  return marks.filter(mark => mark.isConnected).map(mark => {
     const own = light(getComputedStyle(mark).color);
     return [mark.textContent, (Math.max(own, page) + 0.05) / (Math.min(own, page) + 0.05)];
   });
