@@ -140,7 +140,7 @@ def answer(client: Client, fields: tuple[str, ...]) -> None:
             client.notify(texts.not_simulated(_NOT_SIMULATED[message_id]))
         elif message_id not in _WITHOUT_ANSWER:
             client.notify(texts.UNKNOWN_ID)
-    except (IndexError, ValueError) as error:
+    except (ArithmeticError, IndexError, ValueError) as error:
         told = texts.unreadable(f"Unable to parse message {message_id}: {error}")
         # Under its own id, if that can be read: whoever waits for it learns that nothing comes.
         client.notify(told, read_request(client.client_id, fields, client.version).req_id)

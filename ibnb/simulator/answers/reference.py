@@ -8,7 +8,7 @@ from ibnb.simulator.client import Client
 from ibnb.simulator.protocol import data_messages, texts
 from ibnb.simulator.streams import QuietStream
 from ibnb.simulator.world.calendars import last_session, session
-from ibnb.simulator.world.history import parse_time
+from ibnb.simulator.world.history import first_day, parse_time
 from ibnb.simulator.world.instruments import MARKET_RULES, Instrument
 from ibnb.simulator.world.market import Quote, prices_between, quote_at, utc
 from ibnb.tws import wire
@@ -280,6 +280,8 @@ def _news_time(text: str) -> float | None:
 
 def _headline(instrument: Instrument, day: int, until: float) -> tuple[float, str] | None:
     """What a day of trading has brought, told at its end."""
+    if not first_day(instrument) <= day <= last_session(instrument.hours, until, regular=True):
+        return None
     begins, ends = session(instrument.hours, day, regular=True)
     if last_session(instrument.hours, begins, regular=True) != day or ends > until:
         return None

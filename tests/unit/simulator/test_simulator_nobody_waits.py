@@ -121,6 +121,28 @@ async def test_each_call_that_waits_ends(connect, library, misread, name):
     assert [text for text in misread() if "Timeout" not in text] == []
 
 
+@pytest.mark.parametrize("day", ["1", "a9f5d", "7fffffff", "f" * 30, "-1", "x"])
+async def test_an_article_of_no_day_of_trading_ends_the_wait(connect, day):
+    """Before there were zones or prices, after today, or no number: it is refused at once."""
+    ib = await connect()
+    codes = []
+    ib.errorEvent += lambda _req_id, code, *_: codes.append(code)
+    ask = ib.reqNewsArticleAsync("BRFG", f"BRFG$40d7e-{day}")
+    assert not await asyncio.wait_for(ask, SOON)
+    assert codes == [321]
+    assert await asyncio.wait_for(ib.reqNewsProvidersAsync(), SOON)
+
+
+@pytest.mark.parametrize("volatility", [1e308, 1e200, float("inf"), float("nan"), -1.0])
+async def test_an_option_without_a_price_ends_the_wait(connect, library, volatility):
+    """Whatever is asked for, something comes, and the gateway goes on."""
+    ib = await connect()
+    option = await qualified_option(ib, library)
+    asked = ib.calculateOptionPriceAsync(option, volatility, 6000.0)
+    await asyncio.wait_for(asked, SOON)
+    assert await asyncio.wait_for(ib.reqNewsProvidersAsync(), SOON)
+
+
 async def test_what_cannot_name_legs_ends_the_wait(connect, library):
     """Ticks of a combination end at once in either library: their request has no legs."""
     ib = await connect()
