@@ -40,7 +40,7 @@ def show_explanation(
 
 
 def show_unknown(error: UnknownQueryError, *, show_accounts: bool) -> None:
-    """Display that no page fits, and the nearest: that is no error of anybody's, and not red."""
+    """Display that no page fits, and the nearest: that is not an error, and not red."""
     from .html import unknown_html
     from .text import unknown_text
 

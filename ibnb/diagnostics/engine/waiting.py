@@ -21,7 +21,7 @@ async def until_healthy(
     observers: Sequence[Observer],
     stopped: asyncio.Event,
 ) -> Report:
-    """Diagnose until the verdict is no error, `seconds` are over or `stopped` is set.
+    """Diagnose until the verdict is not an error, `seconds` are over or `stopped` is set.
 
     Returns the last report. Observers hear of every diagnosis, and between two of them how long
     it goes on.

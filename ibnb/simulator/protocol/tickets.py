@@ -191,7 +191,7 @@ def read_ticket(fields: Sequence[str], version: int) -> Ticket:
     """Read a placeOrder message, whose fields begin with the message id.
 
     Raises:
-        ValueError: fields are missing, or a count or an id is no number.
+        ValueError: fields are missing, or a count or an id is not a number.
     """
     return _TicketReader(fields, version).read()
 
