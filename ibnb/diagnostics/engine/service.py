@@ -52,8 +52,8 @@ class Question:
 
     `readonly` says whether connects fetch no orders here. For `wait` seconds the diagnosis is
     repeated, until the verdict is not an error. `connection` is the number of the connection of
-    this kernel that is asked about, 0 for none in particular. `situation` tells what advice makes sense
-    where the report is read, seen from a target.
+    this kernel that is asked about, 0 for none in particular. `situation` tells what advice makes
+    sense where the report is read, seen from a target.
     """
 
     candidates: tuple[Target, ...]
