@@ -16,7 +16,7 @@ from ibnb.tws.clock import clock
 from ibnb.tws.story import span, tell, tell_refused
 from ibnb.tws.target import Target
 
-from .net import PROBE_SECONDS
+from .net import PROBE_SECONDS, PROBE_TIME_OUTS
 
 GONE = frozenset({"lost", "resuming"})
 RECENT_SECONDS = 3600.0
@@ -348,6 +348,7 @@ CHECKS = (
         "session",
         client_id,
         timeout=PROBE_SECONDS,
+        time_outs=PROBE_TIME_OUTS,
         waits_for="the list of sockets, and the gateway's answer",
     ),
 )
