@@ -11,7 +11,7 @@ cores = $(shell $(PYTHON) -c "import os; print($(1) * (os.cpu_count() or 1))")
 PYTEST := $(BIN)/python -m pytest
 # Most tests wait for something: several on each core. Those with a kernel are busier.
 WORKERS ?= $(call cores,4)
-KERNEL_WORKERS ?= $(call cores,3)
+KERNEL_WORKERS ?= $(call cores,2)
 # A browser and a JupyterLab are busy most of the time, and are started once by each worker; a
 # notebook's cells follow each other.
 FILE_BY_FILE := --numprocesses $(call cores,1) --dist loadfile

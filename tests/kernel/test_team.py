@@ -43,6 +43,10 @@ HAS_RIGHT = (
     "right = ibnb.app.the_app().notebook_leases.right\n"
     "while not right.allows_now(['U1234567']): await asyncio.sleep(0.05)"
 )
+IS_WRITTEN = (
+    "from ibnb.app import the_app\nthe_app().notebook_leases._writer.submit(int).result(60)"
+)
+"""A moment after a connect it is written who has the ID."""
 LOCKED = "Orders are locked"
 
 
@@ -97,6 +101,7 @@ def test_the_holder_of_an_id_is_named_from_another_machine(books, gateway, libra
     """Notebook, process, host and since when; after `%ibdisconnect` nobody is."""
     first, second = books("a.ipynb", "one"), books("b.ipynb", "two")
     connect(first, gateway, library)
+    assert first.run(IS_WRITTEN).status == "ok"
     (client_id,) = gateway.open_clients
     line = f"%ibconnect {gateway.port} --library {library} --client-id {client_id} --wait 0"
     run = second.run(line)
