@@ -12,6 +12,7 @@ PYTEST := $(BIN)/python -m pytest
 # Most tests wait for something: several on each core. Those with a kernel are busier.
 WORKERS ?= $(call cores,4)
 KERNEL_WORKERS ?= $(call cores,2)
+SIDE_BY_SIDE := --dist worksteal --numprocesses
 # A browser and a JupyterLab are busy most of the time, and are started once by each worker; a
 # notebook's cells follow each other.
 FILE_BY_FILE := --numprocesses $(call cores,1) --dist loadfile
@@ -43,7 +44,7 @@ types: $(VENV)/.test
 	$(BIN)/mypy
 
 unit: $(VENV)/.test
-	$(PYTEST) --numprocesses $(WORKERS) --dist worksteal tests/unit -m "not soak" --cov ibnb --cov-report=
+	$(PYTEST) $(SIDE_BY_SIDE) $(WORKERS) tests/unit -m "not soak" --cov ibnb --cov-report=
 
 browser: $(VENV)/.test
 	$(PYTEST) $(FILE_BY_FILE) tests/browser
@@ -52,8 +53,7 @@ notebooks: $(VENV)/.test
 	$(PYTEST) $(FILE_BY_FILE) -p nbval --nbval-lax notebooks
 
 kernel: $(VENV)/.test
-	$(PYTEST) --numprocesses $(KERNEL_WORKERS) --dist worksteal tests/kernel \
-		-m "not serial and not soak"
+	$(PYTEST) $(SIDE_BY_SIDE) $(KERNEL_WORKERS) tests/kernel -m "not serial and not soak"
 
 # make rates             what is measured while nothing else runs
 rates: $(VENV)/.test
@@ -81,10 +81,8 @@ prereleases:
 	$(PYTHON) -m venv $(VENV)-prereleases
 	$(VENV)-prereleases/bin/python -m pip install --quiet --editable ".[testing,ib-async]"
 	$(VENV)-prereleases/bin/python -m pip install --quiet --upgrade --pre ib_async ipython ipykernel
-	$(VENV)-prereleases/bin/python -m pytest --numprocesses $(WORKERS) --dist worksteal \
-		tests/unit -m library
-	$(VENV)-prereleases/bin/python -m pytest --numprocesses $(KERNEL_WORKERS) --dist worksteal \
-		tests/kernel -m "not serial"
+	$(VENV)-prereleases/bin/python -m pytest $(SIDE_BY_SIDE) $(WORKERS) tests/unit -m library
+	$(VENV)-prereleases/bin/python -m pytest $(SIDE_BY_SIDE) $(KERNEL_WORKERS) tests/kernel -m "not serial"
 
 # make stories           the notebooks that tell a story, executed and stored as they are then
 stories: $(VENV)/.test

@@ -22,6 +22,7 @@ from typing import Any
 from unittest import mock
 
 from jupyter_client.provisioning import LocalProvisioner
+from traitlets import Bool
 
 IMPORTED = [
     *("ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "ipykernel.debugger"),
@@ -99,13 +100,9 @@ class ForkedProcess:
 
 
 class ForkingProvisioner(LocalProvisioner):
-    """Starts a manager's kernels by forking.
+    """Starts a manager's kernels by forking."""
 
-    Attributes:
-        warm: whether they begin with what loading ibnb imports and reads.
-    """
-
-    warm = True
+    warm = Bool(default_value=True, help="whether they begin with what loading ibnb imports")
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         """Start a kernel."""

@@ -113,8 +113,8 @@ class Notebook:
                 kernel_id=self.manager.kernel_id,
                 kernel_spec=self.manager.kernel_spec,
                 parent=self.manager,
+                warm=warm,
             )
-            self.manager.provisioner.warm = warm
         self.manager.start_kernel(env=self.environment, cwd=str(self.folder))
         self._connect()
 

@@ -55,6 +55,20 @@ def python(*words, **settings):
     )
 
 
+@contextlib.contextmanager
+def processes_stay(folder, *, alone=False):
+    """Wait until no test that shares this folder makes believe that a gateway runs.
+
+    With `alone`, until none looks at the processes either.
+    """
+    with (folder / "processes.lock").open("w") as file:
+        if sys.platform != "win32":
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
+
+
 def at(port):
     """Return a port of this machine as a target."""
     return f"{servers.LOOPBACK}:{port}"

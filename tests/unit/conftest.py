@@ -1,11 +1,10 @@
 """What the tests of all rooms share; `servers` and `commands` beside it are imported by name."""
 
-import contextlib
-import importlib.util
 import socket
 
 import pytest
 import servers
+from commands import processes_stay
 
 from ibnb.simulator import SimulatedGateway
 
@@ -25,31 +24,16 @@ def broken_gateway():
 
 
 @pytest.fixture
-def no_processes_appear(tmp_path_factory):
-    """Return how to wait until no other test, on any worker, makes believe that a gateway runs.
-
-    With `alone`, no other test looks at the processes meanwhile.
-    """
-
-    @contextlib.contextmanager
-    def no_processes_appear(*, alone=False):
-        with (tmp_path_factory.getbasetemp().parent / "processes.lock").open("w") as file:
-            if importlib.util.find_spec("fcntl"):
-                import fcntl
-
-                fcntl.flock(file, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-            yield
-
-    return no_processes_appear
+def processes(tmp_path_factory):
+    """No test, on any worker, makes believe meanwhile that a gateway runs."""
+    with processes_stay(tmp_path_factory.getbasetemp().parent):
+        yield
 
 
 @pytest.fixture
-def refused_port(request, no_processes_appear):
+def refused_port(processes):  # noqa: ARG001 - what runs decides why it is refused
     """Return a port that is taken, so that nobody else gets it, and on which nobody listens."""
-    with contextlib.ExitStack() as stack:
-        if "alone" not in request.fixturenames:
-            stack.enter_context(no_processes_appear())
-        sock = stack.enter_context(socket.socket())
+    with socket.socket() as sock:
         sock.bind((servers.LOOPBACK, 0))
         yield sock.getsockname()[1]
 

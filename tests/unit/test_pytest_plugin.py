@@ -163,9 +163,9 @@ def run_pytest(tmp_path):
         file.write_text(source)
         found = () if is_installed() else ("-p", PLUGIN)
         # Nbval imports all that Jupyter is, which takes most of the time.
-        common = ("-p", "no:cacheprovider", "-p", "no:nbval", "--strict-markers")
-        common = (*common, "--rootdir", tmp_path)
-        return python("-m", "pytest", *common, *found, *words, file)
+        without = ("-p", "no:cacheprovider", "-p", "no:nbval")
+        common = ("--strict-markers", "--rootdir", tmp_path)
+        return python("-m", "pytest", *without, *common, *found, *words, file)
 
     return run_pytest
 

@@ -11,6 +11,7 @@ import contextvars
 import functools
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import CodeType, FrameType
 from typing import Any
@@ -49,15 +50,11 @@ _origin: contextvars.ContextVar[Origin | None] = contextvars.ContextVar("ibnb_ru
 
 
 class Runs:
-    """Counts the runs of one shell's cells, and knows where its threads come from.
-
-    Attributes:
-        noting_start: the `Thread.start` that notes each start, as long as it is in its place.
-    """
+    """Counts the runs of one shell's cells, and knows where its threads come from."""
 
     def __init__(self) -> None:
         self.count = 0
-        self.noting_start: Any = None
+        self._start: Any = None
         self._threads: WeakKeyDictionary[threading.Thread, Origin | None] = WeakKeyDictionary()
         self._attached: dict[int, tuple[CodeType, Origin]] = {}
 
@@ -75,6 +72,19 @@ class Runs:
     def note_thread(self, thread: threading.Thread, origin: Origin | None = None) -> None:
         """Take note of a thread that is about to start: it comes from where this code does."""
         self._threads[thread] = origin or self.origin()
+
+    def noting(self, start: Callable[[threading.Thread], None]) -> Callable[..., None]:
+        """Return what notes each thread that it starts, for the place of `Thread.start`.
+
+        As long as it is there, a thread whose start was not noted is older.
+        """
+
+        def noting_start(thread: threading.Thread) -> None:
+            self.note_thread(thread)
+            start(thread)
+
+        self._start = noting_start
+        return noting_start
 
     def note_attached(self, listener: Any, origin: Origin | None) -> None:
         """Take note that a handler comes from where the code does that attached it.
@@ -109,11 +119,13 @@ class Runs:
         # asyncio.to_thread hands its context over; what else a pool runs does not say whose it is.
         pools = sys.modules.get("concurrent.futures.thread")
         is_worker = thread in getattr(pools, "_threads_queues", ())
-        return None if is_worker else self._threads.get(thread, self._unseen(thread))
+        if is_worker:
+            return None
+        return self._threads[thread] if thread in self._threads else self._unseen(thread)
 
     def _unseen(self, thread: threading.Thread) -> Origin | None:
         """Return where a thread comes from whose start was not noted: from before, if all are."""
-        is_noting = threading.Thread.start is self.noting_start
+        is_noting = threading.Thread.start is self._start
         by_python = thread is not threading.main_thread() and not isinstance(
             thread,
             threading._DummyThread,  # noqa: SLF001 - stands for one that Python did not start

@@ -39,7 +39,8 @@ class Origins:
 
     def enter(self) -> None:
         """Begin; what is under way already comes from before."""
-        self._put(threading.Thread, "start", self._starting)
+        # Other threads go on: what begins is watched before what is under way is looked at.
+        self._put(threading.Thread, "start", self._succession.runs.noting)
         if self._loop is not None:
             self._put(self._loop, "call_soon_threadsafe", self._calling)
         self._patches.install()
@@ -60,17 +61,6 @@ class Origins:
     def _put(self, owner: Any, name: str, around: Any) -> None:
         original = getattr(owner, name)
         self._patches.put(owner, name, functools.wraps(original)(around(original)))
-
-    def _starting(self, original: Any) -> Any:
-        runs = self._succession.runs
-
-        def start(thread: threading.Thread) -> Any:
-            runs.note_thread(thread)
-            return original(thread)
-
-        # Before it is put there, as other threads go on meanwhile.
-        runs.noting_start = start
-        return start
 
     def _calling(self, original: Any) -> Any:
         runs = self._succession.runs

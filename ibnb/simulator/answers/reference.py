@@ -168,7 +168,7 @@ def news_article(client: Client, fields: tuple[str, ...]) -> None:
     try:
         instrument = client.state.world.by_con_id(int(con_id, 16))
         told = _headline(instrument, int(day, 16), client.state.now) if instrument else None
-    except ValueError:
+    except (OverflowError, ValueError):
         told = None
     if told is None:
         client.notify(texts.invalid(f"Invalid article id: {article}"), req_id)
@@ -280,7 +280,7 @@ def _news_time(text: str) -> float | None:
 
 def _headline(instrument: Instrument, day: int, until: float) -> tuple[float, str] | None:
     """What a day of trading has brought, told at its end."""
-    if not first_day(instrument) <= day <= last_session(instrument.hours, until, regular=True):
+    if day < first_day(instrument):
         return None
     begins, ends = session(instrument.hours, day, regular=True)
     if last_session(instrument.hours, begins, regular=True) != day or ends > until:

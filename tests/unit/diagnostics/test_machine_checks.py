@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 import servers
-from commands import at, environment
+from commands import at, environment, processes_stay
 from diagnosing import attempt, context
 
 from ibnb.diagnostics.checks import files, host, net
@@ -545,9 +545,9 @@ def test_a_user_who_may_see_nothing(monkeypatch, check):
 
 
 @pytest.fixture(autouse=True)
-def alone(no_processes_appear):
+def processes(tmp_path_factory):
     """Tests of this file follow one another: each would see the processes that another starts."""
-    with no_processes_appear(alone=True):
+    with processes_stay(tmp_path_factory.getbasetemp().parent, alone=True):
         yield
 
 
