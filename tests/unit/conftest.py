@@ -1,5 +1,7 @@
 """What the tests of all rooms share; `servers` and `commands` beside it are imported by name."""
 
+import asyncio
+import importlib
 import socket
 
 import pytest
@@ -7,6 +9,21 @@ import servers
 from commands import processes_stay
 
 from ibnb.simulator import SimulatedGateway
+
+
+@pytest.fixture
+def library(library):
+    """Each API library that is installed, by its name, imported."""
+    try:
+        importlib.import_module(library)
+    except RuntimeError:
+        # Both look for a current loop then, which an earlier test took away.
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        importlib.import_module(library)
+        asyncio.set_event_loop(None)
+        loop.close()
+    return library
 
 
 @pytest.fixture
