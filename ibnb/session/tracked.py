@@ -81,7 +81,7 @@ class TrackedConnection:
         self.opened_at = 0.0
         self.stale_because = ""
         self._succession = succession or Succession(Runs())
-        self.lineage = self._succession.new_lineage()
+        self.lineage = self._succession.new_lineage(ib)
         self.ended: Callable[[TrackedConnection, Loss | None], None] = lambda _held, _loss: None
         self.opening: asyncio.Future[Any] | None = None
         self.state: State = "closed"

@@ -99,7 +99,8 @@ POOLED = (
     "job = pool.submit(lambda: (wait(), send('POOL')))"
 )
 EVERY = frozenset(BOTS)
-OF_TASKS = {"TASK", "CHILD", "EVENT", "ATTACH", "COFUNC", "PARTIAL"}
+ATTACHING = {"ATTACH", "COFUNC", "PARTIAL"}
+OF_TASKS = {"TASK", "CHILD", "EVENT", *ATTACHING}
 
 
 @pytest.fixture
@@ -203,6 +204,20 @@ def test_reloading_bars_nothing(bots, bare_gateway):
     bots.start(*(name for name in BOTS if name != "LATER"))
     bots.run("%reload_ext ibnb")
     assert bots.go(bare_gateway) == EVERY - {"LATER"}
+
+
+def test_reloading_makes_no_bot_of_a_raw_connection_new(bots, bare_gateway):
+    """The connection stays open over a reload; what a rerun opens in its place is not theirs."""
+    bots.run("%load_ext ibnb")
+    source = "from {} import IB\nib = IB(); ib.connect('127.0.0.1', {}, 7)"
+    source = source.format(bots.library, bare_gateway.port)
+    bots.run(source, "raw")
+    bots.prepare()
+    # What is attached to a connection of the user's own is its data's to call.
+    bots.start(*(name for name in BOTS if name not in ATTACHING))
+    bots.run("%reload_ext ibnb")
+    bots.run(source, "raw")
+    assert bots.go(bare_gateway) == set()
 
 
 def test_the_name_is_taken_from_a_raw_connection(bots, bare_gateway, live):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Hashable
-from typing import Literal
+from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 from .cell_runs import Origin, Runs
 
@@ -34,13 +35,23 @@ class Succession:
     def __init__(self, runs: Runs) -> None:
         self.runs = runs
         self._lineages = 0
+        self._numbers: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+        self._renumbered: dict[int, int] = {}
         self._opened: list[tuple[int, int]] = []
         self._heirs: dict[int, set[int]] = {}
         self._vacant: dict[int, Places] = {}
 
-    def new_lineage(self) -> int:
-        """Return a number that no connection of this shell had yet."""
+    def new_lineage(self, ib: Any = None) -> int:
+        """Return a number that no connection of this shell had yet.
+
+        An `IB` object that had one, as before a reload, is known by the new one from now on.
+        """
         self._lineages += 1
+        if ib is not None:
+            before = self._numbers.get(ib)
+            if before is not None:
+                self._renumbered[before] = self._lineages
+            self._numbers[ib] = self._lineages
         return self._lineages
 
     def opened(self, connection: int, places: Places) -> None:
@@ -91,7 +102,10 @@ class Succession:
 
     def _own(self, origin: Origin) -> int | None:
         """Return the connection that code from somewhere belongs to; None if it has none."""
-        if origin.called_by is not None or origin.run is None:
-            return origin.called_by
-        place = bisect.bisect_right(self._opened, (origin.run.number, float("inf")))
-        return self._opened[place - 1][1] if place else None
+        own = origin.called_by
+        if own is None and origin.run is not None:
+            place = bisect.bisect_right(self._opened, (origin.run.number, float("inf")))
+            own = self._opened[place - 1][1] if place else None
+        while own in self._renumbered:
+            own = self._renumbered[own]
+        return own
